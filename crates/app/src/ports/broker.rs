@@ -1,0 +1,206 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::melding::{Melding, Retur, Sporing};
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use wire::id::{KontoId, MeldingId};
+
+/// The queues: takes meldinger, keeps them, hands them out, and says what became of each.
+///
+/// A melding goes through the states of `design` §6 the same way in every adapter:
+/// - first in, first out per Konto, but for returns, which come back at the head in their old order;
+/// - at most [`MAX_ATTEMPTS`](domain::melding::MAX_ATTEMPTS) deliveries; each return counts as a failed one, whatever its
+///   reason; after the last the melding goes to the dead-letter store and a serverfeil to its sender;
+/// - when its TTL passes while no consumer holds it, within a second wherever it stands, it leaves the queue and a
+///   tidsavbrudd goes to its sender; a melding in a consumer's hands does not expire, but does when it comes back late,
+///   unless that was its last attempt;
+/// - a kvittering never causes another one; one for a Konto without queue is dropped;
+/// - each of these steps is one transaction with its line of sporing.
+#[async_trait]
+pub trait Broker: Send + Sync + 'static {
+    /// Makes the queue of `konto`. Nothing happens if it is there already.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn create_queue(&self, konto: KontoId) -> Result<(), BrokerError>;
+
+    /// Removes the queue of `konto` with all that stands in it; the sender of each melding gets a serverfeil.
+    /// Consumers on it end (their channel hears [`Delivery`] no more and [`BrokerChannel::ended`] tells). Nothing happens
+    /// if there is none.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn delete_queue(&self, konto: KontoId) -> Result<DeletedQueue, BrokerError>;
+
+    /// Puts a melding on the queue of its mottaker. Returns only when queue entry, index entry and the first line of
+    /// sporing are durable together: they survive the end of the process and loss of power. May have taken the melding
+    /// when it answers [`BrokerError::Unavailable`]; never loses one after `Ok`.
+    ///
+    /// # Errors
+    /// [`BrokerError::NoQueue`], [`BrokerError::Full`], [`BrokerError::Unavailable`].
+    async fn publish(&self, melding: Melding, payload: Bytes) -> Result<(), BrokerError>;
+
+    /// Opens a channel, on which consumers are started and deliveries settled.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn open_channel(&self) -> Result<OpenChannel, BrokerError>;
+
+    /// How the queue of `konto` stands right now.
+    ///
+    /// # Errors
+    /// [`BrokerError::NoQueue`], [`BrokerError::Unavailable`].
+    async fn queue_status(&self, konto: KontoId) -> Result<QueueStatus, BrokerError>;
+
+    /// A melding with its sporing, if it was ever taken and is still remembered.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn melding(&self, id: MeldingId) -> Result<Option<MeldingRecord>, BrokerError>;
+
+    /// The newest meldinger that `konto` sent or received, newest first.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn list_meldinger(&self, konto: KontoId, limit: u32) -> Result<Vec<MeldingRecord>, BrokerError>;
+
+    /// The dead letters of `konto`, oldest first.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn list_dead_letters(&self, konto: KontoId, limit: u32) -> Result<Vec<DeadLetter>, BrokerError>;
+}
+
+/// Why the broker did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// The Konto has no queue.
+    #[error("konto {konto} has no queue")]
+    NoQueue {
+        /// The Konto.
+        konto: KontoId,
+    },
+    /// No room: the disk is full, or nearly. Nothing was taken and nothing is lost.
+    #[error("there is no room for more meldinger")]
+    Full,
+    /// The consumer key is in use on this channel.
+    #[error("consumer {0:?} is in use on this channel")]
+    ConsumerInUse(Consumer),
+    /// The broker cannot be reached or is shutting down.
+    #[error("the broker is not available")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// An open channel: what comes in and how to answer.
+pub struct OpenChannel {
+    /// What the consumers of this channel are handed, never more than their prefetch says.
+    pub deliveries: mpsc::Receiver<Delivery>,
+    /// How to start consumers and settle.
+    pub control: Box<dyn BrokerChannel>,
+}
+
+/// The control side of a channel. Dropping it is as [`BrokerChannel::close`], without waiting.
+#[async_trait]
+pub trait BrokerChannel: Send + Sync {
+    /// Starts a consumer on the queue of `konto`. `prefetch` is how many unsettled deliveries it may hold; 0 means as many
+    /// as the broker sees fit. Deliveries may start before this returns.
+    ///
+    /// # Errors
+    /// [`BrokerError::NoQueue`], [`BrokerError::ConsumerInUse`], [`BrokerError::Unavailable`].
+    async fn consume(&self, consumer: Consumer, konto: KontoId, prefetch: u16) -> Result<(), BrokerError>;
+
+    /// Ends a consumer. What it holds stays with the channel until settled or closed.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn cancel(&self, consumer: Consumer) -> Result<(), BrokerError>;
+
+    /// Settles a delivery of this channel. Does not wait: the order of calls holds, the effect is durable before the
+    /// melding could be handed out again. One that was settled already is passed over.
+    fn settle(&self, delivery: DeliveryId, settlement: Settlement);
+
+    /// Completes when a consumer of this channel was ended by the broker (its queue was removed); tells which.
+    /// Cancel-safe. Never completes otherwise.
+    async fn ended(&self) -> Consumer;
+
+    /// Closes the channel: its consumers end and whatever they hold goes back, each as a failed attempt.
+    async fn close(self: Box<Self>);
+}
+
+/// A consumer within its channel, named by whoever opened the channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Consumer(pub u32);
+
+/// A delivery within the broker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct DeliveryId(pub u64);
+
+/// A melding in a consumer's hands.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// For settling it.
+    pub id: DeliveryId,
+    /// Whose it is.
+    pub consumer: Consumer,
+    /// The melding.
+    pub melding: Arc<Melding>,
+    /// Its payload; empty if it has none or lies in Dokumentlager.
+    pub payload: Bytes,
+    /// How often it has come back before; `redelivered` when more than zero.
+    pub attempts: u32,
+}
+
+/// What a consumer says of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settlement {
+    /// Done with.
+    Ack,
+    /// Not wanted; dropped without a word to the sender.
+    Drop,
+    /// Back to the head of the queue, as a failed attempt.
+    Requeue(Retur),
+}
+
+/// How a queue stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueStatus {
+    /// Consumers on it.
+    pub consumers: u32,
+    /// Meldinger that no consumer holds.
+    pub ready: u64,
+    /// Meldinger that a consumer holds.
+    pub unacked: u64,
+    /// Dead letters of this Konto.
+    pub dead: u64,
+    /// When the oldest melding that is ready or unacked was taken.
+    pub oldest: Option<Timestamp>,
+}
+
+/// What was removed with a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct DeletedQueue {
+    /// Meldinger that were in it.
+    pub meldinger: u64,
+}
+
+/// A melding with all that happened to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MeldingRecord {
+    /// The melding.
+    pub melding: Melding,
+    /// Bytes of payload on the queue; 0 when it lies in Dokumentlager or there is none.
+    pub payload_bytes: u64,
+    /// What happened, oldest first.
+    pub sporing: Vec<Sporing>,
+}
+
+/// A melding that was tried too often.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetter {
+    /// The melding.
+    pub melding: Melding,
+    /// When it was given up.
+    pub tidspunkt: Timestamp,
+}

@@ -1,0 +1,19 @@
+//! What the use cases need from outside. Each port's doc says what an adapter must do, above all on failure.
+
+mod broker;
+mod clock;
+mod ids;
+mod registry;
+mod tokens;
+
+pub use broker::{
+    Broker, BrokerChannel, BrokerError, Consumer, DeadLetter, DeletedQueue, Delivery, DeliveryId, MeldingRecord, OpenChannel,
+    QueueStatus, Settlement,
+};
+pub use clock::Clock;
+pub use ids::IdSource;
+pub use registry::{
+    AuditLine, AuditRepository, Dokument, DokumentRepository, IntegrasjonRepository, KontoRepository, OrganisasjonRepository,
+    ProtokollRepository, Registry, RegistryError, SystemRepository, TilgangRepository, Tx,
+};
+pub use tokens::{TokenError, TokenVerifier, VerifiedToken};

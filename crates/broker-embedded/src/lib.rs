@@ -1,0 +1,1 @@
+//! The embedded Broker: queues as state machines on a durable log.

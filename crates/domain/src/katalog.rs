@@ -1,0 +1,1 @@
+//! The protocol catalogue that every installation starts with.

@@ -1,0 +1,1 @@
+//! Knutepunkt: an open, self-hostable Fiks Protokoll in one binary.

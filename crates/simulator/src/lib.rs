@@ -1,0 +1,1 @@
+//! Development only: Maskinporten, ID-porten and a test CA.

@@ -1,0 +1,1 @@
+//! ASiC-E containers and CMS encryption as Fiks IO clients exchange them.

@@ -1,0 +1,1 @@
+//! Client for Fiks IO and Fiks Protokoll: token, katalog, send, receive.

@@ -1,0 +1,1 @@
+//! Outside-in suites for each storage and broker.
