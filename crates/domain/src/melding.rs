@@ -9,7 +9,7 @@ use wire::id::{DokumentId, KontoId, MeldingId};
 use wire::meldingstype;
 
 /// TTL of a melding whose sender sets none, and of every kvittering.
-pub const DEFAULT_TTL: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+pub const DEFAULT_TTL: Duration = Duration::from_hours(7 * 24);
 /// Shortest TTL.
 pub const MIN_TTL: Duration = Duration::from_secs(1);
 /// Longest TTL: what a .NET `TimeSpan` holds, in milliseconds.
@@ -17,7 +17,7 @@ pub const MAX_TTL: Duration = Duration::from_millis(922_337_203_685_477);
 /// A melding is tried at most this many times.
 pub const MAX_ATTEMPTS: u32 = 3;
 /// How much longer than its melding a payload in Dokumentlager lives.
-pub const DOKUMENT_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+pub const DOKUMENT_GRACE: Duration = Duration::from_hours(24);
 
 /// All of a melding but its payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -181,5 +181,189 @@ impl Status {
     /// Whether nothing more can happen to the melding.
     pub fn is_final(self) -> bool {
         !matches!(self, Self::PaKo | Self::Levert)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use wire::headers::{KLIENT_KORRELASJON_ID, KLIENT_KORRELASJONS_ID, KLIENT_MELDING_ID};
+    use wire::id::Uuid;
+
+    use super::*;
+
+    fn melding() -> Melding {
+        let headere = [
+            (KLIENT_MELDING_ID, "5c5f3a0e-1111-4222-8333-444455556666"),
+            (KLIENT_KORRELASJONS_ID, "sak 17"),
+            ("egen", "verdi"),
+        ];
+        Melding {
+            id: MeldingId::from_uuid(Uuid::from_u128(1)),
+            avsender: KontoId::from_uuid(Uuid::from_u128(2)),
+            mottaker: KontoId::from_uuid(Uuid::from_u128(3)),
+            meldingstype: "no.ks.fiks.arkiv.v1.innsyn.sok".to_owned(),
+            svar_pa_melding: Some(MeldingId::from_uuid(Uuid::from_u128(4))),
+            svar_til_type: None,
+            dokumentlager_id: Some(DokumentId::from_uuid(Uuid::from_u128(5))),
+            headere: headere.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+            ttl: Duration::from_mins(1),
+            mottatt: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn later() -> Timestamp {
+        "2026-01-02T03:04:05Z".parse().unwrap()
+    }
+
+    #[test]
+    fn a_kvittering_goes_back_to_the_sender_and_names_the_melding() {
+        let melding = melding();
+        for (kind, meldingstype) in [
+            (Kvittering::Tidsavbrudd, meldingstype::TIDSAVBRUDD),
+            (Kvittering::Serverfeil, meldingstype::SERVERFEIL),
+        ] {
+            let id = MeldingId::from_uuid(Uuid::from_u128(6));
+            let kvittering = melding.kvittering(kind, id, later()).unwrap();
+            assert_eq!(
+                kvittering,
+                Melding {
+                    id,
+                    avsender: melding.mottaker,
+                    mottaker: melding.avsender,
+                    meldingstype: meldingstype.to_owned(),
+                    svar_pa_melding: Some(melding.id),
+                    svar_til_type: Some(melding.meldingstype.clone()),
+                    dokumentlager_id: None,
+                    headere: BTreeMap::from([(KLIENT_KORRELASJONS_ID.to_owned(), "sak 17".to_owned())]),
+                    ttl: DEFAULT_TTL,
+                    mottatt: later(),
+                }
+            );
+        }
+    }
+
+    #[test]
+    fn a_kvittering_copies_both_spellings_of_the_korrelasjonsid_and_no_other_header() {
+        let mut melding = melding();
+        melding.headere.insert(KLIENT_KORRELASJON_ID.to_owned(), "gammel skrivemåte".to_owned());
+        let kvittering = melding.kvittering(Kvittering::Serverfeil, melding.id, later()).unwrap();
+        let names: Vec<&str> = kvittering.headere.keys().map(String::as_str).collect();
+        assert_eq!(names, [KLIENT_KORRELASJON_ID, KLIENT_KORRELASJONS_ID]);
+
+        melding.headere.clear();
+        assert!(melding.kvittering(Kvittering::Serverfeil, melding.id, later()).unwrap().headere.is_empty());
+    }
+
+    #[test]
+    fn a_kvittering_never_causes_another() {
+        for first in [Kvittering::Tidsavbrudd, Kvittering::Serverfeil] {
+            let kvittering =
+                melding().kvittering(first, MeldingId::from_uuid(Uuid::from_u128(6)), later()).unwrap();
+            assert!(kvittering.is_kvittering());
+            for second in [Kvittering::Tidsavbrudd, Kvittering::Serverfeil] {
+                assert_eq!(
+                    kvittering.kvittering(second, MeldingId::from_uuid(Uuid::from_u128(7)), later()),
+                    None
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_feilmelding_of_a_protokoll_is_no_kvittering_of_the_channel() {
+        let mut melding = melding();
+        melding.meldingstype = "no.ks.fiks.arkiv.v1.feilmelding.serverfeil".to_owned();
+        assert!(!melding.is_kvittering());
+        assert!(melding.kvittering(Kvittering::Tidsavbrudd, melding.id, later()).is_some());
+    }
+
+    #[test]
+    fn a_melding_ends_when_its_ttl_has_passed_and_never_past_the_end_of_time() {
+        let mut melding = melding();
+        assert_eq!(melding.utloper(), "1970-01-01T00:01:00Z".parse().unwrap());
+        melding.ttl = MAX_TTL;
+        melding.mottatt = Timestamp::MAX;
+        assert_eq!(melding.utloper(), Timestamp::MAX);
+    }
+
+    #[test]
+    fn default_ttl_is_a_week() {
+        assert_eq!(DEFAULT_TTL.as_millis(), 604_800_000);
+    }
+
+    fn lines(hendelser: &[Hendelse]) -> Vec<Sporing> {
+        hendelser.iter().map(|hendelse| Sporing { tidspunkt: later(), hendelse: hendelse.clone() }).collect()
+    }
+
+    #[test]
+    fn status_follows_the_sporing() {
+        let kvittering_sendt =
+            Hendelse::KvitteringSendt { kvittering: MeldingId::from_uuid(Uuid::from_u128(6)) };
+        let returnert = Hendelse::Returnert { arsak: Retur::NackMedRequeue };
+        for (hendelser, expected) in [
+            (vec![], Status::PaKo),
+            (vec![Hendelse::LagtPaKo], Status::PaKo),
+            (vec![Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }], Status::Levert),
+            (vec![Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }, returnert.clone()], Status::PaKo),
+            (
+                vec![Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }, Hendelse::Bekreftet],
+                Status::Bekreftet,
+            ),
+            (vec![Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }, Hendelse::Avvist], Status::Avvist),
+            (vec![Hendelse::LagtPaKo, Hendelse::Utlopt, kvittering_sendt.clone()], Status::Utlopt),
+            (
+                vec![
+                    Hendelse::LagtPaKo,
+                    Hendelse::Levert { forsok: 3 },
+                    returnert,
+                    Hendelse::Dodko,
+                    kvittering_sendt,
+                ],
+                Status::Uleverbar,
+            ),
+            (vec![Hendelse::LagtPaKo, Hendelse::KontoSlettet], Status::Uleverbar),
+        ] {
+            assert_eq!(status(&lines(&hendelser)), expected, "{hendelser:?}");
+        }
+    }
+
+    #[test]
+    fn only_waiting_and_delivered_are_not_final() {
+        for status in [Status::PaKo, Status::Levert] {
+            assert!(!status.is_final(), "{status:?}");
+        }
+        for status in [Status::Bekreftet, Status::Avvist, Status::Utlopt, Status::Uleverbar] {
+            assert!(status.is_final(), "{status:?}");
+        }
+    }
+
+    fn any_hendelse() -> impl Strategy<Value = Hendelse> {
+        prop_oneof![
+            Just(Hendelse::LagtPaKo),
+            (1..=MAX_ATTEMPTS).prop_map(|forsok| Hendelse::Levert { forsok }),
+            proptest::sample::select(vec![Retur::NackMedRequeue, Retur::Frakoblet, Retur::Omstart])
+                .prop_map(|arsak| Hendelse::Returnert { arsak }),
+            Just(Hendelse::Bekreftet),
+            Just(Hendelse::Avvist),
+            Just(Hendelse::Utlopt),
+            Just(Hendelse::Dodko),
+            Just(Hendelse::KontoSlettet),
+        ]
+    }
+
+    proptest! {
+        /// That the sender was told changes nothing about where the melding stands, wherever the line falls.
+        #[test]
+        fn a_sent_kvittering_does_not_change_the_status(
+            hendelser in proptest::collection::vec(any_hendelse(), 0..8),
+            at in any::<proptest::sample::Index>(),
+        ) {
+            let before = status(&lines(&hendelser));
+            let mut with = hendelser.clone();
+            let sent = Hendelse::KvitteringSendt { kvittering: MeldingId::from_uuid(Uuid::from_u128(6)) };
+            with.insert(at.index(hendelser.len() + 1), sent);
+            prop_assert_eq!(status(&lines(&with)), before);
+        }
     }
 }

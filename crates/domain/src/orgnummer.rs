@@ -19,7 +19,8 @@ impl Orgnummer {
     /// Whether the last digit fits the others by modulus 11 with weights 3 2 7 6 5 4 3 2 (Brønnøysundregistrene).
     pub fn has_valid_control_digit(&self) -> bool {
         const WEIGHTS: [u32; 8] = [3, 2, 7, 6, 5, 4, 3, 2];
-        let sum: u32 = WEIGHTS.iter().zip(self.0).map(|(weight, digit)| weight * u32::from(digit - b'0')).sum();
+        let sum: u32 =
+            WEIGHTS.iter().zip(self.0).map(|(weight, digit)| weight * u32::from(digit - b'0')).sum();
         let control = match 11 - sum % 11 {
             11 => 0,
             10 => return false,
@@ -96,14 +97,20 @@ mod tests {
             prop_assert!(fitting <= 1);
         }
 
+        /// The control digit is worked out here and not drawn: few numbers drawn whole would have the right one.
         #[test]
-        fn a_swap_of_two_unlike_neighbours_is_noticed(text in "[0-9]{9}", at in 0usize..7) {
-            let orgnummer: Orgnummer = text.parse().unwrap();
-            let mut swapped = text.clone().into_bytes();
-            swapped.swap(at, at + 1);
-            prop_assume!(orgnummer.has_valid_control_digit() && swapped != text.as_bytes());
-            let swapped: Orgnummer = String::from_utf8(swapped).unwrap().parse().unwrap();
-            prop_assert!(!swapped.has_valid_control_digit());
+        fn a_swap_of_two_unlike_neighbours_is_noticed(start in "[0-9]{8}", at in 0usize..8) {
+            let valid = (0..10)
+                .map(|digit| format!("{start}{digit}"))
+                .find(|text| text.parse::<Orgnummer>().unwrap().has_valid_control_digit());
+            // One start in eleven has no control digit at all.
+            if let Some(text) = valid {
+                let mut swapped = text.clone().into_bytes();
+                swapped.swap(at, at + 1);
+                let unlike = swapped != text.as_bytes();
+                let swapped: Orgnummer = String::from_utf8(swapped).unwrap().parse().unwrap();
+                prop_assert_eq!(swapped.has_valid_control_digit(), !unlike);
+            }
         }
     }
 }

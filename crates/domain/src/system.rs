@@ -46,7 +46,9 @@ impl SystemInfo {
     /// Checks every text; the answer names the JSON field and the rule broken, in the order of the form.
     pub fn errors(&self) -> Vec<(&'static str, TekstError)> {
         let leverandor = |field, text: &Option<String>| {
-            text.as_deref().and_then(|text| tekst::check_max(text, tekst::MAX_LEVERANDOR).err()).map(|error| (field, error))
+            text.as_deref()
+                .and_then(|text| tekst::check_max(text, tekst::MAX_LEVERANDOR).err())
+                .map(|error| (field, error))
         };
         [
             tekst::check_navn(&self.navn).err().map(|error| ("navn", error)),

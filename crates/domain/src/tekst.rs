@@ -134,7 +134,13 @@ mod tests {
 
     #[test]
     fn names_follow_the_published_pattern() {
-        for good in ["Ås", "Mitt fagsystem", "Acos – nei".replace('–', "-").as_str(), "Sak & arkiv (test) 50% §3", "a\\b"] {
+        for good in [
+            "Ås",
+            "Mitt fagsystem",
+            "Acos – nei".replace('–', "-").as_str(),
+            "Sak & arkiv (test) 50% §3",
+            "a\\b",
+        ] {
             assert_eq!(check_navn(good), Ok(()), "{good}");
         }
         assert_eq!(check_navn(""), Err(TekstError::Empty));
