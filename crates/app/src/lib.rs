@@ -1,3 +1,151 @@
 //! Use cases of Fiks Protokoll, one file each, and the ports they need.
+//!
+//! Every use case is a method of [`App`]: it checks the rights of its [`Caller`], loads what it needs, lets `domain`
+//! decide, and saves. Edges (HTTP, AMQP, portal) call these methods and translate; adapters (database, queues, token
+//! issuer) stand behind [`ports`]. Neither knows the other.
 
+mod cache;
+mod caller;
+mod error;
+mod events;
+mod login;
+mod passord;
+mod settings;
+
+#[cfg(feature = "contract")]
+pub mod contract;
+pub mod dokument;
+pub mod katalog;
+pub mod konto;
+pub mod melding;
+pub mod organisasjon;
 pub mod ports;
+pub mod protokoll;
+pub mod system;
+pub mod tilgang;
+
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use tokio::sync::broadcast;
+
+pub use caller::{Caller, InnloggetIntegrasjon};
+pub use error::{BoxError, Error, FieldError, Forbidden, Missing};
+pub use events::Event;
+pub use login::LoginAttempt;
+pub use passord::{IntegrasjonPassord, PassordKey};
+pub use settings::Settings;
+
+use crate::cache::Facts;
+use crate::ports::{AuditLine, Broker, Clock, IdSource, Registry, TokenVerifier, Tx};
+
+/// The use cases, over one set of adapters. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    registry: Arc<dyn Registry>,
+    broker: Arc<dyn Broker>,
+    tokens: Arc<dyn TokenVerifier>,
+    payloads: Arc<dyn ObjectStore>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    passord_key: PassordKey,
+    settings: Settings,
+    facts: Facts,
+    events: broadcast::Sender<Event>,
+}
+
+/// The adapters that an [`App`] is put together from.
+pub struct Adapters {
+    /// Who owns what.
+    pub registry: Arc<dyn Registry>,
+    /// The queues.
+    pub broker: Arc<dyn Broker>,
+    /// Judges access tokens.
+    pub tokens: Arc<dyn TokenVerifier>,
+    /// Where large payloads lie.
+    pub payloads: Arc<dyn ObjectStore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids and secrets.
+    pub ids: Arc<dyn IdSource>,
+}
+
+impl App {
+    /// Puts the use cases together.
+    pub fn new(adapters: Adapters, passord_key: PassordKey, settings: Settings) -> Self {
+        // A connection that lags this far behind re-reads everything, so nothing is missed.
+        let (events, _) = broadcast::channel(256);
+        let Adapters { registry, broker, tokens, payloads, clock, ids } = adapters;
+        let facts = Facts::default();
+        Self {
+            inner: Arc::new(Inner { registry, broker, tokens, payloads, clock, ids, passord_key, settings, facts, events }),
+        }
+    }
+
+    /// The queues, for the edge that hands out meldinger. Rights are checked by [`App::authorize_consume`].
+    pub fn broker(&self) -> &Arc<dyn Broker> {
+        &self.inner.broker
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.inner.clock
+    }
+
+    /// New ids.
+    pub fn ids(&self) -> &Arc<dyn IdSource> {
+        &self.inner.ids
+    }
+
+    /// How this installation is set up.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.settings
+    }
+
+    /// Changes that open connections must hear of. A receiver that lags must check all its logins again.
+    pub fn events(&self) -> broadcast::Receiver<Event> {
+        self.inner.events.subscribe()
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody listening is fine.
+        let _ = self.inner.events.send(event);
+    }
+
+    fn now(&self) -> jiff::Timestamp {
+        self.inner.clock.now()
+    }
+
+    async fn begin(&self) -> Result<Box<dyn Tx>, Error> {
+        Ok(self.inner.registry.begin().await?)
+    }
+
+    /// Writes a line of the audit log as part of `tx`.
+    async fn audit(&self, tx: &mut dyn Tx, caller: &Caller, change: Change<'_>) -> Result<(), Error> {
+        let line = AuditLine {
+            id: self.inner.ids.uuid(),
+            tidspunkt: self.now(),
+            hvem: caller.audit_name(),
+            hva: change.hva.to_owned(),
+            fiks_org_id: change.fiks_org_id,
+            system_id: change.system_id,
+            konto_id: change.konto_id,
+            detaljer: change.detaljer,
+        };
+        Ok(tx.add_audit_line(&line).await?)
+    }
+}
+
+/// What an audit line tells, besides who and when.
+#[derive(Default)]
+struct Change<'a> {
+    hva: &'a str,
+    fiks_org_id: Option<domain::id::FiksOrgId>,
+    system_id: Option<domain::id::SystemId>,
+    konto_id: Option<domain::id::KontoId>,
+    detaljer: Option<String>,
+}

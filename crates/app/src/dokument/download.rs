@@ -1,0 +1,59 @@
+//! Fetching a payload.
+
+use bytes::Bytes;
+use domain::id::DokumentId;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use object_store::ObjectStoreExt as _;
+
+use crate::error::{BoxError, Error, Forbidden, Missing};
+use crate::melding::object_path;
+use crate::ports::Dokument;
+use crate::{App, Caller};
+
+/// A payload on its way out.
+pub struct Download {
+    /// Its bytes.
+    pub bytes: BoxStream<'static, Result<Bytes, BoxError>>,
+    /// How many there are.
+    pub size_bytes: u64,
+}
+
+impl App {
+    /// What is known of a document. Its sender and its receiver may ask.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also when its time is over, [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn dokument(&self, caller: &Caller, id: DokumentId) -> Result<Dokument, Error> {
+        let dokument = self.begin().await?.dokument(id).await?.ok_or(Missing::Dokument(id))?;
+        if dokument.utloper <= self.now() {
+            return Err(Missing::Dokument(id).into());
+        }
+        match caller {
+            Caller::Operator => Ok(dokument),
+            Caller::Integrasjon(integrasjon) => {
+                for konto in [dokument.mottaker, dokument.avsender] {
+                    if self.authorize_consume(integrasjon, konto).await.is_ok() {
+                        return Ok(dokument);
+                    }
+                }
+                Err(Forbidden::ForeignDokument { dokument: id }.into())
+            }
+        }
+    }
+
+    /// Opens a document for reading. As often as wanted: clients fetch it again on each look at the payload.
+    ///
+    /// # Errors
+    /// As [`App::dokument`].
+    pub async fn download_dokument(&self, caller: &Caller, id: DokumentId) -> Result<Download, Error> {
+        self.dokument(caller, id).await?;
+        let found = match self.inner.payloads.get(&object_path(id)).await {
+            Err(object_store::Error::NotFound { .. }) => return Err(Missing::Dokument(id).into()),
+            found => found?,
+        };
+        let size_bytes = found.meta.size;
+        let bytes = found.into_stream().map_err(|error| Box::new(error) as BoxError).boxed();
+        Ok(Download { bytes, size_bytes })
+    }
+}

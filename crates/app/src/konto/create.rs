@@ -1,0 +1,100 @@
+use domain::id::{FiksOrgId, KontoId, SystemId};
+use domain::konto::{Konto, PartRef};
+use domain::tekst;
+
+use crate::error::{Error, FieldError};
+use crate::konto::read::KontoDetaljer;
+use crate::konto::{check_parter, sertifikat};
+use crate::{App, Caller, Change};
+
+/// What a new Konto shall be like.
+#[derive(Debug, Clone)]
+pub struct NyKonto {
+    /// 2–200 characters.
+    pub navn: String,
+    /// 1–500 characters.
+    pub beskrivelse: String,
+    /// Name of its Protokoll.
+    pub protokoll_navn: String,
+    /// The parts it shall play.
+    pub parter: Vec<PartRef>,
+    /// Its public key as PEM, if it is known already.
+    pub offentlig_nokkel: Option<String>,
+}
+
+impl App {
+    /// Makes a Konto with its queue. When this returns, a client can connect to it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn create_konto(
+        &self,
+        caller: &Caller,
+        owner: FiksOrgId,
+        system: SystemId,
+        ny: NyKonto,
+    ) -> Result<KontoDetaljer, Error> {
+        let now = self.now();
+        let id = KontoId::from_uuid(self.inner.ids.uuid());
+        let mut tx = self.begin().await?;
+        let system = crate::system::find(&mut *tx, owner, system).await?;
+        caller.may_configure(&system)?;
+
+        let mut errors: Vec<FieldError> = [
+            tekst::check_navn(&ny.navn).err().map(|error| FieldError::new("navn", error)),
+            tekst::check_beskrivelse(&ny.beskrivelse).err().map(|error| FieldError::new("beskrivelse", error)),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        let versjoner = tx.list_versjoner(&ny.protokoll_navn).await?;
+        if versjoner.is_empty() {
+            errors.push(FieldError::new(
+                "stottetProtokollNavn",
+                format_args!("names the unknown protokoll {}", ny.protokoll_navn),
+            ));
+        } else {
+            errors.extend(check_parter(&versjoner, &ny.parter));
+        }
+        let nokkel = match ny.offentlig_nokkel.as_deref().map(|pem| sertifikat::read("offentligNokkel", pem, id, now)) {
+            Some(Err(error)) => {
+                errors.push(error);
+                None
+            }
+            Some(Ok(nokkel)) => Some(nokkel),
+            None => None,
+        };
+        if !errors.is_empty() {
+            return Err(Error::Invalid(errors));
+        }
+
+        let konto = Konto {
+            id,
+            system_id: system.id,
+            navn: ny.navn,
+            beskrivelse: ny.beskrivelse,
+            protokoll_navn: ny.protokoll_navn,
+            parter: ny.parter,
+            send_meldinger_deaktivert: false,
+            opprettet: now,
+            sist_endret: now,
+        };
+        tx.add_konto(&konto).await?;
+        if let Some(nokkel) = &nokkel {
+            tx.add_nokkel(nokkel).await?;
+        }
+        let change = Change {
+            hva: "opprettet konto",
+            fiks_org_id: Some(owner),
+            system_id: Some(system.id),
+            konto_id: Some(id),
+            detaljer: Some(konto.navn.clone()),
+        };
+        self.audit(&mut *tx, caller, change).await?;
+        // The queue first: a queue without Konto is found and removed at the next start, a Konto without queue would leave
+        // a client connected and deaf.
+        self.inner.broker.create_queue(id).await?;
+        tx.commit().await?;
+        Ok(KontoDetaljer { konto, nokkel, versjoner })
+    }
+}

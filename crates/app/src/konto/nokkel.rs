@@ -1,0 +1,79 @@
+use domain::id::KontoId;
+use domain::konto::Konto;
+use domain::nokkel::OffentligNokkel;
+use domain::system::System;
+
+use crate::error::{Error, Missing};
+use crate::konto::update::change;
+use crate::konto::{KontoSti, find, sertifikat};
+use crate::ports::Tx;
+use crate::{App, Caller};
+
+impl App {
+    /// Sets the public key of the Konto at `sti`. The old one stays in the history: meldinger on the queue are encrypted
+    /// to it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn set_nokkel(&self, caller: &Caller, sti: KontoSti, pem: &str) -> Result<OffentligNokkel, Error> {
+        let mut tx = self.begin().await?;
+        let (system, konto) = find(&mut *tx, sti).await?;
+        self.put_nokkel(tx, caller, &system, &konto, ("offentligNokkel", pem)).await
+    }
+
+    /// Sets the public key of a Konto known by its id alone, as clients do at start. `field` is how the body names the PEM.
+    ///
+    /// # Errors
+    /// As [`App::set_nokkel`].
+    pub async fn set_own_nokkel(
+        &self,
+        caller: &Caller,
+        konto: KontoId,
+        field: &'static str,
+        pem: &str,
+    ) -> Result<OffentligNokkel, Error> {
+        let mut tx = self.begin().await?;
+        let (system, konto) = find_by_id(&mut *tx, konto).await?;
+        self.put_nokkel(tx, caller, &system, &konto, (field, pem)).await
+    }
+
+    /// Takes the public key of a Konto out of use: nobody can then send it payload.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also when there is none, [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn remove_own_nokkel(&self, caller: &Caller, konto: KontoId) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        let (system, konto) = find_by_id(&mut *tx, konto).await?;
+        caller.may_configure(&system)?;
+        tx.nokkel(konto.id).await?.ok_or(Missing::Nokkel(konto.id))?;
+        tx.remove_nokkel(konto.id).await?;
+        self.audit(&mut *tx, caller, change("fjernet offentlig nøkkel", sti(&system, &konto))).await?;
+        Ok(tx.commit().await?)
+    }
+
+    async fn put_nokkel(
+        &self,
+        mut tx: Box<dyn Tx>,
+        caller: &Caller,
+        system: &System,
+        konto: &Konto,
+        (field, pem): (&'static str, &str),
+    ) -> Result<OffentligNokkel, Error> {
+        caller.may_configure(system)?;
+        let nokkel = sertifikat::read(field, pem, konto.id, self.now()).map_err(|error| Error::Invalid(vec![error]))?;
+        tx.add_nokkel(&nokkel).await?;
+        self.audit(&mut *tx, caller, change("byttet offentlig nøkkel", sti(system, konto))).await?;
+        tx.commit().await?;
+        Ok(nokkel)
+    }
+}
+
+async fn find_by_id(tx: &mut dyn Tx, id: KontoId) -> Result<(System, Konto), Error> {
+    let konto = tx.konto(id).await?.ok_or(Missing::Konto(id))?;
+    let system = tx.system(konto.system_id).await?.ok_or(Missing::Konto(id))?;
+    Ok((system, konto))
+}
+
+fn sti(system: &System, konto: &Konto) -> KontoSti {
+    KontoSti { fiks_org_id: system.fiks_org_id, system_id: system.id, konto_id: konto.id }
+}

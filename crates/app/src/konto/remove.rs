@@ -1,0 +1,25 @@
+use crate::error::Error;
+use crate::events::Event;
+use crate::konto::update::change;
+use crate::konto::{KontoSti, find};
+use crate::{App, Caller};
+
+impl App {
+    /// Removes a Konto with its queue. The sender of each melding in it gets a serverfeil.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn remove_konto(&self, caller: &Caller, sti: KontoSti) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        let (system, _) = find(&mut *tx, sti).await?;
+        caller.may_configure(&system)?;
+        tx.remove_konto(sti.konto_id).await?;
+        self.audit(&mut *tx, caller, change("slettet konto", sti)).await?;
+        tx.commit().await?;
+        // Nobody can send to it any more, so nothing comes after this. Should we stop here, the next start finds a queue
+        // without Konto and does the same.
+        self.inner.broker.delete_queue(sti.konto_id).await?;
+        self.tell(Event::KontoRemoved(sti.konto_id));
+        Ok(())
+    }
+}

@@ -1,0 +1,128 @@
+//! Reading an uploaded certificate.
+
+use aws_lc_rs::digest;
+use domain::id::KontoId;
+use domain::nokkel::OffentligNokkel;
+use jiff::Timestamp;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+use x509_parser::public_key::PublicKey;
+
+use crate::error::FieldError;
+
+/// Largest upload in bytes.
+const MAX_BYTES: usize = 64 * 1024;
+/// Smallest modulus in bits.
+const MIN_RSA_BITS: usize = 2048;
+
+/// Reads the one certificate in `pem` and checks that meldinger can be encrypted to it at `now`.
+pub(super) fn read(field: &'static str, pem: &str, konto_id: KontoId, now: Timestamp) -> Result<OffentligNokkel, FieldError> {
+    let broken = |rule: &str| FieldError::new(field, rule);
+    if pem.len() > MAX_BYTES {
+        return Err(broken("may have at most 64 KiB"));
+    }
+    if pem.contains("PRIVATE KEY") {
+        return Err(broken("holds a private key, which was not stored; send the certificate alone"));
+    }
+    let blocks = pem::parse_many(pem).map_err(|_| broken("is not PEM"))?;
+    let der = match blocks.as_slice() {
+        [block] if block.tag() == "CERTIFICATE" => block.contents(),
+        [] | [_] => return Err(broken("must be an X.509 certificate in PEM (BEGIN CERTIFICATE)")),
+        _ => return Err(broken("holds several certificates; send one")),
+    };
+    let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| broken("is not an X.509 certificate"))?;
+    if !rest.is_empty() {
+        return Err(broken("has bytes after the certificate"));
+    }
+    match certificate.public_key().parsed() {
+        // A modulus has one leading zero byte at most.
+        Ok(PublicKey::RSA(key)) if key.key_size() >= MIN_RSA_BITS => {}
+        _ => return Err(broken("must have an RSA key of at least 2048 bits")),
+    }
+    let validity = certificate.validity();
+    let at = |time: x509_parser::time::ASN1Time| {
+        Timestamp::from_second(time.timestamp()).map_err(|_| broken("has a validity that is no date"))
+    };
+    let (gyldig_fra, gyldig_til) = (at(validity.not_before)?, at(validity.not_after)?);
+    if gyldig_til <= now {
+        return Err(FieldError::new(field, format_args!("expired {gyldig_til}")));
+    }
+    if now < gyldig_fra {
+        return Err(FieldError::new(field, format_args!("is not valid before {gyldig_fra}")));
+    }
+    let fingerprint = digest::digest(&digest::SHA256, der);
+    Ok(OffentligNokkel {
+        konto_id,
+        pem: pem.to_owned(),
+        gyldig_fra,
+        gyldig_til,
+        serienummer: certificate.raw_serial_as_string().replace(':', ""),
+        utstedt_til: certificate.subject().to_string(),
+        utsteder: certificate.issuer().to_string(),
+        fingeravtrykk: hex(fingerprint.as_ref()),
+        opprettet: now,
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("writing to a String cannot fail");
+        text
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize};
+
+    use super::*;
+
+    fn konto() -> KontoId {
+        KontoId::from_uuid(wire::id::Uuid::from_u128(7))
+    }
+
+    /// rcgen's certificates are valid from 1975 to 4096.
+    fn now() -> Timestamp {
+        Timestamp::from_second(1_800_000_000).unwrap()
+    }
+
+    fn rsa() -> KeyPair {
+        KeyPair::generate_rsa_for(&PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap()
+    }
+
+    fn pem(key: &KeyPair) -> String {
+        CertificateParams::new(vec![]).unwrap().self_signed(key).unwrap().pem()
+    }
+
+    fn rule(pem: &str) -> String {
+        read("pem", pem, konto(), now()).unwrap_err().rule
+    }
+
+    #[test]
+    fn good_certificate_is_read_and_its_pem_kept_as_sent() {
+        let pem = pem(&rsa());
+        let nokkel = read("pem", &pem, konto(), now()).unwrap();
+        assert_eq!(nokkel.pem, pem);
+        assert_eq!(nokkel.fingeravtrykk.len(), 64);
+        assert!(nokkel.gyldig(now()));
+    }
+
+    #[test]
+    fn whatever_is_no_usable_certificate_is_refused_with_its_reason() {
+        let key = rsa();
+        let good = pem(&key);
+        assert_eq!(rule("x"), "must be an X.509 certificate in PEM (BEGIN CERTIFICATE)");
+        assert_eq!(rule(&format!("{good}{good}")), "holds several certificates; send one");
+        assert!(rule(&format!("{good}{}", key.serialize_pem())).starts_with("holds a private key"));
+        assert_eq!(
+            rule("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"),
+            "is not an X.509 certificate"
+        );
+        let ec = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
+        assert_eq!(rule(&pem(&ec)), "must have an RSA key of at least 2048 bits");
+        assert_eq!(rule(&" ".repeat(MAX_BYTES + 1)), "may have at most 64 KiB");
+        let long_ago = Timestamp::from_second(0).unwrap();
+        assert!(read("pem", &good, konto(), long_ago).unwrap_err().rule.starts_with("is not valid before"));
+        assert!(read("pem", &good, konto(), Timestamp::MAX).unwrap_err().rule.starts_with("expired"));
+    }
+}

@@ -1,0 +1,126 @@
+//! The payload of a melding on its way in: small ones are collected, large ones go to Dokumentlager as they come.
+
+use std::pin::Pin;
+
+use bytes::{Bytes, BytesMut};
+use domain::id::DokumentId;
+use futures::{Stream, StreamExt as _};
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
+
+use crate::error::{BoxError, Error};
+
+/// A payload as it arrives, in pieces of whatever size.
+pub type Payload = Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send>>;
+
+/// Pieces in which a large payload is stored. S3 wants at least 5 MiB and at most 10 000 of them; this fits 5 GiB.
+const PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// Where a document lies in the object store.
+pub(crate) fn object_path(dokument: DokumentId) -> Path {
+    Path::from(format!("dokument/{dokument}"))
+}
+
+/// Waits for the first byte and gives the stream back from there; `None` when there is no byte at all.
+pub(super) async fn first_bytes(payload: &mut Payload) -> Result<Option<Bytes>, Error> {
+    while let Some(piece) = payload.next().await {
+        let piece = piece.map_err(Error::Interrupted)?;
+        if !piece.is_empty() {
+            return Ok(Some(piece));
+        }
+    }
+    Ok(None)
+}
+
+/// What became of a payload.
+pub(super) enum Received {
+    /// It is small enough to go with the melding.
+    Inline(Bytes),
+    /// More than that has come; these are the first bytes and the stream goes on.
+    Large(BytesMut),
+}
+
+/// Collects at most `inline_max` bytes.
+pub(super) async fn collect(first: Bytes, payload: &mut Payload, inline_max: usize) -> Result<Received, Error> {
+    let Some(second) = first_bytes(payload).await? else {
+        // The usual case: one piece, no copy.
+        return Ok(if first.len() > inline_max {
+            Received::Large(BytesMut::from(first.as_ref()))
+        } else {
+            Received::Inline(first)
+        });
+    };
+    let mut collected = BytesMut::from(first.as_ref());
+    collected.extend_from_slice(&second);
+    while collected.len() <= inline_max {
+        match first_bytes(payload).await? {
+            Some(piece) => collected.extend_from_slice(&piece),
+            None => return Ok(Received::Inline(collected.freeze())),
+        }
+    }
+    Ok(Received::Large(collected))
+}
+
+/// Stores a large payload, starting with `begun`, and tells its size in bytes. On failure nothing is left behind.
+pub(super) async fn store(
+    store: &dyn ObjectStore,
+    dokument: DokumentId,
+    begun: BytesMut,
+    payload: &mut Payload,
+    max_bytes: u64,
+) -> Result<u64, Error> {
+    let upload = Upload { inner: Some(store.put_multipart(&object_path(dokument)).await?) };
+    upload.fill(begun, payload, max_bytes).await
+}
+
+/// An upload that is aborted unless it was completed, also when the sender goes away and nobody waits for us any more.
+struct Upload {
+    inner: Option<Box<dyn MultipartUpload>>,
+}
+
+impl Upload {
+    async fn fill(mut self, begun: BytesMut, payload: &mut Payload, max_bytes: u64) -> Result<u64, Error> {
+        let upload = self.inner.as_mut().expect("it is taken only at the end");
+        let mut size = begun.len() as u64;
+        let mut part = begun;
+        loop {
+            if size > max_bytes {
+                return Err(Error::TooLarge { max_bytes });
+            }
+            while part.len() >= PART_BYTES {
+                upload.put_part(PutPayload::from(part.split_to(PART_BYTES).freeze())).await?;
+            }
+            let Some(piece) = first_bytes(payload).await? else { break };
+            size += piece.len() as u64;
+            part.extend_from_slice(&piece);
+        }
+        if !part.is_empty() {
+            upload.put_part(PutPayload::from(part.freeze())).await?;
+        }
+        upload.complete().await?;
+        self.inner = None;
+        Ok(size)
+    }
+}
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        if let Some(mut upload) = self.inner.take()
+            && let Ok(runtime) = tokio::runtime::Handle::try_current()
+        {
+            runtime.spawn(async move {
+                if let Err(error) = upload.abort().await {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove an unfinished upload");
+                }
+            });
+        }
+    }
+}
+
+/// Removes a document's bytes; one that is gone already is fine.
+pub(crate) async fn remove(store: &dyn ObjectStore, dokument: DokumentId) -> Result<(), Error> {
+    match store.delete(&object_path(dokument)).await {
+        Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}

@@ -1,0 +1,260 @@
+//! Sending a melding: the way of `docs/architecture.md`, steps 2 to 4.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::id::{DokumentId, KontoId, MeldingId};
+use domain::melding::{DEFAULT_TTL, DOKUMENT_GRACE, Hendelse, MAX_TTL, MIN_TTL, Melding};
+use domain::protokoll::Protokoll;
+use domain::sending::{self, Sending, Svar};
+use wire::send::{SendMetadata, SendtMelding};
+
+use crate::cache::SendFacts;
+use crate::error::{Error, FieldError, Forbidden, Missing};
+use crate::melding::payload::{self, Payload, Received};
+use crate::ports::{Dokument, Tx};
+use crate::{App, Caller};
+
+/// Longest name of a sender's own header in bytes: with its prefix it must fit an AMQP short string.
+const HEADER_NAME_MAX_BYTES: usize = 255 - wire::headers::EGENDEFINERT_PREFIX.len();
+
+impl App {
+    /// Sends a melding. Returns only when it is durable on the receiver's queue; on any error nothing was sent.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for metadata that break rules, [`Error::NotFound`] for an unknown Konto,
+    /// [`Error::Forbidden`] when the sender's Konto is not the caller's, [`Error::Refused`] with the reason,
+    /// [`Error::TooLarge`], [`Error::Interrupted`], [`Error::Full`], [`Error::Unavailable`].
+    pub async fn send_melding(
+        &self,
+        caller: &Caller,
+        metadata: SendMetadata,
+        payload: Option<Payload>,
+    ) -> Result<SendtMelding, Error> {
+        let ttl = self.check_metadata(&metadata)?;
+        let (avsender, mottaker) = (metadata.avsender_konto_id, metadata.mottaker_konto_id);
+        let facts = self.send_facts(avsender, mottaker).await?;
+        may_send_as(caller, &facts)?;
+
+        let mut payload = payload;
+        let first = match &mut payload {
+            Some(payload) => payload::first_bytes(payload).await?,
+            None => None,
+        };
+        self.judge(&facts, &metadata, first.is_some()).await?;
+
+        let body = match (first, &mut payload) {
+            (Some(first), Some(payload)) => self.receive(first, payload, &facts, ttl).await?,
+            _ => Body::Inline(Bytes::new()),
+        };
+        // The payload may have taken minutes: what was allowed then may be gone, and its owner counts on that.
+        let facts = self.send_facts(avsender, mottaker).await?;
+        let judged = match may_send_as(caller, &facts) {
+            Ok(()) => self.judge(&facts, &metadata, body.is_some()).await,
+            refused => refused,
+        };
+        if let Err(refused) = judged {
+            self.forget(&body).await;
+            return Err(refused);
+        }
+        self.put_on_queue(metadata, ttl, body).await
+    }
+
+    async fn put_on_queue(&self, metadata: SendMetadata, ttl: Duration, body: Body) -> Result<SendtMelding, Error> {
+        let headere = metadata.headere.unwrap_or_default();
+        let melding = Melding {
+            id: MeldingId::from_uuid(self.inner.ids.uuid()),
+            avsender: metadata.avsender_konto_id,
+            mottaker: metadata.mottaker_konto_id,
+            meldingstype: metadata.melding_type.clone(),
+            svar_pa_melding: metadata.svar_pa_melding,
+            svar_til_type: None,
+            dokumentlager_id: body.dokument(),
+            headere: headere.clone(),
+            ttl,
+            mottatt: self.now(),
+        };
+        let sendt = SendtMelding {
+            melding_id: melding.id,
+            melding_type: metadata.melding_type,
+            avsender_konto_id: metadata.avsender_konto_id,
+            mottaker_konto_id: metadata.mottaker_konto_id,
+            ttl: i64::try_from(ttl.as_millis()).expect("checked against the longest TTL"),
+            dokumentlager_id: melding.dokumentlager_id,
+            svar_pa_melding: metadata.svar_pa_melding,
+            headere,
+        };
+        let inline = match &body {
+            Body::Inline(bytes) => bytes.clone(),
+            Body::Dokument(_) => Bytes::new(),
+        };
+        match self.inner.broker.publish(melding, inline).await {
+            Ok(()) => Ok(sendt),
+            Err(error) => {
+                // An unavailable broker may still have taken it, so only a plain refusal lets the payload go.
+                let error = Error::from(error);
+                if !matches!(error, Error::Unavailable(_)) {
+                    self.forget(&body).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Checks what can be checked without looking anything up, and tells the TTL.
+    fn check_metadata(&self, metadata: &SendMetadata) -> Result<Duration, Error> {
+        let mut errors = Vec::new();
+        if metadata.melding_type.is_empty() || metadata.melding_type.len() > 255 {
+            errors.push(FieldError::new("meldingType", "must have between 1 and 255 characters"));
+        }
+        let ttl = match metadata.ttl {
+            None => DEFAULT_TTL,
+            Some(ms) => match u64::try_from(ms).map(Duration::from_millis) {
+                Ok(ttl) if (MIN_TTL..=MAX_TTL).contains(&ttl) => ttl,
+                _ => {
+                    let (min, max) = (MIN_TTL.as_millis(), MAX_TTL.as_millis());
+                    errors.push(FieldError::new("ttl", format_args!("must be between {min} and {max} milliseconds")));
+                    DEFAULT_TTL
+                }
+            },
+        };
+        let headere = metadata.headere.iter().flatten();
+        let bytes: usize = headere.clone().map(|(name, value)| name.len() + value.len()).sum();
+        if bytes > self.inner.settings.headers_max_bytes {
+            let max = self.inner.settings.headers_max_bytes;
+            errors.push(FieldError::new("headere", format_args!("may have at most {max} bytes in all")));
+        }
+        if headere.clone().any(|(name, _)| name.is_empty() || name.len() > HEADER_NAME_MAX_BYTES) {
+            errors.push(FieldError::new(
+                "headere",
+                format_args!("must have names of between 1 and {HEADER_NAME_MAX_BYTES} bytes"),
+            ));
+        }
+        if errors.is_empty() { Ok(ttl) } else { Err(Error::Invalid(errors)) }
+    }
+
+    async fn judge(&self, facts: &SendFacts, metadata: &SendMetadata, har_payload: bool) -> Result<(), Error> {
+        let svar = match metadata.svar_pa_melding {
+            None => Svar::Ingen,
+            // With tilgang it makes no difference what is answered, so nothing is looked up.
+            Some(id) if facts.har_tilgang => Svar::PaAnnen(id),
+            Some(id) if self.was_received(id, facts).await? => Svar::PaMottatt(id),
+            Some(id) => Svar::PaAnnen(id),
+        };
+        let sending = Sending {
+            avsender: &facts.avsender,
+            mottaker: &facts.mottaker,
+            protokoller: &facts.protokoller,
+            meldingstype: &metadata.melding_type,
+            har_payload,
+            har_tilgang: facts.har_tilgang,
+            svar,
+        };
+        Ok(sending::judge(&sending, self.inner.settings.send_rules)?)
+    }
+
+    /// Whether the sender of a svar really got the melding that it answers from the receiver of the svar.
+    async fn was_received(&self, id: MeldingId, facts: &SendFacts) -> Result<bool, Error> {
+        let Some(record) = self.inner.broker.melding(id).await? else { return Ok(false) };
+        let between = record.melding.avsender == facts.mottaker.id && record.melding.mottaker == facts.avsender.id;
+        Ok(between && record.sporing.iter().any(|line| matches!(line.hendelse, Hendelse::Levert { .. })))
+    }
+
+    async fn receive(&self, first: Bytes, payload: &mut Payload, facts: &SendFacts, ttl: Duration) -> Result<Body, Error> {
+        let settings = &self.inner.settings;
+        let begun = match payload::collect(first, payload, settings.inline_payload_max_bytes).await? {
+            Received::Inline(bytes) => return Ok(Body::Inline(bytes)),
+            Received::Large(begun) => begun,
+        };
+        let id = DokumentId::from_uuid(self.inner.ids.uuid());
+        let size_bytes = payload::store(&*self.inner.payloads, id, begun, payload, settings.payload_max_bytes).await?;
+        let now = self.now();
+        let body = Body::Dokument(id);
+        let dokument = Dokument {
+            id,
+            avsender: facts.avsender.id,
+            mottaker: facts.mottaker.id,
+            size_bytes,
+            opprettet: now,
+            utloper: now.checked_add(ttl.saturating_add(DOKUMENT_GRACE)).unwrap_or(jiff::Timestamp::MAX),
+        };
+        let indexed = async {
+            let mut tx = self.begin().await?;
+            tx.add_dokument(&dokument).await?;
+            Ok(tx.commit().await?)
+        };
+        match indexed.await {
+            Ok(()) => Ok(body),
+            Err(error) => {
+                self.forget(&body).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes a payload whose melding was not sent after all. What cannot be removed now goes when its time is over.
+    async fn forget(&self, body: &Body) {
+        let Body::Dokument(id) = *body else { return };
+        if let Err(error) = self.remove_dokument(id).await {
+            tracing::warn!(
+                dokument.id = %id,
+                error = &error as &dyn std::error::Error,
+                "failed to remove the payload of a melding that was not sent"
+            );
+        }
+    }
+
+    async fn send_facts(&self, avsender: KontoId, mottaker: KontoId) -> Result<Arc<SendFacts>, Error> {
+        self.inner
+            .facts
+            .sendings
+            .get(&*self.inner.registry, &(avsender, mottaker), async || {
+                let mut tx = self.begin().await?;
+                let from = tx.konto(avsender).await?.ok_or(Missing::Konto(avsender))?;
+                let to = tx.konto(mottaker).await?.ok_or(Missing::Konto(mottaker))?;
+                let eier = tx.system(from.system_id).await?.ok_or(Missing::System(from.system_id))?.fiks_org_id;
+                let har_tilgang = tx.tilgang(mottaker, from.system_id).await?.is_some();
+                let protokoller = self.versjoner(&mut *tx, &from.protokoll_navn).await?;
+                Ok(Arc::new(SendFacts { avsender: from, avsender_eier: eier, mottaker: to, har_tilgang, protokoller }))
+            })
+            .await
+    }
+
+    async fn versjoner(&self, tx: &mut dyn Tx, navn: &str) -> Result<Arc<Vec<Protokoll>>, Error> {
+        let registry = &*self.inner.registry;
+        self.inner
+            .facts
+            .protokoller
+            .get(registry, &navn.to_owned(), async || Ok(Arc::new(tx.list_versjoner(navn).await?)))
+            .await
+    }
+}
+
+/// A payload that has arrived.
+enum Body {
+    Inline(Bytes),
+    Dokument(DokumentId),
+}
+
+impl Body {
+    fn is_some(&self) -> bool {
+        !matches!(self, Self::Inline(bytes) if bytes.is_empty())
+    }
+
+    fn dokument(&self) -> Option<DokumentId> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Dokument(id) => Some(*id),
+        }
+    }
+}
+
+/// A machine sends from the kontoer of its own System.
+fn may_send_as(caller: &Caller, facts: &SendFacts) -> Result<(), Error> {
+    match caller {
+        Caller::Integrasjon(integrasjon) if integrasjon.system_id == facts.avsender.system_id => Ok(()),
+        Caller::Integrasjon(_) => Err(Forbidden::ForeignKonto { konto: facts.avsender.id }.into()),
+        Caller::Operator => caller.may_act_for(facts.avsender_eier),
+    }
+}

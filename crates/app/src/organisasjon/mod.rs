@@ -1,0 +1,66 @@
+//! Organisasjoner.
+
+use domain::Orgnummer;
+use domain::id::FiksOrgId;
+use domain::organisasjon::Organisasjon;
+
+use crate::error::{Error, Missing};
+use crate::{App, Caller, Change};
+
+impl App {
+    /// Registers an organisasjon, which has not yet taken Fiks Protokoll into use.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when its orgnummer is registered, [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn create_organisasjon(
+        &self,
+        caller: &Caller,
+        navn: String,
+        orgnummer: Orgnummer,
+        kommunenummer: Option<String>,
+    ) -> Result<Organisasjon, Error> {
+        let id = FiksOrgId::from_uuid(self.inner.ids.uuid());
+        caller.may_act_for(id)?;
+        let organisasjon = Organisasjon { id, navn, orgnummer, kommunenummer, tatt_i_bruk: None };
+        let mut tx = self.begin().await?;
+        tx.add_organisasjon(&organisasjon).await?;
+        let change = Change { hva: "registrerte organisasjon", fiks_org_id: Some(id), ..Change::default() };
+        self.audit(&mut *tx, caller, change).await?;
+        tx.commit().await?;
+        Ok(organisasjon)
+    }
+
+    /// The organisasjon with that orgnummer.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn organisasjon_by_orgnummer(
+        &self,
+        caller: &Caller,
+        orgnummer: Orgnummer,
+    ) -> Result<Option<Organisasjon>, Error> {
+        let found = self.begin().await?.organisasjon_by_orgnummer(orgnummer).await?;
+        if let Some(organisasjon) = &found {
+            caller.may_act_for(organisasjon.id)?;
+        }
+        Ok(found)
+    }
+
+    /// Takes Fiks Protokoll into use for an organisasjon. Nothing happens if it is in use already.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn ta_i_bruk(&self, caller: &Caller, id: FiksOrgId) -> Result<Organisasjon, Error> {
+        caller.may_act_for(id)?;
+        let mut tx = self.begin().await?;
+        let mut organisasjon = tx.organisasjon(id).await?.ok_or(Missing::Organisasjon(id))?;
+        if organisasjon.tatt_i_bruk.is_none() {
+            organisasjon.tatt_i_bruk = Some(self.now());
+            tx.update_organisasjon(&organisasjon).await?;
+            let change = Change { hva: "tok Fiks Protokoll i bruk", fiks_org_id: Some(id), ..Change::default() };
+            self.audit(&mut *tx, caller, change).await?;
+            tx.commit().await?;
+        }
+        Ok(organisasjon)
+    }
+}

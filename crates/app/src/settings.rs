@@ -1,0 +1,26 @@
+use domain::sending::SendRules;
+
+/// How this installation is set up, as far as the use cases care.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// A payload of more bytes than this goes to Dokumentlager. Default 5 MiB; the documentation says "5 MB".
+    pub inline_payload_max_bytes: usize,
+    /// A payload of more bytes than this is refused. Default 5 GiB.
+    pub payload_max_bytes: u64,
+    /// The sender's own headers may take this many bytes in all, names and values. Default 64 KiB, so that they fit one
+    /// AMQP frame.
+    pub headers_max_bytes: usize,
+    /// How strict sending is.
+    pub send_rules: SendRules,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            inline_payload_max_bytes: 5 * 1024 * 1024,
+            payload_max_bytes: 5 * 1024 * 1024 * 1024,
+            headers_max_bytes: 64 * 1024,
+            send_rules: SendRules::default(),
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Systemer and their integrasjoner.
+
+mod create;
+mod integrasjon;
+mod read;
+mod remove;
+mod update;
+
+pub use create::{NyttSystem, OpprettetSystem};
+pub(crate) use read::ekstern_konto;
+pub use read::{EksternKonto, KontoMedTall, SystemDetaljer};
+
+use domain::id::{FiksOrgId, SystemId};
+use domain::system::{System, SystemInfo};
+
+use crate::error::{Error, FieldError, Missing};
+use crate::ports::Tx;
+
+/// The System, if it is one of `owner`.
+pub(crate) async fn find(tx: &mut dyn Tx, owner: FiksOrgId, id: SystemId) -> Result<System, Error> {
+    match tx.system(id).await? {
+        Some(system) if system.fiks_org_id == owner => Ok(system),
+        _ => Err(Missing::System(id).into()),
+    }
+}
+
+fn info_errors(info: &SystemInfo) -> Vec<FieldError> {
+    info.errors().into_iter().map(|(field, error)| FieldError::new(field, error)).collect()
+}

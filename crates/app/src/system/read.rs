@@ -1,0 +1,98 @@
+use domain::id::{FiksOrgId, SystemId};
+use domain::konto::Konto;
+use domain::organisasjon::Organisasjon;
+use domain::protokoll::Protokoll;
+use domain::system::{Integrasjon, System};
+
+use crate::error::{Error, Missing};
+use crate::ports::{QueueStatus, Tx};
+use crate::{App, Caller};
+
+/// A System with all that belongs to it.
+#[derive(Debug, Clone)]
+pub struct SystemDetaljer {
+    /// The System.
+    pub system: System,
+    /// Its owner.
+    pub eier: Organisasjon,
+    /// Its integrasjoner, the primary one first.
+    pub integrasjoner: Vec<Integrasjon>,
+    /// Its kontoer by name.
+    pub kontoer: Vec<KontoMedTall>,
+    /// Kontoer that it has tilgang to.
+    pub tilganger: Vec<EksternKonto>,
+    /// Kontoer that it has asked for.
+    pub foresporsler: Vec<EksternKonto>,
+}
+
+/// A Konto with live numbers, which are missing when the broker did not answer.
+#[derive(Debug, Clone)]
+pub struct KontoMedTall {
+    /// The Konto.
+    pub konto: Konto,
+    /// How its queue stands.
+    pub tall: Option<QueueStatus>,
+}
+
+/// A Konto of somebody else.
+#[derive(Debug, Clone)]
+pub struct EksternKonto {
+    /// The Konto.
+    pub konto: Konto,
+    /// Its System.
+    pub system: System,
+    /// The owner of its System.
+    pub eier: Organisasjon,
+    /// All versions of its Protokoll.
+    pub versjoner: Vec<Protokoll>,
+}
+
+impl App {
+    /// A System with all that belongs to it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn system(&self, caller: &Caller, owner: FiksOrgId, id: SystemId) -> Result<SystemDetaljer, Error> {
+        let mut tx = self.begin().await?;
+        let system = super::find(&mut *tx, owner, id).await?;
+        caller.may_configure(&system)?;
+        let eier = tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
+        let integrasjoner = tx.list_integrasjoner(id).await?;
+        let own = tx.list_kontoer(id).await?;
+        let mut tilganger = Vec::new();
+        for tilgang in tx.list_tilganger_for_system(id).await? {
+            tilganger.extend(ekstern_konto(&mut *tx, tilgang.konto_id).await?);
+        }
+        let mut foresporsler = Vec::new();
+        for foresporsel in tx.list_foresporsler_for_system(id).await? {
+            foresporsler.extend(ekstern_konto(&mut *tx, foresporsel.konto_id).await?);
+        }
+        drop(tx);
+        let mut kontoer = Vec::with_capacity(own.len());
+        for konto in own {
+            let tall = self.inner.broker.queue_status(konto.id).await.ok();
+            kontoer.push(KontoMedTall { konto, tall });
+        }
+        Ok(SystemDetaljer { system, eier, integrasjoner, kontoer, tilganger, foresporsler })
+    }
+
+    /// The systemer of an organisasjon by name.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn list_systemer(&self, caller: &Caller, owner: FiksOrgId) -> Result<Vec<System>, Error> {
+        caller.may_act_for(owner)?;
+        let mut tx = self.begin().await?;
+        tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
+        Ok(tx.list_systemer(owner).await?)
+    }
+}
+
+/// A Konto with its System and owner; `None` if it went away meanwhile.
+pub(crate) async fn ekstern_konto(tx: &mut dyn Tx, id: domain::id::KontoId) -> Result<Option<EksternKonto>, Error> {
+    let Some(konto) = tx.konto(id).await? else { return Ok(None) };
+    let Some(system) = tx.system(konto.system_id).await? else { return Ok(None) };
+    let Some(eier) = tx.organisasjon(system.fiks_org_id).await? else { return Ok(None) };
+    let versjoner = tx.list_versjoner(&konto.protokoll_navn).await?;
+    Ok(Some(EksternKonto { konto, system, eier, versjoner }))
+}

@@ -1,0 +1,37 @@
+use domain::id::{FiksOrgId, SystemId};
+
+use crate::error::Error;
+use crate::events::Event;
+use crate::system::find;
+use crate::{App, Caller, Change};
+
+impl App {
+    /// Removes a System with its integrasjoner, kontoer, queues and tilganger. The sender of each melding that stands in
+    /// its queues gets a serverfeil; its connections end.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn remove_system(&self, caller: &Caller, owner: FiksOrgId, id: SystemId) -> Result<(), Error> {
+        caller.may_act_for(owner)?;
+        let mut tx = self.begin().await?;
+        let system = find(&mut *tx, owner, id).await?;
+        let kontoer = tx.list_kontoer(id).await?;
+        tx.remove_system(id).await?;
+        let change = Change {
+            hva: "slettet system",
+            fiks_org_id: Some(owner),
+            system_id: Some(id),
+            detaljer: Some(system.info.navn),
+            ..Change::default()
+        };
+        self.audit(&mut *tx, caller, change).await?;
+        tx.commit().await?;
+        self.tell(Event::SystemRemoved(id));
+        // As in `remove_konto`: the next start takes up what is left undone here.
+        for konto in kontoer {
+            self.inner.broker.delete_queue(konto.id).await?;
+            self.tell(Event::KontoRemoved(konto.id));
+        }
+        Ok(())
+    }
+}

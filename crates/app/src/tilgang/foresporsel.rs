@@ -1,0 +1,100 @@
+//! Asking for tilgang, and answering.
+
+use domain::id::{FiksOrgId, KontoId, SystemId};
+use domain::tilgang::{Foresporsel, Tilgang};
+
+use crate::error::{Error, Missing};
+use crate::konto::{KontoSti, find};
+use crate::tilgang::SystemMedEier;
+use crate::tilgang::grant::{change, with_owner};
+use crate::{App, Caller};
+
+impl App {
+    /// Asks for tilgang to somebody's Konto. Where the owner grants automatically it is given at once; asking for what was
+    /// asked for or given before changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also for a Konto whose System is not visible to the caller's organisasjon,
+    /// [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn request_tilgang(
+        &self,
+        caller: &Caller,
+        owner: FiksOrgId,
+        system: SystemId,
+        konto: KontoId,
+    ) -> Result<(), Error> {
+        let now = self.now();
+        let mut tx = self.begin().await?;
+        let asking = crate::system::find(&mut *tx, owner, system).await?;
+        caller.may_configure(&asking)?;
+        let wanted = tx.konto(konto).await?.ok_or(Missing::Konto(konto))?;
+        let their = tx.system(wanted.system_id).await?.ok_or(Missing::Konto(konto))?;
+        if their.fiks_org_id != owner && !their.info.offentlig {
+            return Err(Missing::Konto(konto).into());
+        }
+        if tx.tilgang(konto, system).await?.is_some() || tx.foresporsel(konto, system).await?.is_some() {
+            return Ok(());
+        }
+        let sti = KontoSti { fiks_org_id: owner, system_id: system, konto_id: konto };
+        if their.info.automatisk_godkjenning {
+            tx.add_tilgang(&Tilgang { konto_id: konto, system_id: system, gitt: now }).await?;
+            self.audit(&mut *tx, caller, change("fikk tilgang automatisk", sti, their.id)).await?;
+        } else {
+            tx.add_foresporsel(&Foresporsel { konto_id: konto, system_id: system, sendt: now }).await?;
+            self.audit(&mut *tx, caller, change("ba om tilgang", sti, their.id)).await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Withdraws a forespørsel.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also when there is none, [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn withdraw_foresporsel(
+        &self,
+        caller: &Caller,
+        owner: FiksOrgId,
+        system: SystemId,
+        konto: KontoId,
+    ) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        let asking = crate::system::find(&mut *tx, owner, system).await?;
+        caller.may_configure(&asking)?;
+        if !tx.remove_foresporsel(konto, system).await? {
+            return Err(Missing::Foresporsel(konto, system).into());
+        }
+        let sti = KontoSti { fiks_org_id: owner, system_id: system, konto_id: konto };
+        self.audit(&mut *tx, caller, change("trakk forespørsel", sti, system)).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Rejects a forespørsel for the Konto at `sti`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also when there is none, [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn reject_foresporsel(&self, caller: &Caller, sti: KontoSti, fra: SystemId) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        let (system, konto) = find(&mut *tx, sti).await?;
+        caller.may_configure(&system)?;
+        if !tx.remove_foresporsel(konto.id, fra).await? {
+            return Err(Missing::Foresporsel(konto.id, fra).into());
+        }
+        self.audit(&mut *tx, caller, change("avviste forespørsel", sti, fra)).await?;
+        Ok(tx.commit().await?)
+    }
+
+    /// Who has asked for the Konto at `sti`, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn list_foresporsler(&self, caller: &Caller, sti: KontoSti) -> Result<Vec<SystemMedEier>, Error> {
+        let mut tx = self.begin().await?;
+        let (system, konto) = find(&mut *tx, sti).await?;
+        caller.may_configure(&system)?;
+        let mut found = Vec::new();
+        for foresporsel in tx.list_foresporsler_til_konto(konto.id).await? {
+            found.extend(with_owner(&mut *tx, foresporsel.system_id).await?);
+        }
+        Ok(found)
+    }
+}
