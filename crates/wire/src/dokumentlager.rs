@@ -7,6 +7,7 @@ use crate::id::DokumentId;
 
 /// `GET /dokumentlager/nedlasting/{dokumentId}/metadata`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct DokumentMetadata {
     /// The document.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// `ErrorMessage`: sent with every status of 400 and above.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ErrorMessage {
     /// Milliseconds since 1970-01-01 UTC.

@@ -7,6 +7,7 @@ use crate::id::{FiksOrgId, KontoId};
 
 /// A Konto as the katalog shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct KatalogKonto {
     /// The owner.
@@ -29,6 +30,7 @@ pub struct KatalogKonto {
 
 /// How a Konto stands right now. Always complete: the official clients read every field without a check.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct KontoStatus {
     /// It may send.
@@ -46,6 +48,7 @@ pub struct KontoStatus {
 
 /// A Konto in the protokoll-katalog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct ProtokollKatalogKonto {
     /// The Konto.
@@ -69,6 +72,7 @@ pub struct ProtokollKatalogKonto {
 
 /// The public key of a Konto. Also `OffentligNokkelResponse` of the konfigurasjon API.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct OffentligNokkel {
     /// An X.509 certificate as PEM, never a bare key.
@@ -97,6 +101,7 @@ pub struct OffentligNokkel {
 
 /// `PUT /fiks-io/konto/api/v1/kontoer/{kontoId}/offentligNokkel`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SettOffentligNokkel {
     /// An X.509 certificate as PEM.
     pub pem: String,
@@ -104,6 +109,7 @@ pub struct SettOffentligNokkel {
 
 /// `PUT /fiks-io/katalog/api/v1/kontoer/{kontoId}/offentligNokkel`; in no published document, used by the .NET client.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SettOffentligNokkelKatalog {
     /// An X.509 certificate as PEM.
     pub nokkel: String,

@@ -17,6 +17,7 @@ pub const PART_DATA: &str = "data";
 
 /// The `metadata` part.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SendMetadata {
     /// Who sends.
@@ -38,6 +39,7 @@ pub struct SendMetadata {
 
 /// Answer with status 202. Has exactly these eight keys: the stand-alone Java client fails on an unknown one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct SendtMelding {
     /// Id that the server gave the melding.
