@@ -1,0 +1,5 @@
+//! The test CA and the Maskinporten simulator from outside.
+
+mod ca;
+mod java;
+mod maskinporten;
