@@ -61,7 +61,10 @@ impl Certificate {
     /// # Errors
     /// [`Error::Certificate`] if the text holds no certificate or a malformed one.
     pub fn from_pem(pem: &str) -> Result<Self, Error> {
-        Self::all_from_pem(pem)?.into_iter().next().ok_or(Error::Certificate("the PEM text holds no certificate"))
+        Self::all_from_pem(pem)?
+            .into_iter()
+            .next()
+            .ok_or(Error::Certificate("the PEM text holds no certificate"))
     }
 
     /// Reads all certificates of a PEM text, in order. Other PEM blocks are passed over.
@@ -161,7 +164,8 @@ impl Certificate {
             .filter(|_| rules.from_organization_name)
             .filter_map(|name| number_at_end(name));
         let from_identifier = fields.organization_identifier.iter().filter_map(|value| {
-            let number = value.strip_prefix("NTRNO-").or_else(|| value.strip_prefix("PSDNO-FSA-")).unwrap_or(value);
+            let number =
+                value.strip_prefix("NTRNO-").or_else(|| value.strip_prefix("PSDNO-FSA-")).unwrap_or(value);
             is_nine_digits(number).then(|| number.to_owned())
         });
         let mut found = from_serial.chain(from_name).chain(from_identifier);
@@ -203,7 +207,10 @@ impl Eq for Certificate {}
 
 impl fmt::Debug for Certificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Certificate").field("subject", &self.subject()).field("issuer", &self.issuer()).finish()
+        f.debug_struct("Certificate")
+            .field("subject", &self.subject())
+            .field("issuer", &self.issuer())
+            .finish()
     }
 }
 
@@ -303,11 +310,15 @@ mod tests {
 
     #[test]
     fn disagreeing_places_are_refused() {
-        let certificate =
-            certificate_with(&[(serial_number(), "974760673"), (organization_identifier(), "NTRNO-991825827")]);
+        let certificate = certificate_with(&[
+            (serial_number(), "974760673"),
+            (organization_identifier(), "NTRNO-991825827"),
+        ]);
         assert!(matches!(certificate.orgnr(NO_O), Err(Error::AmbiguousOrgnr { .. })));
-        let certificate =
-            certificate_with(&[(serial_number(), "974760673"), (organization_identifier(), "NTRNO-974760673")]);
+        let certificate = certificate_with(&[
+            (serial_number(), "974760673"),
+            (organization_identifier(), "NTRNO-974760673"),
+        ]);
         assert_eq!(certificate.orgnr(NO_O).unwrap().as_deref(), Some("974760673"));
     }
 

@@ -76,8 +76,11 @@ impl Signer {
         let (_, chain) = store
             .private_key_chain()
             .ok_or_else(|| Error::Pkcs12("it holds no private key with a certificate".to_owned()))?;
-        let certificates =
-            chain.chain().iter().map(|entry| Certificate::from_der(entry.as_der())).collect::<Result<_, _>>()?;
+        let certificates = chain
+            .chain()
+            .iter()
+            .map(|entry| Certificate::from_der(entry.as_der()))
+            .collect::<Result<_, _>>()?;
         Self::new(chain.key(), certificates)
     }
 

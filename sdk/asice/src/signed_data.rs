@@ -12,8 +12,8 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::ber::{
-    self, CONTEXT_0, CONTEXT_0_CONSTRUCTED, CONTEXT_1_CONSTRUCTED, Element, GENERALIZED_TIME, INTEGER, OCTET_STRING,
-    OCTET_STRING_CONSTRUCTED, OID, Parser, SEQUENCE, SET, UTC_TIME,
+    self, CONTEXT_0, CONTEXT_0_CONSTRUCTED, CONTEXT_1_CONSTRUCTED, Element, GENERALIZED_TIME, INTEGER,
+    OCTET_STRING, OCTET_STRING_CONSTRUCTED, OID, Parser, SEQUENCE, SET, UTC_TIME,
 };
 use crate::{Certificate, Error, Signer, oid};
 
@@ -47,7 +47,10 @@ impl SignatureDigest {
             oid::SHA256 => Ok(Self::Sha256),
             oid::SHA384 => Ok(Self::Sha384),
             oid::SHA512 => Ok(Self::Sha512),
-            _ => Err(Error::UnsupportedAlgorithm { purpose: "the digest of a signature", oid: ber::dotted(oid) }),
+            _ => Err(Error::UnsupportedAlgorithm {
+                purpose: "the digest of a signature",
+                oid: ber::dotted(oid),
+            }),
         }
     }
 
@@ -227,7 +230,8 @@ fn verify_signer(
     let mut fields = signer.children();
     fields.expect(INTEGER, "signer has no version")?;
     let id = fields.next()?.ok_or(Error::MalformedCms("signer has no identifier"))?;
-    let own = find_certificate(&id, certificates)?.ok_or(Error::InvalidSignature("its certificate is missing"))?;
+    let own =
+        find_certificate(&id, certificates)?.ok_or(Error::InvalidSignature("its certificate is missing"))?;
     let digest_algorithm = fields.expect(SEQUENCE, "signer has no digest algorithm")?;
     let digest_oid = digest_algorithm.children().expect(OID, "digest algorithm has no identifier")?.content;
     let digest = SignatureDigest::from_oid(digest_oid)?;
@@ -262,7 +266,10 @@ fn verify_signer(
     Ok(Signature { signer: own.clone(), chain, digest, signing_time })
 }
 
-fn find_certificate<'a>(id: &Element<'_>, certificates: &'a [Certificate]) -> Result<Option<&'a Certificate>, Error> {
+fn find_certificate<'a>(
+    id: &Element<'_>,
+    certificates: &'a [Certificate],
+) -> Result<Option<&'a Certificate>, Error> {
     match id.tag {
         SEQUENCE => {
             let mut fields = id.children();
@@ -353,7 +360,11 @@ fn check_attributes(
 }
 
 /// The first ESSCertID or ESSCertIDv2 must be the hash of the signer's certificate.
-fn check_signing_certificate(value: &Element<'_>, default: SignatureDigest, own: &Certificate) -> Result<(), Error> {
+fn check_signing_certificate(
+    value: &Element<'_>,
+    default: SignatureDigest,
+    own: &Certificate,
+) -> Result<(), Error> {
     let ids = value.children().expect(SEQUENCE, "signing certificate attribute holds no list")?;
     let id = ids.children().expect(SEQUENCE, "signing certificate attribute is empty")?;
     let mut fields = id.children();

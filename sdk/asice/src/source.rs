@@ -51,7 +51,7 @@ impl<R: Read> Source<R> {
     }
 
     /// The next `N` bytes.
-    pub(crate) fn take<const N: usize>(&mut self) -> Result<[u8; N], Error> {
+    pub(crate) fn take_array<const N: usize>(&mut self) -> Result<[u8; N], Error> {
         let mut bytes = [0; N];
         self.read_exact(&mut bytes)?;
         Ok(bytes)
@@ -121,11 +121,11 @@ mod tests {
         let mut source = Source::new(&b"abcdef"[..]);
         assert_eq!(source.peek(4).unwrap(), b"abcd");
         assert_eq!(source.position(), 0);
-        assert_eq!(source.take::<2>().unwrap(), *b"ab");
+        assert_eq!(source.take_array::<2>().unwrap(), *b"ab");
         assert_eq!(source.peek(10).unwrap(), b"cdef");
         source.skip(3).unwrap();
         assert_eq!(source.position(), 5);
-        assert!(matches!(source.take::<2>(), Err(Error::Truncated)));
+        assert!(matches!(source.take_array::<2>(), Err(Error::Truncated)));
     }
 
     #[test]
