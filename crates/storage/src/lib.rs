@@ -1,1 +1,33 @@
-//! The Registry on SQLite and PostgreSQL.
+//! The Registry on SQLite and PostgreSQL: one code base, one set of migrations, two databases.
+//!
+//! - Ids are stored as text, so that an operator can read and search them in any SQL shell. Times are milliseconds since
+//!   1970 in UTC. What nobody searches in (e-mail addresses, the body of a Protokoll) is JSON.
+//! - Units of work that may write run one at a time, on SQLite (`BEGIN IMMEDIATE` on the only writing connection) and on
+//!   PostgreSQL (a lock on the row of the table `generation`, for all nodes). The configuration changes seldom and
+//!   every change reads first what it then writes; so no change ever fails because of another one, and no use case needs
+//!   to try again.
+//! - Units of work that only read take a snapshot and never wait.
+//! - The generation is bumped in the same transaction as the change. The process that commits knows at once; other
+//!   processes on the same database look every half second, so they know within a second. While the
+//!   database cannot be asked, every look counts as a change: nothing is believed that cannot be checked.
+//!
+//! No type of the database library leaves this crate.
+
+mod audit;
+mod convert;
+mod database;
+mod dokument;
+mod error;
+mod generation;
+mod integrasjon;
+mod konto;
+mod migrations;
+mod organisasjon;
+mod protokoll;
+mod registry;
+mod system;
+mod tilgang;
+mod tx;
+
+pub use database::{Database, connect};
+pub use error::StorageError;

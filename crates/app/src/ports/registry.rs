@@ -15,12 +15,25 @@ pub trait Registry: Send + Sync + 'static {
     /// Starts a unit of work. What it reads is consistent, what it writes is seen by others only after
     /// [`Tx::commit`], and two units of work that write never both succeed on the same stale facts.
     ///
+    /// Others may have to wait until it is committed or dropped: hold it briefly, wait for nothing else meanwhile, and
+    /// never start a second one while holding it.
+    ///
     /// # Errors
     /// [`RegistryError::Backend`].
     async fn begin(&self) -> Result<Box<dyn Tx>, RegistryError>;
 
-    /// A number that is another one after each commit that may have changed anything, seen at the latest when that
-    /// `commit` returns. Facts read after a generation was fetched may be kept for as long as it stays the same.
+    /// Starts a unit of work that only reads: all of it as it was at one moment. It waits for nobody who writes, and
+    /// nobody waits for it. To write in it is [`RegistryError::Backend`]; to drop it is enough.
+    ///
+    /// # Errors
+    /// [`RegistryError::Backend`].
+    async fn begin_read(&self) -> Result<Box<dyn Tx>, RegistryError> {
+        self.begin().await
+    }
+
+    /// A number that is greater after each commit that may have changed anything but documents and audit lines,
+    /// seen at the latest when that `commit` returns; where other processes write to the same registry, within a second
+    /// of their commit. Facts read after a generation was fetched may be kept for as long as it stays the same.
     ///
     /// Cheap: it stands on the hot path of every send.
     fn generation(&self) -> u64;

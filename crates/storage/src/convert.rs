@@ -1,0 +1,91 @@
+//! Between what the domain says and what a column holds.
+
+use app::ports::RegistryError;
+use jiff::Timestamp;
+use sea_orm::value::TextUuid;
+use sea_orm::sea_query::LikeExpr;
+use wire::id::Uuid;
+
+use crate::error::corrupt;
+
+/// An id as it is stored.
+pub(crate) fn key(uuid: &Uuid) -> TextUuid {
+    TextUuid(*uuid)
+}
+
+/// A time as it is stored: milliseconds since 1970 in UTC. What is finer is lost.
+pub(crate) fn millis(at: Timestamp) -> i64 {
+    at.as_millisecond()
+}
+
+/// A time that was stored in `table`.
+pub(crate) fn timestamp(table: &'static str, millis: i64) -> Result<Timestamp, RegistryError> {
+    Timestamp::from_millisecond(millis).map_err(|error| corrupt(table, error))
+}
+
+/// What a search looks in. Lower-cased here and not by the database: SQLite knows only the case of ASCII.
+pub(crate) fn searchable(navn: &str, beskrivelse: &str) -> String {
+    // The line break keeps a term from matching the end of one and the start of the other.
+    format!("{}\n{}", navn.to_lowercase(), beskrivelse.to_lowercase())
+}
+
+/// Matches rows whose [`searchable`] text holds `term`.
+pub(crate) fn contains(term: &str) -> LikeExpr {
+    const ESCAPE: char = '!';
+    let mut pattern = String::from("%");
+    for character in term.to_lowercase().chars() {
+        if matches!(character, '%' | '_' | ESCAPE) {
+            pattern.push(ESCAPE);
+        }
+        pattern.push(character);
+    }
+    pattern.push('%');
+    LikeExpr::new(pattern).escape(ESCAPE)
+}
+
+/// Bytes that sort as names do in Norwegian, without regard to case and with æ, ø and å last. Bytes, because each
+/// database, and each locale of PostgreSQL, sorts text in its own way.
+pub(crate) fn sort_key(navn: &str) -> Vec<u8> {
+    let in_order = |character| match character {
+        'æ' | 'ä' => '{',
+        'ø' | 'ö' => '|',
+        'å' => '}',
+        other => other,
+    };
+    navn.to_lowercase().chars().map(in_order).collect::<String>().into_bytes()
+}
+
+/// Sorts versions as people count: `v2` before `v10`.
+pub(crate) fn version_key(versjon: &str) -> Vec<(String, u64)> {
+    let mut parts = Vec::new();
+    let mut rest = versjon;
+    while !rest.is_empty() {
+        let text_end = rest.find(|character: char| character.is_ascii_digit()).unwrap_or(rest.len());
+        let (text, after) = rest.split_at(text_end);
+        let number_end = after.find(|character: char| !character.is_ascii_digit()).unwrap_or(after.len());
+        let (number, after) = after.split_at(number_end);
+        // A number too long to count sorts last among its like; nothing depends on it.
+        parts.push((text.to_owned(), if number.is_empty() { 0 } else { number.parse().unwrap_or(u64::MAX) }));
+        rest = after;
+    }
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_in_norwegian() {
+        let mut names = ["Ås", "Øksnes", "Ærø", "zebra", "Arendal", "bodø"];
+        names.sort_by_key(|navn| sort_key(navn));
+        assert_eq!(names, ["Arendal", "bodø", "zebra", "Ærø", "Øksnes", "Ås"]);
+    }
+
+    #[test]
+    fn versions_sort_by_number() {
+        let mut versions = ["v10", "v2", "v1.10", "v1.9", "v1", "2", "v1-beta"];
+        versions.sort_by_key(|versjon| version_key(versjon));
+        assert_eq!(versions, ["2", "v1", "v1-beta", "v1.9", "v1.10", "v2", "v10"]);
+    }
+}

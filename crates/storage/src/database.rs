@@ -1,0 +1,147 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::ports::Registry;
+use sea_orm::{ConnectOptions, DatabaseConnection};
+
+use crate::error::StorageError;
+use crate::generation::{Generation, Watch};
+use crate::migrations;
+use crate::registry::SqlRegistry;
+
+/// How long a unit of work waits for its turn, or for a free connection, before it fails.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// Connections for reading on SQLite. Its readers never wait for each other, only for a connection.
+const SQLITE_READERS: u32 = 4;
+
+/// Connections to PostgreSQL for each node.
+const POSTGRES_CONNECTIONS: u32 = 16;
+
+/// A PostgreSQL connection idle for longer is tried before it is used again.
+const IDLE_BEFORE_PING: Duration = Duration::from_secs(5);
+
+/// An open database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Database {
+    /// On SQLite a pool of one connection: whoever holds it is the only writer.
+    write: DatabaseConnection,
+    read: DatabaseConnection,
+}
+
+/// Opens the database at `url`: `sqlite://path?mode=rwc` for a file, which is made if it is not there, or
+/// `postgres://user:password@host/database`. The connection to PostgreSQL is not encrypted (TLS is not built in), so it must be
+/// on the same host or a private network.
+///
+/// SQLite is run with a write-ahead log that is synced at each commit, so a commit survives a power failure.
+///
+/// # Errors
+/// [`StorageError::UnsupportedUrl`] and [`StorageError::Connect`].
+pub async fn connect(url: &str) -> Result<Database, StorageError> {
+    if url.starts_with("sqlite://") {
+        // Each connection would have a database in memory of its own.
+        if url.contains(":memory:") || url.contains("mode=memory") {
+            return Err(StorageError::UnsupportedUrl);
+        }
+        connect_sqlite(url).await
+    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        connect_postgres(url).await
+    } else {
+        Err(StorageError::UnsupportedUrl)
+    }
+}
+
+fn options(url: &str) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    // Statements are logged by nobody: they hold names of people and hashes of passwords.
+    options.sqlx_logging(false).record_stmt_in_spans(false).acquire_timeout(MAX_WAIT).connect_timeout(MAX_WAIT);
+    options
+}
+
+async fn connect_sqlite(url: &str) -> Result<Database, StorageError> {
+    let mut write = options(url);
+    write.max_connections(1).test_before_acquire(false).map_sqlx_sqlite_opts(|options| {
+        options
+            .foreign_keys(true)
+            // For other processes with the same file; within this one nobody ever waits here.
+            .busy_timeout(MAX_WAIT)
+            .pragma("journal_mode", "WAL")
+            .pragma("synchronous", "FULL")
+    });
+    let write = open(write).await?;
+    let mut read = options(url);
+    read.max_connections(SQLITE_READERS).test_before_acquire(false).map_sqlx_sqlite_opts(|options| {
+        options.busy_timeout(MAX_WAIT).pragma("query_only", "ON")
+    });
+    Ok(Database { write, read: open(read).await? })
+}
+
+async fn connect_postgres(url: &str) -> Result<Database, StorageError> {
+    let mut both = options(url);
+    both.max_connections(POSTGRES_CONNECTIONS).test_before_acquire_if_idle_for(IDLE_BEFORE_PING);
+    let connection = open(both).await?;
+    Ok(Database { write: connection.clone(), read: connection })
+}
+
+async fn open(options: ConnectOptions) -> Result<DatabaseConnection, StorageError> {
+    sea_orm::Database::connect(options).await.map_err(|error| StorageError::Connect(Box::new(error)))
+}
+
+impl Database {
+    /// Brings the tables up to date, all or nothing, and returns the names of the migrations that were applied. Safe to call
+    /// from several nodes at once.
+    ///
+    /// # Errors
+    /// [`StorageError::UnknownMigration`] and [`StorageError::AlteredMigration`] before anything is done,
+    /// [`StorageError::Migration`], and [`StorageError::Backend`].
+    pub async fn migrate(&self) -> Result<Vec<String>, StorageError> {
+        let names = migrations::apply(&self.write).await?;
+        for name in &names {
+            tracing::info!(name, "applied a migration of the registry");
+        }
+        Ok(names)
+    }
+
+    /// The names of the migrations that [`Database::migrate`] would apply. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StorageError::UnknownMigration`], [`StorageError::AlteredMigration`] and [`StorageError::Backend`].
+    pub async fn pending_migrations(&self) -> Result<Vec<String>, StorageError> {
+        migrations::list_pending(&self.read).await
+    }
+
+    /// The registry on this database, for the rest of the program's life. Must be called within a Tokio runtime, since it
+    /// watches for changes that other processes make.
+    ///
+    /// # Errors
+    /// [`StorageError::PendingMigrations`] unless [`Database::migrate`] has run, [`StorageError::UnknownMigration`],
+    /// [`StorageError::AlteredMigration`] and [`StorageError::Backend`].
+    pub async fn registry(&self) -> Result<Arc<dyn Registry>, StorageError> {
+        let names = self.pending_migrations().await?;
+        if !names.is_empty() {
+            return Err(StorageError::PendingMigrations { names });
+        }
+        let generation = Arc::new(Generation::load(&self.read).await?);
+        let watch = Watch::start(generation.clone(), self.read.clone());
+        Ok(Arc::new(SqlRegistry::new(self.write.clone(), self.read.clone(), generation, watch)))
+    }
+
+    /// Whether the database answers.
+    ///
+    /// # Errors
+    /// [`StorageError::Backend`].
+    pub async fn ping(&self) -> Result<(), StorageError> {
+        Ok(self.read.ping().await?)
+    }
+
+    /// Closes all connections once the units of work under way are done; for an orderly end. SQLite then needs no recovery
+    /// at the next start. Everything committed is safe without it.
+    ///
+    /// # Errors
+    /// [`StorageError::Backend`].
+    pub async fn close(self) -> Result<(), StorageError> {
+        self.read.close_by_ref().await?;
+        self.write.close_by_ref().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,83 @@
+use app::ports::{Dokument, DokumentRepository, RegistryError};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
+use wire::id::{DokumentId, KontoId};
+
+use crate::convert::{key, millis, timestamp};
+use crate::error::{backend, corrupt, failed};
+use crate::tx::{SqlTx, insert};
+
+const TABLE: &str = "dokument";
+
+#[expect(unreachable_pub, reason = "the entity derive asks for pub")]
+mod table {
+    use sea_orm::value::TextUuid;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "dokument")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: TextUuid,
+        pub avsender: TextUuid,
+        pub mottaker: TextUuid,
+        pub size_bytes: i64,
+        pub opprettet: i64,
+        pub utloper: i64,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+fn from_row(row: table::Model) -> Result<Dokument, RegistryError> {
+    Ok(Dokument {
+        id: DokumentId::from_uuid(row.id.0),
+        avsender: KontoId::from_uuid(row.avsender.0),
+        mottaker: KontoId::from_uuid(row.mottaker.0),
+        size_bytes: row.size_bytes.try_into().map_err(|error| corrupt(TABLE, error))?,
+        opprettet: timestamp(TABLE, row.opprettet)?,
+        utloper: timestamp(TABLE, row.utloper)?,
+    })
+}
+
+/// Documents come with every large melding, so they do not count as a change of the registry.
+#[async_trait]
+impl DokumentRepository for SqlTx {
+    async fn dokument(&mut self, id: DokumentId) -> Result<Option<Dokument>, RegistryError> {
+        let row = table::Entity::find_by_id(key(id.as_uuid())).one(self.connection()).await.map_err(failed(TABLE))?;
+        row.map(from_row).transpose()
+    }
+
+    async fn add_dokument(&mut self, dokument: &Dokument) -> Result<(), RegistryError> {
+        let row = table::Model {
+            id: key(dokument.id.as_uuid()),
+            avsender: key(dokument.avsender.as_uuid()),
+            mottaker: key(dokument.mottaker.as_uuid()),
+            size_bytes: dokument.size_bytes.try_into().map_err(backend)?,
+            opprettet: millis(dokument.opprettet),
+            utloper: millis(dokument.utloper),
+        };
+        insert(self.connection(), row.into_active_model(), TABLE).await
+    }
+
+    async fn list_expired_dokumenter(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Dokument>, RegistryError> {
+        let rows = table::Entity::find()
+            .filter(table::Column::Utloper.lte(millis(now)))
+            .order_by_asc(table::Column::Utloper)
+            .order_by_asc(table::Column::Id)
+            .limit(u64::from(limit))
+            .all(self.connection())
+            .await
+            .map_err(failed(TABLE))?;
+        rows.into_iter().map(from_row).collect()
+    }
+
+    async fn remove_dokument(&mut self, id: DokumentId) -> Result<(), RegistryError> {
+        table::Entity::delete_by_id(key(id.as_uuid())).exec(self.connection()).await.map_err(failed(TABLE))?;
+        Ok(())
+    }
+}

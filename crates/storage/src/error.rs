@@ -1,0 +1,90 @@
+use app::ports::RegistryError;
+use sea_orm::{DbErr, RuntimeErr, SqlErr, sqlx};
+
+pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why the database could not be opened or brought up to date.
+#[derive(Debug, thiserror::Error)]
+pub enum StorageError {
+    /// Only `sqlite://path` (a file) and `postgres://…` can be used. The address itself may hold a password, so it
+    /// does not stand here.
+    #[error("the database address must start with sqlite:// and name a file, or start with postgres://")]
+    UnsupportedUrl,
+    /// It cannot be reached, or is no database.
+    #[error("cannot open the database")]
+    Connect(#[source] BoxError),
+    /// A newer program has been here: going on could ruin what it wrote.
+    #[error("the database has a migration this program does not know: {name}; use the newer program")]
+    UnknownMigration {
+        /// Its name.
+        name: String,
+    },
+    /// What was once done to the database is no longer what the program says.
+    #[error("the migration {name} was altered after it had been applied")]
+    AlteredMigration {
+        /// Its name.
+        name: String,
+    },
+    /// The tables are older than the program.
+    #[error("the database lacks migrations ({}); run the command migrate", .names.join(", "))]
+    PendingMigrations {
+        /// Their names, in order.
+        names: Vec<String>,
+    },
+    /// A migration failed. Nothing of it, nor of those before it in the same run, was kept.
+    #[error("the migration {name} failed")]
+    Migration {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        #[source]
+        source: BoxError,
+    },
+    /// The database failed.
+    #[error("the database failed")]
+    Backend(#[source] BoxError),
+}
+
+impl From<DbErr> for StorageError {
+    fn from(error: DbErr) -> Self {
+        Self::Backend(Box::new(error))
+    }
+}
+
+/// A row that this program cannot have written.
+#[derive(Debug, thiserror::Error)]
+#[error("the table {table} has a row that cannot be read: {why}")]
+pub(crate) struct CorruptRow {
+    pub(crate) table: &'static str,
+    pub(crate) why: String,
+}
+
+pub(crate) fn corrupt(table: &'static str, why: impl std::fmt::Display) -> RegistryError {
+    backend(CorruptRow { table, why: why.to_string() })
+}
+
+pub(crate) fn backend(error: impl Into<BoxError>) -> RegistryError {
+    RegistryError::Backend(error.into())
+}
+
+/// A failed statement that was about `what`.
+pub(crate) fn failed(what: &'static str) -> impl FnOnce(DbErr) -> RegistryError {
+    move |error| {
+        let is_conflict = matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) || lost_race(&error);
+        if is_conflict { RegistryError::Conflict { what } } else { backend(error) }
+    }
+}
+
+/// Whether PostgreSQL gave up this unit of work in favour of another: `serialization_failure`, `deadlock_detected`.
+fn lost_race(error: &DbErr) -> bool {
+    let (DbErr::Conn(RuntimeErr::SqlxError(error))
+    | DbErr::Exec(RuntimeErr::SqlxError(error))
+    | DbErr::Query(RuntimeErr::SqlxError(error))) = error
+    else {
+        return false;
+    };
+    match error.as_ref() {
+        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("40001" | "40P01")),
+        _ => false,
+    }
+}

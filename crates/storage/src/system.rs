@@ -1,0 +1,169 @@
+use app::ports::{RegistryError, SystemRepository};
+use async_trait::async_trait;
+use domain::system::{System, SystemInfo};
+use sea_orm::ActiveValue::NotSet;
+use sea_orm::sea_query::SelectStatement;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+};
+use wire::id::{FiksOrgId, SystemId, Uuid};
+
+use crate::convert::{contains, key, millis, searchable, sort_key, timestamp};
+use crate::error::{backend, corrupt, failed};
+use crate::konto;
+use crate::tx::{SqlTx, insert};
+
+const TABLE: &str = "system";
+
+#[expect(unreachable_pub, reason = "the entity derive asks for pub")]
+pub(crate) mod table {
+    use sea_orm::value::TextUuid;
+    use sea_orm::entity::prelude::*;
+
+    #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+    #[sea_orm(table_name = "system")]
+    pub struct Model {
+        #[sea_orm(primary_key, auto_increment = false)]
+        pub id: TextUuid,
+        pub fiks_org_id: TextUuid,
+        pub navn: String,
+        pub beskrivelse: String,
+        pub eposter: String,
+        pub offentlig: bool,
+        pub automatisk_godkjenning: bool,
+        pub leverandor_navn: Option<String>,
+        pub leverandor_kontaktpunkt: Option<String>,
+        pub konfigureres_av_integrasjon: bool,
+        pub opprettet: i64,
+        pub sist_endret: i64,
+        pub sok: String,
+        pub sortering: Vec<u8>,
+    }
+
+    #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+    pub enum Relation {}
+
+    impl ActiveModelBehavior for ActiveModel {}
+}
+
+fn to_row(system: &System) -> Result<table::ActiveModel, RegistryError> {
+    let info = &system.info;
+    let row = table::Model {
+        id: key(system.id.as_uuid()),
+        fiks_org_id: key(system.fiks_org_id.as_uuid()),
+        navn: info.navn.clone(),
+        beskrivelse: info.beskrivelse.clone(),
+        eposter: serde_json::to_string(&info.eposter).map_err(backend)?,
+        offentlig: info.offentlig,
+        automatisk_godkjenning: info.automatisk_godkjenning,
+        leverandor_navn: info.leverandor_navn.clone(),
+        leverandor_kontaktpunkt: info.leverandor_kontaktpunkt.clone(),
+        konfigureres_av_integrasjon: system.konfigureres_av_integrasjon,
+        opprettet: millis(system.opprettet),
+        sist_endret: millis(system.sist_endret),
+        sok: searchable(&info.navn, &info.beskrivelse),
+        sortering: sort_key(&info.navn),
+    };
+    Ok(row.into_active_model().reset_all())
+}
+
+fn from_row(row: table::Model) -> Result<System, RegistryError> {
+    Ok(System {
+        id: SystemId::from_uuid(row.id.0),
+        fiks_org_id: FiksOrgId::from_uuid(row.fiks_org_id.0),
+        info: SystemInfo {
+            navn: row.navn,
+            beskrivelse: row.beskrivelse,
+            eposter: serde_json::from_str(&row.eposter).map_err(|error| corrupt(TABLE, error))?,
+            offentlig: row.offentlig,
+            automatisk_godkjenning: row.automatisk_godkjenning,
+            leverandor_navn: row.leverandor_navn,
+            leverandor_kontaktpunkt: row.leverandor_kontaktpunkt,
+        },
+        konfigureres_av_integrasjon: row.konfigureres_av_integrasjon,
+        opprettet: timestamp(TABLE, row.opprettet)?,
+        sist_endret: timestamp(TABLE, row.sist_endret)?,
+    })
+}
+
+/// Systemer that `visible_to` may find, of `owners` if there are any.
+pub(crate) fn findable(visible_to: FiksOrgId, owners: &[FiksOrgId]) -> Condition {
+    let visible = Condition::any()
+        .add(table::Column::Offentlig.eq(true))
+        .add(table::Column::FiksOrgId.eq(key(visible_to.as_uuid())));
+    let owned = (!owners.is_empty())
+        .then(|| table::Column::FiksOrgId.is_in(owners.iter().map(|owner| key(owner.as_uuid()))));
+    Condition::all().add(visible).add_option(owned)
+}
+
+/// The ids of the systemer for which `condition` holds.
+pub(crate) fn ids(condition: Condition) -> SelectStatement {
+    table::Entity::find().select_only().column(table::Column::Id).filter(condition).into_query()
+}
+
+/// Systemer that match `term` in their own texts.
+pub(crate) fn matching(term: &str) -> Condition {
+    Condition::all().add(table::Column::Sok.like(contains(term)))
+}
+
+#[async_trait]
+impl SystemRepository for SqlTx {
+    async fn system(&mut self, id: SystemId) -> Result<Option<System>, RegistryError> {
+        let row = table::Entity::find_by_id(key(id.as_uuid())).one(self.connection()).await.map_err(failed(TABLE))?;
+        row.map(from_row).transpose()
+    }
+
+    async fn list_systemer(&mut self, owner: FiksOrgId) -> Result<Vec<System>, RegistryError> {
+        let rows = table::Entity::find()
+            .filter(table::Column::FiksOrgId.eq(key(owner.as_uuid())))
+            .order_by_asc(table::Column::Sortering)
+            .order_by_asc(table::Column::Id)
+            .all(self.connection())
+            .await
+            .map_err(failed(TABLE))?;
+        rows.into_iter().map(from_row).collect()
+    }
+
+    async fn add_system(&mut self, system: &System) -> Result<(), RegistryError> {
+        insert(self.writer(), to_row(system)?, TABLE).await
+    }
+
+    async fn update_system(&mut self, system: &System) -> Result<(), RegistryError> {
+        table::Entity::update_many()
+            .set(table::ActiveModel { id: NotSet, ..to_row(system)? })
+            .filter(table::Column::Id.eq(key(system.id.as_uuid())))
+            .exec(self.writer())
+            .await
+            .map_err(failed(TABLE))?;
+        Ok(())
+    }
+
+    async fn remove_system(&mut self, id: SystemId) -> Result<(), RegistryError> {
+        // What hangs on it goes by the foreign keys.
+        table::Entity::delete_by_id(key(id.as_uuid())).exec(self.writer()).await.map_err(failed(TABLE))?;
+        Ok(())
+    }
+
+    async fn search_systemer(
+        &mut self,
+        visible_to: FiksOrgId,
+        term: &str,
+        owners: &[FiksOrgId],
+        limit: u32,
+    ) -> Result<Vec<System>, RegistryError> {
+        let mut query = table::Entity::find().filter(findable(visible_to, owners));
+        if !term.is_empty() {
+            let is_id = Uuid::try_parse(term).ok().map(|id| table::Column::Id.eq(key(&id)));
+            let of_its_kontoer = table::Column::Id.in_subquery(konto::owners_of_matching(term));
+            query = query.filter(Condition::any().add(matching(term)).add(of_its_kontoer).add_option(is_id));
+        }
+        let rows = query
+            .order_by_asc(table::Column::Sortering)
+            .order_by_asc(table::Column::Id)
+            .limit(u64::from(limit))
+            .all(self.connection())
+            .await
+            .map_err(failed(TABLE))?;
+        rows.into_iter().map(from_row).collect()
+    }
+}
