@@ -317,12 +317,12 @@ impl<R: Read> DecryptingReader<R> {
 
 impl<R: Read> Read for DecryptingReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
-        if self.plain_start == self.plain_end {
-            if let Err(error) = self.decrypt() {
-                self.cipher = None;
-                self.plain_end = 0;
-                return Err(error.into());
-            }
+        if self.plain_start == self.plain_end
+            && let Err(error) = self.decrypt()
+        {
+            self.cipher = None;
+            self.plain_end = 0;
+            return Err(error.into());
         }
         let read = self.plain.get(self.plain_start..self.plain_end).unwrap_or_default().read(out)?;
         self.plain_start += read;
@@ -387,25 +387,22 @@ fn copy_value<R: Read>(source: &mut Source<R>, bytes: &mut Vec<u8>, depth: u8) -
     let depth = depth.checked_sub(1).ok_or(Error::MalformedCms("nested too deeply"))?;
     let [tag] = source.take_array::<1>()?;
     let start = source.position();
-    match length(source)? {
-        Some(end) => {
-            let length = end - source.position();
-            if length.saturating_add(bytes.len() as u64) > MAX_HEADER_BYTES {
+    if let Some(end) = length(source)? {
+        let length = end - source.position();
+        if length.saturating_add(bytes.len() as u64) > MAX_HEADER_BYTES {
+            return Err(TOO_LARGE);
+        }
+        let content = source.take_vec(length)?;
+        bytes.extend_from_slice(&ber::tlv(tag, &content));
+    } else {
+        bytes.extend_from_slice(&[tag, INDEFINITE]);
+        while !at_end(source, None)? {
+            copy_value(source, bytes, depth)?;
+            if source.position() - start > MAX_HEADER_BYTES {
                 return Err(TOO_LARGE);
             }
-            let content = source.take_vec(length)?;
-            bytes.extend_from_slice(&ber::tlv(tag, &content));
         }
-        None => {
-            bytes.extend_from_slice(&[tag, INDEFINITE]);
-            while !at_end(source, None)? {
-                copy_value(source, bytes, depth)?;
-                if source.position() - start > MAX_HEADER_BYTES {
-                    return Err(TOO_LARGE);
-                }
-            }
-            bytes.extend_from_slice(&END_MARK);
-        }
+        bytes.extend_from_slice(&END_MARK);
     }
     Ok(())
 }

@@ -112,7 +112,7 @@ pub enum Error {
 impl From<io::Error> for Error {
     /// Takes out the [`Error`] that a stream of this crate wrapped, else keeps the error as [`Error::Io`].
     fn from(error: io::Error) -> Self {
-        if error.get_ref().is_some_and(|inner| inner.is::<Error>()) {
+        if error.get_ref().is_some_and(<dyn std::error::Error + Send + Sync>::is::<Error>) {
             let inner = error.into_inner().expect("get_ref just showed an inner error");
             return match inner.downcast::<Error>() {
                 Ok(own) => *own,

@@ -42,13 +42,13 @@ pub(crate) fn in_meta_inf(name: &str) -> Option<&str> {
 pub(crate) fn is_manifest(name: &str) -> bool {
     in_meta_inf(name).is_some_and(|rest| {
         let rest = rest.to_ascii_lowercase();
-        rest.starts_with("asicmanifest") && rest.ends_with(".xml")
+        rest.strip_suffix(".xml").is_some_and(|rest| rest.starts_with("asicmanifest"))
     })
 }
 
 /// Whether `name` is that of a CMS signature.
 pub(crate) fn is_signature(name: &str) -> bool {
-    in_meta_inf(name).is_some_and(|rest| rest.to_ascii_lowercase().ends_with(".p7s"))
+    in_meta_inf(name).is_some_and(|rest| rest.to_ascii_lowercase().strip_suffix(".p7s").is_some())
 }
 
 /// The MIME type for the manifest, guessed from the extension.

@@ -1,6 +1,6 @@
 //! Reading containers, front to back.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead, Read};
 
 use aws_lc_rs::digest::{Context, SHA256};
@@ -499,7 +499,7 @@ impl<R: Read> AsiceReader<R> {
     /// Checks manifests and signatures against the entries read.
     fn verify(&self) -> Result<Vec<Signature>, Error> {
         let mut signatures = Vec::new();
-        let mut listed = HashMap::new();
+        let mut listed = HashSet::new();
         let mut used = Vec::new();
         let mut manifests = self.metadata.iter().filter(|(name, _)| names::is_manifest(name)).peekable();
         if manifests.peek().is_none() {
@@ -528,11 +528,11 @@ impl<R: Read> AsiceReader<R> {
                 if *found != digest {
                     return Err(Error::DigestMismatch(name.clone()));
                 }
-                listed.insert(name.clone(), ());
+                listed.insert(name);
             }
         }
         for (name, (_, is_file)) in &self.entries {
-            if *is_file && !listed.contains_key(name) {
+            if *is_file && !listed.contains(name) {
                 return Err(Error::UnlistedFile(name.clone()));
             }
         }
@@ -568,10 +568,10 @@ impl<R: Read> Read for AsiceFile<'_, R> {
 
 /// The sizes of an entry, from the ZIP64 extra field where they do not fit into four bytes.
 fn sizes(compressed: u32, uncompressed: u32, extra: &[u8]) -> Result<(u64, u64), Error> {
+    const BROKEN: Error = Error::MalformedContainer("its large sizes are missing");
     if compressed != u32::MAX && uncompressed != u32::MAX {
         return Ok((compressed.into(), uncompressed.into()));
     }
-    const BROKEN: Error = Error::MalformedContainer("its large sizes are missing");
     let mut source = Source::new(extra);
     loop {
         let id = u16::from_le_bytes(source.take_array().map_err(|_| BROKEN)?);

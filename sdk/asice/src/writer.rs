@@ -179,16 +179,15 @@ impl<'s, W: Write> AsiceWriter<'s, W> {
         let mut descriptor = Vec::with_capacity(24);
         descriptor.extend_from_slice(&zip::DESCRIPTOR);
         descriptor.extend_from_slice(&entry.crc.to_le_bytes());
-        match (u32::try_from(entry.compressed), u32::try_from(entry.uncompressed)) {
-            (Ok(compressed), Ok(uncompressed)) => {
-                descriptor.extend_from_slice(&compressed.to_le_bytes());
-                descriptor.extend_from_slice(&uncompressed.to_le_bytes());
-            }
+        if let (Ok(compressed), Ok(uncompressed)) =
+            (u32::try_from(entry.compressed), u32::try_from(entry.uncompressed))
+        {
+            descriptor.extend_from_slice(&compressed.to_le_bytes());
+            descriptor.extend_from_slice(&uncompressed.to_le_bytes());
+        } else {
             // Java reads eight bytes exactly when one of the sizes does not fit into four.
-            _ => {
-                descriptor.extend_from_slice(&entry.compressed.to_le_bytes());
-                descriptor.extend_from_slice(&entry.uncompressed.to_le_bytes());
-            }
+            descriptor.extend_from_slice(&entry.compressed.to_le_bytes());
+            descriptor.extend_from_slice(&entry.uncompressed.to_le_bytes());
         }
         self.sink.write_all(&descriptor)?;
         self.unfinished = false;
@@ -291,8 +290,8 @@ fn dos_time(now: Timestamp) -> (u16, u16) {
     let part = |value: i8| u16::try_from(value).unwrap_or(0);
     let year = u16::try_from(now.year().clamp(1980, 2107) - 1980).unwrap_or(0);
     (
-        part(now.hour()) << 11 | part(now.minute()) << 5 | part(now.second()) / 2,
-        year << 9 | part(now.month()) << 5 | part(now.day()),
+        (part(now.hour()) << 11) | (part(now.minute()) << 5) | (part(now.second()) / 2),
+        (year << 9) | (part(now.month()) << 5) | part(now.day()),
     )
 }
 

@@ -106,6 +106,9 @@ fn tlv(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     out
 }
 
+/// Writes a constructed value with a definite or an indefinite length.
+type Wrap = fn(u8, &[&[u8]]) -> Vec<u8>;
+
 fn indefinite(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
     [&[tag, 0x80], &parts.concat()[..], &[0, 0]].concat()
 }
@@ -154,8 +157,8 @@ fn payload(
     };
     let content_key = noise(key_bytes);
     let key = UnboundCipherKey::new(cipher, &content_key).unwrap();
-    let context = EncryptionContext::Iv128(FixedLength::from([7; 16]));
-    let mut key = StreamingEncryptingKey::less_safe_cbc_pkcs7(key, context).unwrap();
+    let iv = EncryptionContext::Iv128(FixedLength::from([7; 16]));
+    let mut key = StreamingEncryptingKey::less_safe_cbc_pkcs7(key, iv).unwrap();
     let mut encrypted = vec![0; content.len() + 16];
     let start = key.update(content, &mut encrypted).unwrap().written().len();
     let end = key.finish(&mut encrypted[start..]).unwrap().1.written().len();
@@ -171,7 +174,7 @@ fn payload(
         &[&tlv(6, &[&[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x01, cipher_id]]), &tlv(4, &[&[7; 16]])],
     );
     let pieces: Vec<Vec<u8>> = encrypted.chunks(1000).map(|piece| tlv(4, &[piece])).collect();
-    let (wrap, content): (fn(u8, &[&[u8]]) -> Vec<u8>, _) = match encoding {
+    let (wrap, content): (Wrap, _) = match encoding {
         Encoding::Primitive => (tlv, tlv(0x80, &[&encrypted])),
         Encoding::Pieces => (tlv, tlv(0xA0, &[&pieces.concat()])),
         Encoding::Nested => {

@@ -98,7 +98,7 @@ pub(crate) fn zip(entries: &[(&str, &[u8], Form)]) -> Vec<u8> {
         let streamed = !matches!(form, Form::Stored | Form::Deflated);
         let sizes = [crc.sum(), u32::try_from(packed.len()).unwrap(), u32::try_from(content.len()).unwrap()];
         let name_length = u16::try_from(name.len()).unwrap();
-        let flags = 0x0800 | u16::from(streamed) * 8;
+        let flags = 0x0800 | (u16::from(streamed) << 3);
 
         out.extend_from_slice(b"PK\x03\x04");
         out.extend_from_slice(&[20, flags, method, 0, 0].map(u16::to_le_bytes).concat());
