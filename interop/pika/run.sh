@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
-# Runs a generic AMQP client, pika, against a Knutepunkt of its own: run.sh <knutepunkt>
+# Runs a generic AMQP client, pika, against a Knutepunkt of its own: run.sh <knutepunkt> [test_pika.py | kill_rounds.py] [options]
 set -euo pipefail
 
-if [ $# -ne 1 ] || [ ! -x "$1" ]; then
-    echo "usage: $0 /path/to/knutepunkt" >&2
+if [ $# -lt 1 ] || [ ! -x "$1" ]; then
+    echo "usage: $0 /path/to/knutepunkt [test_pika.py | kill_rounds.py] [options]" >&2
     exit 2
 fi
 knutepunkt=$(realpath "$1")
+script=${2:-test_pika.py}
+shift $(($# < 2 ? $# : 2))
 here=$(cd "$(dirname "$0")" && pwd)
 home=${KNUTEPUNKT_CI_CACHE:-$HOME/.cache/knutepunkt}/interop-pika
 mkdir -p "$home"
@@ -20,8 +22,8 @@ if [ ! -x "$venv/bin/python" ] || [ ! -e "$venv/complete" ]; then
     touch "$venv/complete"
 fi
 
-log=$home/server.log
-if ! KNUTEPUNKT=$knutepunkt KNUTEPUNKT_LOG=$log PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/test_pika.py"; then
+log=$home/${script%.py}.log
+if ! KNUTEPUNKT=$knutepunkt KNUTEPUNKT_LOG=$log PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/$script" "$@"; then
     echo "--- the end of the server's log ($log)" >&2
     tail -n 60 "$log" >&2
     exit 1

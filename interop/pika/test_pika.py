@@ -1,167 +1,16 @@
 """A generic AMQP client receives with ack from Knutepunkt and is refused what it may not do.
 
-Nothing here knows Fiks IO but the few lines that send a melding over HTTP; the AMQP side is pika as anyone would use it.
+The AMQP side is pika as anyone would use it, who has never heard of Fiks IO.
 """
 
-import json
 import logging
-import os
-import pathlib
-import socket
-import ssl
-import subprocess
 import sys
-import tempfile
-import time
 import unittest
-import urllib.error
-import urllib.parse
-import urllib.request
 import uuid
 
-import jwt
-import pika
 import pika.exceptions
 
-DEADLINE = 60
-PING = "no.ks.fiks.arkiv.v1.ping"
-PONG = "no.ks.fiks.arkiv.v1.pong"
-
-
-def free_ports(count):
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [s.getsockname()[1] for s in sockets]
-    for s in sockets:
-        s.close()
-    return ports
-
-
-class Server:
-    """`knutepunkt dev` on free ports with temporary data."""
-
-    def __init__(self):
-        self.folder = tempfile.TemporaryDirectory(prefix="knutepunkt-pika")
-        data = pathlib.Path(self.folder.name) / "data"
-        self.log = pathlib.Path(os.environ["KNUTEPUNKT_LOG"])
-        http, https, amqps = map(str, free_ports(3))
-        command = [os.environ["KNUTEPUNKT"], "dev", "--data", str(data)]
-        command += ["--http-port", http, "--https-port", https, "--amqps-port", amqps]
-        with self.log.open("w") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            self.wait_until_ready(f"http://127.0.0.1:{http}/helse")
-            self.klient = json.loads((data / "klient.json").read_text())
-        except BaseException:
-            self.close()
-            raise
-
-    def wait_until_ready(self, url):
-        deadline = time.monotonic() + DEADLINE
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                raise AssertionError(f"the server ended:\n{self.log.read_text()}")
-            try:
-                with urllib.request.urlopen(url, timeout=5) as answer:
-                    if answer.status == 200:
-                        return
-            except OSError:
-                pass
-            time.sleep(0.02)
-        raise AssertionError(f"the server does not answer:\n{self.log.read_text()}")
-
-    def close(self):
-        self.process.terminate()
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-        self.folder.cleanup()
-
-
-class Konto:
-    """A konto with all that its owner holds."""
-
-    def __init__(self, klient, part):
-        self.klient = klient
-        self.konto = next(
-            k for k in klient["kontoer"] if k["protokoll"] == "no.ks.fiks.arkiv" and part in k["parter"]
-        )
-        self.id = self.konto["kontoId"]
-        self.queue = f"fiksio.konto.{self.id}"
-
-    def token(self):
-        organisasjon = next(o for o in self.klient["organisasjoner"] if o["orgnummer"] == self.konto["orgnummer"])
-        certificate = organisasjon["sertifikat"]
-        pem = pathlib.Path(certificate["certPem"]).read_text()
-        leaf = pem.split("-----BEGIN CERTIFICATE-----")[1].split("-----END CERTIFICATE-----")[0]
-        now = int(time.time())
-        assertion = jwt.encode(
-            {
-                "aud": self.klient["maskinporten"]["audience"],
-                "iss": f"pika-{self.konto['orgnummer']}",
-                "scope": "ks:fiks",
-                "iat": now,
-                "exp": now + 120,
-                "jti": str(uuid.uuid4()),
-            },
-            pathlib.Path(certificate["keyPem"]).read_text(),
-            algorithm="RS256",
-            headers={"x5c": ["".join(leaf.split())]},
-        )
-        form = urllib.parse.urlencode(
-            {"grant_type": "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion": assertion}
-        )
-        request = urllib.request.Request(self.klient["maskinporten"]["tokenEndpoint"], form.encode())
-        with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
-            return json.load(answer)["access_token"]
-
-    def parameters(self, passord=None, host="/"):
-        amqp = self.klient["amqp"]
-        trust = ssl.create_default_context(cafile=self.klient["caPem"])
-        passord = passord or self.konto["integrasjonPassord"]
-        return pika.ConnectionParameters(
-            host=amqp["host"],
-            port=amqp["port"],
-            virtual_host=host,
-            credentials=pika.PlainCredentials(self.konto["integrasjonId"], f"{passord} {self.token()}"),
-            ssl_options=pika.SSLOptions(trust, amqp["host"]),
-            connection_attempts=1,
-        )
-
-    def connect(self, **kwargs):
-        return pika.BlockingConnection(self.parameters(**kwargs))
-
-    def send(self, mottaker, meldingstype, **extra):
-        """Sends without payload and returns the meldingId."""
-        metadata = {
-            "avsenderKontoId": self.id,
-            "mottakerKontoId": mottaker.id,
-            "meldingType": meldingstype,
-            "ttl": 3_600_000,
-            "headere": {},
-        } | extra
-        boundary = uuid.uuid4().hex
-        body = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="metadata"\r\n'
-            f"Content-Type: application/json; charset=UTF-8\r\n\r\n{json.dumps(metadata)}\r\n--{boundary}--\r\n"
-        )
-        request = urllib.request.Request(
-            f"{self.klient['httpUrl']}/fiks-io/api/v1/send",
-            body.encode(),
-            {
-                "Authorization": f"Bearer {self.token()}",
-                "IntegrasjonId": self.konto["integrasjonId"],
-                "IntegrasjonPassord": self.konto["integrasjonPassord"],
-                "Content-Type": f'multipart/form-data; boundary="{boundary}"',
-            },
-        )
-        try:
-            with urllib.request.urlopen(request, timeout=DEADLINE) as answer:
-                assert answer.status == 202, answer.status
-                return json.load(answer)["meldingId"]
-        except urllib.error.HTTPError as refused:
-            raise AssertionError(f"{refused.status}: {refused.read().decode()}") from refused
+from knutepunkt import DEADLINE, PING, PONG, Konto, Server
 
 
 class Pika(unittest.TestCase):
