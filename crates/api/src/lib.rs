@@ -1,1 +1,58 @@
-//! The machine APIs over HTTP.
+//! The machine APIs over HTTP: one operation, one file.
+//!
+//! Each operation names its path, its `operationId`, its bodies and who may call it (see [`operation`]), and calls one use
+//! case of [`app`]. What goes wrong becomes the wire's form in one place (see [`failure`]). The table of operations is
+//! also what the OpenAPI documents are made from.
+//!
+//! Source of paths, bodies and statuses: the published OpenAPI documents of KS and, where there is none, the official
+//! clients.
+
+mod code;
+mod dokumentlager;
+mod extract;
+mod failure;
+mod fiks_io_katalog;
+mod fiks_io_konto;
+mod innlogget;
+mod konfigurasjon;
+mod openapi;
+mod operation;
+mod protokoll_katalog;
+mod send;
+#[cfg(test)]
+mod testing;
+
+use app::App;
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+
+pub use openapi::{Document, documents};
+
+use crate::failure::Failure;
+use crate::operation::Api;
+
+/// All APIs, in the order in which the documentation lists them.
+fn apis() -> Vec<Api> {
+    vec![
+        send::api(),
+        fiks_io_katalog::api(),
+        fiks_io_konto::api(),
+        konfigurasjon::api(),
+        protokoll_katalog::api(),
+        dokumentlager::api(),
+    ]
+}
+
+/// The machine APIs over the use cases of `app`. Every answer of 400 and above is an `ErrorMessage`, also for paths and
+/// methods that do not exist.
+pub fn router(app: App) -> Router {
+    let mut router = Router::new();
+    for operation in apis().into_iter().flat_map(|api| api.operations) {
+        router = router.route(operation.path, operation.route);
+    }
+    router
+        .fallback(async || Failure::unknown_path())
+        .method_not_allowed_fallback(async || Failure::unknown_method())
+        .layer(from_fn_with_state(app.clone(), failure::answer))
+        .with_state(app)
+}

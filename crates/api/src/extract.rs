@@ -1,0 +1,163 @@
+//! What a handler takes out of a request and how it answers: path ids and JSON bodies.
+
+use axum::extract::path::ErrorKind;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{FromRequest, FromRequestParts, Request};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use app::App;
+
+use crate::failure::Failure;
+
+/// Largest JSON body in bytes. The largest field is a certificate of a few KiB.
+pub(crate) const MAX_JSON_BYTES: usize = 1024 * 1024;
+
+/// The ids of the path, in the order of the path.
+pub(crate) struct Path<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
+    type Rejection = Failure;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        match axum::extract::Path::<T>::from_request_parts(parts, app).await {
+            Ok(axum::extract::Path(ids)) => Ok(Self(ids)),
+            Err(PathRejection::FailedToDeserializePathParams(error)) => {
+                let value = match error.kind() {
+                    ErrorKind::DeserializeError { value, .. }
+                    | ErrorKind::ParseErrorAtKey { value, .. }
+                    | ErrorKind::ParseErrorAtIndex { value, .. }
+                    | ErrorKind::ParseError { value, .. } => Some(value.clone()),
+                    _ => None,
+                };
+                Err(Failure::bad_path(value.as_deref(), error))
+            }
+            Err(rejection) => Err(Failure::bad_path(None, rejection)),
+        }
+    }
+}
+
+/// A JSON body, on its way in or out. Unknown fields are passed over.
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
+    type Rejection = Failure;
+
+    async fn from_request(request: Request, _app: &App) -> Result<Self, Failure> {
+        let (parts, body) = request.into_parts();
+        if !is_json(&parts.headers) {
+            return Err(JsonFault::MediaType.into());
+        }
+        let bytes = match Limited::new(body, MAX_JSON_BYTES).collect().await {
+            Ok(body) => body.to_bytes(),
+            Err(error) if error.is::<LengthLimitError>() => {
+                return Err(JsonFault::TooLarge { max_bytes: MAX_JSON_BYTES as u64 }.into());
+            }
+            Err(error) => return Err(JsonFault::Interrupted(error).into()),
+        };
+        Ok(Self(parse_json(&bytes)?))
+    }
+}
+
+impl<T: Serialize> IntoResponse for Json<T> {
+    fn into_response(self) -> Response {
+        axum::Json(self.0).into_response()
+    }
+}
+
+/// A body without media type is taken for JSON: no other kind is asked for.
+fn is_json(headers: &HeaderMap) -> bool {
+    let Some(media_type) = headers.get(CONTENT_TYPE) else { return true };
+    let media_type = media_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    media_type.eq_ignore_ascii_case(b"application/json")
+        || (media_type.len() > 17
+            && media_type[..12].eq_ignore_ascii_case(b"application/")
+            && media_type[media_type.len() - 5..].eq_ignore_ascii_case(b"+json"))
+}
+
+/// Why a JSON body could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum JsonFault {
+    /// It says that it is something else.
+    #[error("the content type is not JSON")]
+    MediaType,
+    /// It is larger than any body needs to be.
+    #[error("the body has more than {max_bytes} bytes")]
+    TooLarge {
+        /// The limit.
+        max_bytes: u64,
+    },
+    /// The client went away.
+    #[error("the body did not arrive whole")]
+    Interrupted(#[source] app::BoxError),
+    /// There is none.
+    #[error("the body is empty")]
+    Empty,
+    /// It is no JSON.
+    #[error("the body is not JSON")]
+    Syntax(#[source] serde_json::Error),
+    /// It is JSON, but not what was asked for.
+    #[error("the field at {path} is missing or does not fit")]
+    Field {
+        /// Where, such as `parts[0].partNavn`; a dot for the whole.
+        path: String,
+        /// What is wrong.
+        #[source]
+        error: serde_json::Error,
+    },
+}
+
+/// Reads JSON. Only when that fails is it read again for where it went wrong.
+///
+/// # Errors
+/// [`JsonFault::Empty`], [`JsonFault::Syntax`], [`JsonFault::Field`].
+pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, JsonFault> {
+    let error = match serde_json::from_slice(bytes) {
+        Ok(value) => return Ok(value),
+        Err(error) => error,
+    };
+    if bytes.trim_ascii().is_empty() {
+        return Err(JsonFault::Empty);
+    }
+    if !error.is_data() {
+        return Err(JsonFault::Syntax(error));
+    }
+    match serde_path_to_error::deserialize::<_, T>(&mut serde_json::Deserializer::from_slice(bytes)) {
+        Ok(_) => Err(JsonFault::Syntax(error)),
+        Err(found) => {
+            let path = found.path().to_string();
+            Err(JsonFault::Field { path, error: found.into_inner() })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn media_types_of_json_are_known() {
+        for (media_type, expected) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/merge-patch+json", true),
+            ("text/json", false),
+            ("application/x-www-form-urlencoded", false),
+            ("", false),
+            ("+json", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+            assert_eq!(is_json(&headers), expected, "{media_type}");
+        }
+        assert!(is_json(&HeaderMap::new()));
+    }
+}

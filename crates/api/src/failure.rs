@@ -1,0 +1,403 @@
+//! The one place where what went wrong becomes an answer.
+//!
+//! A handler returns a [`Failure`]; [`answer`] gives it the body that belongs to the request and logs it once.
+
+use std::error::Error as StdError;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use app::ports::TokenError;
+use app::{App, BoxError, Error, Forbidden, Missing};
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use domain::sending::SendRefusal;
+use futures::FutureExt as _;
+use http::header::WWW_AUTHENTICATE;
+use http::{HeaderValue, StatusCode, Uri};
+use wire::error::ErrorMessage;
+use wire::id::ErrorId;
+
+use crate::code::Code;
+use crate::extract::{Json, JsonFault};
+use crate::send::FormFault;
+
+/// A request that was not done as asked.
+#[derive(Debug, Clone)]
+pub(crate) struct Failure(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    code: Code,
+    /// What is wrong and what to do, for the person who reads it at the other end.
+    message: String,
+    /// For the log alone.
+    cause: Option<BoxError>,
+}
+
+impl Failure {
+    fn new(code: Code, message: impl Into<String>) -> Self {
+        Self(Arc::new(Inner { code, message: message.into(), cause: None }))
+    }
+
+    fn because(code: Code, message: impl Into<String>, cause: impl Into<BoxError>) -> Self {
+        Self(Arc::new(Inner { code, message: message.into(), cause: Some(cause.into()) }))
+    }
+
+    /// There is no operation at this path.
+    pub(crate) fn unknown_path() -> Self {
+        Self::new(Code::UkjentSti, "Stien finnes ikke. Se OpenAPI-dokumentene for hvilke stier som finnes.")
+    }
+
+    /// There is none with this method.
+    pub(crate) fn unknown_method() -> Self {
+        Self::new(Code::UgyldigMetode, "Metoden kan ikke brukes på denne stien. Headeren «Allow» sier hvilke som kan det.")
+    }
+
+    /// No usable token came with the request. Told like a bad one.
+    pub(crate) fn no_token() -> Self {
+        Self::from(Error::Token(TokenError::Invalid { reason: "there is none".to_owned() }))
+    }
+
+    /// An id in the path is no id.
+    pub(crate) fn bad_path(value: Option<&str>, cause: impl Into<BoxError>) -> Self {
+        let message = match value {
+            Some(value) => format!("«{}» i stien er ikke en UUID. Rett stien og prøv igjen.", short(value)),
+            None => "Stien kan ikke leses. Rett den og prøv igjen.".to_owned(),
+        };
+        Self::because(Code::UgyldigSti, message, cause)
+    }
+
+    fn render(&self, app: &App, uri: &Uri) -> Response {
+        let Inner { code, message, cause } = &*self.0;
+        let (status, error_id) = (code.status(), ErrorId::from_uuid(app.ids().uuid()));
+        let chain = cause.as_ref().map(|cause| chain(&**cause));
+        let chain = chain.as_deref().unwrap_or("no further cause");
+        let (code, number, path) = (code.name(), status.as_u16(), uri.path());
+        if status.is_server_error() {
+            tracing::error!(error.id = %error_id, error.code = code, http.status = number, http.path = path, error = chain, "request failed");
+        } else {
+            tracing::info!(error.id = %error_id, error.code = code, http.status = number, http.path = path, error = chain, "request refused");
+        }
+        let body = ErrorMessage {
+            timestamp: Some(app.clock().now().as_millisecond()),
+            status: number,
+            error: status.canonical_reason().map(str::to_owned),
+            error_id: Some(error_id.to_string()),
+            path: Some(path.to_owned()),
+            message: message.clone(),
+            error_code: Some(code.to_owned()),
+        };
+        let mut response = (status, Json(body)).into_response();
+        if status == StatusCode::UNAUTHORIZED {
+            // Jetty's HTTP client, which the official Java client uses, takes a 401 without it for a broken protocol
+            // and never shows the answer to its user.
+            response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Failure {
+    fn into_response(self) -> Response {
+        let mut response = self.0.code.status().into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Gives each [`Failure`] its body, and answers for a handler that panicked.
+pub(crate) async fn answer(State(app): State<App>, request: Request, next: Next) -> Response {
+    let uri = request.uri().clone();
+    let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(panic) => {
+            let told = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+            Failure::from(Error::Internal(told.unwrap_or("a handler panicked").into())).into_response()
+        }
+    };
+    match response.extensions_mut().remove::<Failure>() {
+        Some(failure) => {
+            let rendered = failure.render(&app, &uri);
+            // What the router has added, such as Allow, stays.
+            response.headers_mut().remove(http::header::CONTENT_LENGTH);
+            let (parts, body) = rendered.into_parts();
+            response.headers_mut().extend(parts.headers);
+            *response.body_mut() = body;
+            response
+        }
+        None => response,
+    }
+}
+
+fn chain(error: &(dyn StdError + 'static)) -> String {
+    let mut chain = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        chain.push_str(": ");
+        chain.push_str(&source.to_string());
+        next = source.source();
+    }
+    chain
+}
+
+/// Something that the caller sent, cut so that it can stand in a message.
+fn short(text: &str) -> String {
+    let mut short: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        let (code, message) = match &error {
+            // The two texts of Fiks' documentation, "integrasjoner".
+            Error::Token(TokenError::Invalid { .. }) => {
+                (Code::UgyldigToken, "Klarte ikke å validere access_token".to_owned())
+            }
+            Error::Login { integrasjon, .. } => {
+                (Code::UgyldigIntegrasjon, format!("Autentisering feilet for integrasjon med id {integrasjon}"))
+            }
+            Error::Forbidden(forbidden) => of_forbidden(forbidden),
+            Error::NotFound(missing) => of_missing(missing),
+            Error::Invalid(fields) => {
+                let told: Vec<_> = fields.iter().map(|field| format!("«{}» {}", field.field, field.rule)).collect();
+                (Code::UgyldigFelt, format!("Innholdet er ikke gyldig: {}. Rett det og prøv igjen.", told.join("; ")))
+            }
+            Error::Conflict { what } => of_conflict(what),
+            Error::Refused(refusal) => of_refusal(refusal),
+            Error::TooLarge { max_bytes } => (Code::ForStor, too_large(*max_bytes)),
+            Error::Interrupted(cause) => match cause.downcast_ref::<FormFault>() {
+                Some(fault) => of_form(fault),
+                None => (
+                    Code::Avbrutt,
+                    "Innholdet kom ikke fram i sin helhet, og ingenting er sendt. Send meldingen på nytt.".to_owned(),
+                ),
+            },
+            Error::Full => (
+                Code::Fullt,
+                "Det er ikke plass til flere meldinger nå, og ingenting er sendt. Prøv igjen senere.".to_owned(),
+            ),
+            Error::Unavailable(_) | Error::Token(TokenError::Unavailable(_)) => {
+                (Code::Utilgjengelig, "Tjenesten er ikke tilgjengelig akkurat nå. Prøv igjen om litt.".to_owned())
+            }
+            Error::Internal(_) => (
+                Code::InternFeil,
+                "Noe gikk galt hos oss. Oppgi errorId hvis du tar kontakt med dem som drifter tjenesten.".to_owned(),
+            ),
+        };
+        Self::because(code, message, error)
+    }
+}
+
+fn of_forbidden(forbidden: &Forbidden) -> (Code, String) {
+    match forbidden {
+        Forbidden::Konfigurer { system } => (
+            Code::ManglerPrivilegium,
+            format!(
+                "Integrasjonen har ikke privilegiet FIKS.KONFIGURER på ressurs {system}. Bruk en integrasjon som hører \
+                 til systemet, og slå på at systemet kan konfigureres av integrasjonen."
+            ),
+        ),
+        Forbidden::ForeignKonto { konto } => (
+            Code::FremmedKonto,
+            format!("Konto {konto} hører til et annet system. Bruk en konto som hører til integrasjonens eget system."),
+        ),
+        Forbidden::ForeignDokument { dokument } => (
+            Code::FremmedDokument,
+            format!("Dokument {dokument} er verken sendt fra eller til en konto i integrasjonens system."),
+        ),
+        Forbidden::PersonOnly => (
+            Code::KreverPerson,
+            "En integrasjon kan ikke gjøre dette. Det må gjøres i forvaltningsportalen av en person med rettigheter i \
+             organisasjonen."
+                .to_owned(),
+        ),
+    }
+}
+
+fn of_missing(missing: &Missing) -> (Code, String) {
+    match missing {
+        Missing::Organisasjon(id) => (Code::UkjentOrganisasjon, format!("Organisasjon {id} finnes ikke.")),
+        Missing::System(id) => (Code::UkjentSystem, format!("System {id} finnes ikke.")),
+        Missing::Integrasjon(id) => (Code::UkjentIntegrasjon, format!("Integrasjon {id} finnes ikke.")),
+        Missing::Konto(id) => (Code::UkjentKonto, format!("Konto {id} finnes ikke. Kontroller kontoId-en.")),
+        Missing::Nokkel(id) => {
+            (Code::IngenNokkel, format!("Konto {id} har ingen offentlig nøkkel. Eieren må laste opp en før den kan få innhold."))
+        }
+        Missing::Tilgang(konto, system) => (Code::IngenTilgang, format!("System {system} har ikke tilgang til konto {konto}.")),
+        Missing::Foresporsel(konto, system) => {
+            (Code::IngenForesporsel, format!("System {system} har ikke spurt om tilgang til konto {konto}."))
+        }
+        Missing::Protokoll(navn) => (Code::UkjentProtokoll, format!("Protokoll {} finnes ikke.", short(navn))),
+        Missing::Dokument(id) => {
+            (Code::UkjentDokument, format!("Dokument {id} finnes ikke, eller tiden det skulle lagres er ute."))
+        }
+        Missing::Melding(id) => (Code::UkjentMelding, format!("Melding {id} finnes ikke.")),
+    }
+}
+
+fn of_conflict(what: &str) -> (Code, String) {
+    let message = match what {
+        "avtale" => "Organisasjonen har ikke tatt Fiks Protokoll i bruk. Det må en person i organisasjonen gjøre først.".to_owned(),
+        _ => format!("Det finnes allerede ({what}), eller noen andre endret det samtidig. Hent det på nytt og prøv igjen."),
+    };
+    (Code::Konflikt, message)
+}
+
+fn of_refusal(refusal: &SendRefusal) -> (Code, String) {
+    match refusal {
+        SendRefusal::AvsenderDeaktivert { konto } => (
+            Code::AvsenderDeaktivert,
+            format!("Konto {konto} kan bare motta meldinger. Ta kontakt med dem som drifter tjenesten."),
+        ),
+        SendRefusal::UlikProtokoll { avsender, avsender_protokoll, mottaker, mottaker_protokoll } => (
+            Code::UlikProtokoll,
+            format!(
+                "Konto {avsender} bruker protokollen {avsender_protokoll}, og konto {mottaker} bruker {mottaker_protokoll}. \
+                 Send til en konto med samme protokoll."
+            ),
+        ),
+        SendRefusal::IngenFellesVersjon { avsender, mottaker, protokoll } => (
+            Code::IngenFellesVersjon,
+            format!(
+                "Konto {avsender} og konto {mottaker} støtter ingen felles versjon av {protokoll}. Legg til en part i en \
+                 versjon som mottakeren støtter."
+            ),
+        ),
+        SendRefusal::UkjentMeldingstype { meldingstype, protokoll } => (
+            Code::UkjentMeldingstype,
+            format!(
+                "Meldingstypen «{}» finnes ikke i protokollen {protokoll}. Kontroller navnet mot protokollen.",
+                short(meldingstype)
+            ),
+        ),
+        SendRefusal::KanIkkeSende { konto, meldingstype } => (
+            Code::KanIkkeSende,
+            format!("Ingen av partene til konto {konto} kan sende {meldingstype}. Legg til en part som kan det."),
+        ),
+        SendRefusal::KanIkkeMotta { konto, meldingstype } => (
+            Code::KanIkkeMotta,
+            format!("Ingen av partene til konto {konto} kan motta {meldingstype}. Send til en konto som kan det."),
+        ),
+        SendRefusal::ParterStotterIkkeHverandre { avsender, mottaker, meldingstype } => (
+            Code::ParterStotterIkkeHverandre,
+            format!(
+                "Partene til konto {avsender} og konto {mottaker} støtter ikke hverandre for {meldingstype}. Se i \
+                 protokollen hvilke parter som kan snakke sammen."
+            ),
+        ),
+        SendRefusal::PayloadMangler { meldingstype } => {
+            (Code::PayloadMangler, format!("{meldingstype} må ha innhold. Legg det ved som delen «data»."))
+        }
+        SendRefusal::PayloadIkkeTillatt { meldingstype } => {
+            (Code::PayloadIkkeTillatt, format!("{meldingstype} skal ikke ha innhold. Send den uten delen «data»."))
+        }
+        SendRefusal::ManglerTilgang { system, konto } => (
+            Code::ManglerTilgang,
+            format!("System {system} har ikke tilgang til konto {konto}. Be eieren av kontoen om tilgang."),
+        ),
+    }
+}
+
+fn too_large(max_bytes: u64) -> String {
+    format!("Innholdet er større enn {max_bytes} byte, som er det meste som tas imot. Del det opp.")
+}
+
+impl From<FormFault> for Failure {
+    fn from(fault: FormFault) -> Self {
+        let (code, message) = of_form(&fault);
+        Self::because(code, message, fault)
+    }
+}
+
+fn of_form(fault: &FormFault) -> (Code, String) {
+    use crate::send::multipart::Malformed;
+
+    const FORM: &str = "Send et skjema (multipart/form-data) med delen «metadata» først og «data» sist.";
+    let (code, message) = match fault {
+        FormFault::Malformed(Malformed::NotMultipart) => {
+            return (Code::UgyldigMedietype, format!("Content-Type er ikke multipart/form-data. {FORM}"));
+        }
+        FormFault::Malformed(Malformed::Truncated) => {
+            return (
+                Code::Avbrutt,
+                "Skjemaet slutter før siste skilletegn (boundary), og ingenting er sendt. Send meldingen på nytt.".to_owned(),
+            );
+        }
+        FormFault::Malformed(malformed) => {
+            let what = match malformed {
+                Malformed::NoBoundary => "Content-Type mangler en gyldig boundary",
+                Malformed::NoDelimiter => "Innholdet begynner ikke med boundary fra Content-Type",
+                Malformed::BadDelimiter => "Etter en boundary må det komme linjeskift eller to bindestreker",
+                Malformed::HeadersTooLong => "Headerne til en del er for lange",
+                Malformed::BadHeader => "En header i en del kan ikke leses",
+                Malformed::NoName => "En del mangler Content-Disposition med navn",
+                Malformed::Encoded => "En del har Content-Transfer-Encoding; send den som den er",
+                Malformed::Epilogue => "Det står for mye etter siste boundary",
+                Malformed::NotMultipart | Malformed::Truncated => "Skjemaet kan ikke leses",
+            };
+            (Code::UgyldigSkjema, format!("{what}. {FORM}"))
+        }
+        FormFault::MetadataMissing => (Code::UgyldigSkjema, format!("Delen «metadata» mangler. {FORM}")),
+        FormFault::NotMetadataFirst { name } => {
+            (Code::UgyldigSkjema, format!("Den første delen heter «{}», ikke «metadata». {FORM}", short(name)))
+        }
+        FormFault::Duplicate { name } => {
+            (Code::UgyldigSkjema, format!("Delen «{}» står der to ganger. {FORM}", short(name)))
+        }
+        FormFault::Unknown { name } => (Code::UgyldigSkjema, format!("Delen «{}» er ukjent. {FORM}", short(name))),
+        FormFault::MetadataTooLarge { max_bytes } => {
+            return (Code::ForStor, format!("Delen «metadata» er større enn {max_bytes} byte. Legg innhold i delen «data»."));
+        }
+        FormFault::Metadata(fault) => return of_json("Delen «metadata»", fault),
+        FormFault::Interrupted(_) | FormFault::Stalled => {
+            return (Code::Avbrutt, "Skjemaet kom ikke fram i sin helhet, og ingenting er sendt. Send meldingen på nytt.".to_owned());
+        }
+    };
+    (code, message)
+}
+
+impl From<JsonFault> for Failure {
+    fn from(fault: JsonFault) -> Self {
+        let (code, message) = of_json("Innholdet", &fault);
+        Self::because(code, message, fault)
+    }
+}
+
+fn of_json(what: &str, fault: &JsonFault) -> (Code, String) {
+    match fault {
+        JsonFault::MediaType => {
+            (Code::UgyldigMedietype, "Content-Type er ikke application/json. Send innholdet som JSON.".to_owned())
+        }
+        JsonFault::TooLarge { max_bytes } => (Code::ForStor, too_large(*max_bytes)),
+        JsonFault::Interrupted(_) => {
+            (Code::Avbrutt, "Innholdet kom ikke fram i sin helhet. Prøv igjen.".to_owned())
+        }
+        JsonFault::Empty => (Code::UgyldigJson, format!("{what} er tomt. Send JSON.")),
+        JsonFault::Syntax(error) => (
+            Code::UgyldigJson,
+            format!("{what} er ikke gyldig JSON (linje {}, tegn {}). Rett det og prøv igjen.", error.line(), error.column()),
+        ),
+        JsonFault::Field { path, error } => {
+            let error = error.to_string();
+            let message = match missing_field(&error) {
+                Some(field) if path == "." => format!("{what} mangler feltet «{field}». Legg det til og prøv igjen."),
+                Some(field) => format!("{what} mangler feltet «{}.{field}». Legg det til og prøv igjen.", short(path)),
+                None if path == "." => format!("{what} er ikke et JSON-objekt som passer. Rett det og prøv igjen."),
+                None if error.contains("UUID") => {
+                    format!("{what} har et felt «{}» som ikke er en UUID. Rett det og prøv igjen.", short(path))
+                }
+                None => format!("{what} har et felt «{}» med feil type eller verdi. Rett det og prøv igjen.", short(path)),
+            };
+            (Code::UgyldigJson, message)
+        }
+    }
+}
+
+/// The field that serde misses.
+fn missing_field(error: &str) -> Option<&str> {
+    error.strip_prefix("missing field `")?.split('`').next()
+}

@@ -1,0 +1,32 @@
+//! `DELETE /fiks-io/konto/api/v1/kontoer/{kontoId}/offentligNokkel`.
+
+use app::App;
+use axum::extract::State;
+use http::{Method, StatusCode};
+use wire::id::KontoId;
+
+use crate::extract::Path;
+use crate::failure::Failure;
+use crate::innlogget::Innlogget;
+use crate::operation::{Access, Operation};
+
+pub(crate) fn operation() -> Operation {
+    Operation::new(
+        Method::DELETE,
+        "/fiks-io/konto/api/v1/kontoer/{kontoId}/offentligNokkel",
+        "slettOffentligNokkel",
+        Access::Konfigurer,
+        fjern_nokkel,
+    )
+    .summary("Tar sertifikatet til kontoen ut av bruk. Ingen kan da sende den innhold.")
+    .success(StatusCode::NO_CONTENT)
+}
+
+async fn fjern_nokkel(
+    State(app): State<App>,
+    Innlogget(caller): Innlogget,
+    Path(konto): Path<KontoId>,
+) -> Result<StatusCode, Failure> {
+    app.remove_own_nokkel(&caller, konto).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,40 @@
+//! `PUT /fiks-io/konto/api/v1/kontoer/{kontoId}/offentligNokkel`.
+//!
+//! The official Java client calls it at start when it is set up with a public key.
+
+use app::App;
+use axum::extract::State;
+use http::{Method, StatusCode};
+use serde_json::json;
+use wire::id::KontoId;
+use wire::katalog::{OffentligNokkel, SettOffentligNokkel};
+
+use crate::extract::{Json, Path};
+use crate::failure::Failure;
+use crate::fiks_io_katalog::nokkel::offentlig_nokkel;
+use crate::innlogget::Innlogget;
+use crate::operation::{Access, Operation};
+
+pub(crate) fn operation() -> Operation {
+    Operation::new(
+        Method::PUT,
+        "/fiks-io/konto/api/v1/kontoer/{kontoId}/offentligNokkel",
+        "settOffentligNokkel",
+        Access::Konfigurer,
+        sett_nokkel,
+    )
+    .summary("Setter sertifikatet som innhold til kontoen skal krypteres til.")
+    .request::<SettOffentligNokkel>(|| json!({ "pem": "-----BEGIN CERTIFICATE-----\n…" }))
+    .success(StatusCode::CREATED)
+    .response::<OffentligNokkel>()
+}
+
+async fn sett_nokkel(
+    State(app): State<App>,
+    Innlogget(caller): Innlogget,
+    Path(konto): Path<KontoId>,
+    Json(body): Json<SettOffentligNokkel>,
+) -> Result<(StatusCode, Json<OffentligNokkel>), Failure> {
+    let nokkel = app.set_own_nokkel(&caller, konto, "pem", &body.pem).await?;
+    Ok((StatusCode::CREATED, Json(offentlig_nokkel(nokkel, app.clock().now()))))
+}
