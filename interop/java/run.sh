@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Runs the official Java client against a Knutepunkt of its own: run.sh <knutepunkt> [more arguments for Maven].
+# Runs the official Java client against a Knutepunkt of its own, alone and together with the Rust client:
+# run.sh <knutepunkt> <example ekko of sdk/fiks-io-client> [more arguments for Maven].
 set -euo pipefail
 
-if [ $# -lt 1 ] || [ ! -x "$1" ]; then
-    echo "usage: $0 /path/to/knutepunkt [maven arguments]" >&2
+if [ $# -lt 2 ] || [ ! -x "$1" ] || [ ! -x "$2" ]; then
+    echo "usage: $0 /path/to/knutepunkt /path/to/ekko [maven arguments]" >&2
     exit 2
 fi
 knutepunkt=$(realpath "$1")
-shift
+ekko=$(realpath "$2")
+shift 2
 here=$(cd "$(dirname "$0")" && pwd)
 target=${KNUTEPUNKT_CI_CACHE:-$HOME/.cache/knutepunkt}/interop-java
 mkdir -p "$target"
@@ -17,7 +19,7 @@ log=$target/server.log
 
 # Plugins are named in the pom with their versions, so that no short name has to be looked up.
 if ! mvn --batch-mode --no-transfer-progress --file "$here/pom.xml" \
-    -Dinterop.target="$target" -Dknutepunkt="$knutepunkt" -Dinterop.log="$log" "$@" test; then
+    -Dinterop.target="$target" -Dknutepunkt="$knutepunkt" -Dekko="$ekko" -Dinterop.log="$log" "$@" test; then
     echo "--- the end of the server's log ($log)" >&2
     tail -n 60 "$log" >&2
     exit 1

@@ -51,6 +51,7 @@ class Server:
 
     def launch(self):
         """Starts the process on the data it has and waits until it answers."""
+        before = self.log.stat().st_size
         with self.log.open("a") as log:
             self.process = subprocess.Popen(self.command, stdout=log, stderr=subprocess.STDOUT)
         deadline = time.monotonic() + DEADLINE
@@ -59,7 +60,8 @@ class Server:
                 raise AssertionError(f"the server ended with {self.process.returncode}")
             try:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.http_port}/helse", timeout=5) as answer:
-                    if answer.status == 200:
+                    # It says so once the whole world is there, which is a little later than its HTTP side works.
+                    if answer.status == 200 and b"er klar" in self.log.read_bytes()[before:]:
                         return
             except OSError:
                 pass

@@ -1,5 +1,12 @@
 package knutepunkt.interop;
 
+import static knutepunkt.interop.Meldingstyper.KVITTERING;
+import static knutepunkt.interop.Meldingstyper.MOTTATT;
+import static knutepunkt.interop.Meldingstyper.OPPRETT;
+import static knutepunkt.interop.Meldingstyper.PING;
+import static knutepunkt.interop.Meldingstyper.PONG;
+import static knutepunkt.interop.Meldingstyper.SERVERFEIL;
+import static knutepunkt.interop.Meldingstyper.TIDSAVBRUDD;
 import static org.junit.jupiter.api.Assertions.assertArrayEquals;
 import static org.junit.jupiter.api.Assertions.assertEquals;
 import static org.junit.jupiter.api.Assertions.assertFalse;
@@ -43,14 +50,6 @@ import org.junit.jupiter.api.Test;
 
 /** The official client, unmodified, on both sides: «Mitt fagsystem» (klient.full) and «Mitt arkiv» (arkiv.full). */
 class FiksIoKlientTest {
-    private static final String PING = "no.ks.fiks.arkiv.v1.ping";
-    private static final String PONG = "no.ks.fiks.arkiv.v1.pong";
-    private static final String OPPRETT = "no.ks.fiks.arkiv.v1.arkivering.arkivmelding.opprett";
-    private static final String MOTTATT = OPPRETT + ".mottatt";
-    private static final String KVITTERING = OPPRETT + ".kvittering";
-    private static final String TIDSAVBRUDD = "no.ks.fiks.kvittering.tidsavbrudd";
-    private static final String SERVERFEIL = "no.ks.fiks.kvittering.serverfeil.v1";
-
     private static Server server;
     private static World.Account fagsystemAccount;
     private static World.Account arkivAccount;
@@ -87,19 +86,6 @@ class FiksIoKlientTest {
 
     private static MeldingRequest.MeldingRequestBuilder toArkiv(String meldingstype) {
         return MeldingRequest.builder().mottakerKontoId(arkivAccount.id()).meldingType(meldingstype);
-    }
-
-    /** Each file of a melding by name, without what ASiC-E itself adds. */
-    private static Map<String, byte[]> files(MottattMelding melding) throws Exception {
-        Map<String, byte[]> files = new ConcurrentHashMap<>();
-        try (ZipInputStream zip = melding.getDekryptertZipStream()) {
-            for (ZipEntry entry = zip.getNextEntry(); entry != null; entry = zip.getNextEntry()) {
-                if (!entry.getName().startsWith("META-INF/") && !entry.getName().equals("mimetype")) {
-                    files.put(entry.getName(), zip.readAllBytes());
-                }
-            }
-        }
-        return files;
     }
 
     /**
@@ -168,7 +154,7 @@ class FiksIoKlientTest {
         assertNull(melding.getSvarPaMelding());
         assertFalse(melding.isResendt());
         assertTrue(melding.isHarPayload());
-        Map<String, byte[]> files = files(melding);
+        Map<String, byte[]> files = Payloads.files(melding);
         assertEquals(Set.of("arkivmelding.xml", "vedlegg.txt"), files.keySet());
         assertArrayEquals("<arkivmelding/>".getBytes(StandardCharsets.UTF_8), files.get("arkivmelding.xml"));
         assertArrayEquals("Vedlegg: æøå".getBytes(StandardCharsets.UTF_8), files.get("vedlegg.txt"));
@@ -209,7 +195,7 @@ class FiksIoKlientTest {
         Client.Received second = fagsystem.next(KVITTERING);
         assertEquals(kvittering.getMeldingId(), second.melding().getMeldingId());
         assertEquals(question.getMeldingId(), second.melding().getSvarPaMelding());
-        Map<String, byte[]> files = files(second.melding());
+        Map<String, byte[]> files = Payloads.files(second.melding());
         assertEquals(Set.of("arkivmelding-kvittering.xml"), files.keySet());
         assertArrayEquals("<kvittering/>".getBytes(StandardCharsets.UTF_8), files.get("arkivmelding-kvittering.xml"));
         second.svar().ack();

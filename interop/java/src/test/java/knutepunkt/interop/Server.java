@@ -74,6 +74,7 @@ final class Server implements AutoCloseable {
 
     /** Starts the process on the data it has and waits until it answers. */
     void launch() throws Exception {
+        long before = Files.exists(log) ? Files.size(log) : 0;
         process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
@@ -82,7 +83,8 @@ final class Server implements AutoCloseable {
             if (!process.isAlive()) {
                 throw new AssertionError("the server ended with " + process.exitValue() + ":\n" + Files.readString(log));
             }
-            return isUp();
+            // It says so once the whole world is there, which is a little later than its HTTP side works.
+            return Files.readString(log).substring((int) before).contains("er klar") && isUp();
         });
     }
 

@@ -1,6 +1,8 @@
 package knutepunkt.interop;
 
 import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.node.JsonNodeFactory;
+import com.fasterxml.jackson.databind.node.ObjectNode;
 import java.io.InputStream;
 import java.net.URI;
 import java.nio.file.Files;
@@ -75,6 +77,33 @@ final class World {
             return UUID.fromString(konto.get("fiksOrgId").asText());
         }
 
+        PrivateKey privateKey() throws Exception {
+            return privateKey(Path.of(konto.get("privateKeyPem").asText()));
+        }
+
+        /** The same for the Rust client: the text of its file of settings. */
+        String rustSettings() {
+            URI api = URI.create(root.get("httpsUrl").asText());
+            JsonNode certificate = certificate();
+            ObjectNode settings = JsonNodeFactory.instance.objectNode();
+            settings.put("kontoId", id().getUuid().toString());
+            settings.putArray("privateKeyFiles").add(konto.get("privateKeyPem").asText());
+            settings.put("integrasjonId", konto.get("integrasjonId").asText());
+            settings.put("integrasjonPassord", konto.get("integrasjonPassord").asText());
+            settings.put("virksomhetssertifikatFile", certificate.get("certPem").asText());
+            settings.put("virksomhetssertifikatKeyFile", certificate.get("keyPem").asText());
+            settings.put("maskinportenClientId", "interop-rust-" + orgnummer());
+            settings.put("maskinportenTokenEndpoint", root.at("/maskinporten/tokenEndpoint").asText());
+            settings.put("maskinportenAudience", root.at("/maskinporten/audience").asText());
+            settings.put("apiScheme", api.getScheme());
+            settings.put("apiHost", api.getHost());
+            settings.put("apiPort", api.getPort());
+            settings.put("amqpHost", root.at("/amqp/host").asText());
+            settings.put("amqpPort", root.at("/amqp/port").asInt());
+            settings.put("caCertificatesFile", root.get("caPem").asText());
+            return settings.toString();
+        }
+
         Client connect() throws Exception {
             return connect(konto.get("integrasjonPassord").asText());
         }
@@ -95,7 +124,7 @@ final class World {
             return FiksIOKonfigurasjon.builder()
                     .kontoKonfigurasjon(KontoKonfigurasjon.builder()
                             .kontoId(id())
-                            .privatNokkel(privateKey(Path.of(konto.get("privateKeyPem").asText())))
+                            .privatNokkel(privateKey())
                             .build())
                     .virksomhetssertifikatKonfigurasjon(VirksomhetssertifikatKonfigurasjon.builder()
                             .keyStore(keyStore)
