@@ -1,0 +1,92 @@
+//! The verifier: cache, token, keys.
+
+use std::fmt;
+use std::sync::Arc;
+
+use app::ports::{TokenError, TokenVerifier, VerifiedToken};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use reqwest::Url;
+use reqwest::redirect::Policy;
+
+use crate::cache::{Cache, fingerprint};
+use crate::config::{Config, ConfigError, is_loopback};
+use crate::keys::Keys;
+use crate::token;
+
+/// Verifies access tokens of one issuer.
+pub struct MaskinportenVerifier {
+    config: Config,
+    keys: Arc<Keys>,
+    cache: Cache,
+}
+
+impl fmt::Debug for MaskinportenVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MaskinportenVerifier").field("issuer", &self.config.issuer).finish_non_exhaustive()
+    }
+}
+
+impl MaskinportenVerifier {
+    /// Makes a verifier. Keys are fetched when the first token comes.
+    ///
+    /// The process must have installed the default crypto provider of rustls.
+    ///
+    /// # Errors
+    /// [`ConfigError`] for a configuration that would refuse every token or fetch keys from anywhere.
+    pub fn new(config: Config) -> Result<Self, ConfigError> {
+        if config.algorithms.is_empty() {
+            return Err(ConfigError::NoAlgorithm);
+        }
+        if config.audience_required && config.audience.is_none() {
+            return Err(ConfigError::NoAudience);
+        }
+        let source = if config.jwks_uri.is_empty() { &config.issuer } else { &config.jwks_uri };
+        let url: Url = source.parse().map_err(|_| ConfigError::Address(source.clone()))?;
+        if !config.may_fetch(&url) {
+            return Err(ConfigError::Address(source.clone()));
+        }
+        let http = http_client(&config, &url)?;
+        let cache = Cache::new(config.remember_tokens, config.remember);
+        Ok(Self { keys: Arc::new(Keys::new(config.clone(), http)), cache, config })
+    }
+}
+
+fn http_client(config: &Config, url: &Url) -> Result<reqwest::Client, ConfigError> {
+    // Without one reqwest panics.
+    if rustls::crypto::CryptoProvider::get_default().is_none() {
+        return Err(ConfigError::NoCryptoProvider);
+    }
+    let mut builder =
+        reqwest::Client::builder().timeout(config.timeout).connect_timeout(config.timeout).redirect(Policy::none());
+    if let Some(pem) = &config.root_certificates {
+        builder = builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem).map_err(ConfigError::HttpClient)?);
+    } else if url.scheme() == "http" {
+        // The certificates of the system are not needed, and reading them takes time.
+        builder = builder.tls_certs_only([]);
+    }
+    if is_loopback(url) {
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(ConfigError::HttpClient)
+}
+
+#[async_trait]
+impl TokenVerifier for MaskinportenVerifier {
+    async fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenError> {
+        // Before the token is hashed, so that no long one costs anything.
+        if token.len() > self.config.max_token_bytes {
+            return Err(TokenError::Invalid { reason: format!("longer than {} bytes", self.config.max_token_bytes) });
+        }
+        let fingerprint = fingerprint(token);
+        if let Some(verified) = self.cache.get(&fingerprint, now) {
+            return Ok(verified);
+        }
+        let unverified = token::parse(token, &self.config)?;
+        let key = self.keys.key(&unverified.kid, now).await?;
+        key.verify(unverified.algorithm, unverified.input, &unverified.signature)?;
+        let verified = token::check(&unverified, &self.config, now)?;
+        self.cache.put(fingerprint, verified, now);
+        Ok(verified)
+    }
+}
