@@ -1,0 +1,67 @@
+//! Limits and times of the endpoint.
+
+use std::time::Duration;
+
+/// Limits and times of the endpoint. The defaults are those that the official clients are known to work with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Told to clients as `cluster_name`; a host name says where a developer ended up.
+    pub hostname: String,
+    /// Largest frame in bytes before log-in, header and end octet included. The log-in frame carries an access token,
+    /// so never less than 8192. Default 16 KiB.
+    pub pre_auth_frame_max: u32,
+    /// Largest frame in bytes offered to clients, header and end octet included; never less than 8192, which several
+    /// clients insist on. Default 131072.
+    pub frame_max: u32,
+    /// Highest channel number offered to clients. Default 2047, which is what clients ask for.
+    pub channel_max: u16,
+    /// Consumers that one connection may have at a time. Default 2048.
+    pub consumers_max: usize,
+    /// Heartbeat interval offered to clients, whole seconds. Default 60 s.
+    pub heartbeat: Duration,
+    /// Connections that may be open at a time. Default 20 000.
+    pub connections_max: usize,
+    /// Connections that may be open without being logged in. Default 2048.
+    pub unauthenticated_max: usize,
+    /// Time for the TLS handshake. Default 10 s.
+    pub tls_timeout: Duration,
+    /// Time for each step of the AMQP handshake but the log-in. Default 10 s.
+    pub handshake_timeout: Duration,
+    /// Time for the client to come up with its log-in, for which it fetches an access token elsewhere. Default 30 s.
+    pub login_timeout: Duration,
+    /// How long a connection whose log-in was refused is kept silent before it is closed, if the client cannot be told.
+    /// Default 3 s.
+    pub refusal_delay: Duration,
+    /// How long to wait for the client's answer after telling it that the connection is closed. Default 3 s.
+    pub close_grace: Duration,
+    /// Deliveries are held back while this many bytes wait to be written to the client. Default 256 KiB.
+    pub write_buffer_max: usize,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            hostname: "localhost".to_owned(),
+            pre_auth_frame_max: 16 * 1024,
+            frame_max: 131_072,
+            channel_max: 2047,
+            consumers_max: 2048,
+            heartbeat: Duration::from_secs(60),
+            connections_max: 20_000,
+            unauthenticated_max: 2048,
+            tls_timeout: Duration::from_secs(10),
+            handshake_timeout: Duration::from_secs(10),
+            login_timeout: Duration::from_secs(30),
+            refusal_delay: Duration::from_secs(3),
+            close_grace: Duration::from_secs(3),
+            write_buffer_max: 256 * 1024,
+        }
+    }
+}
+
+impl Config {
+    /// The heartbeat as it stands in `connection.tune`.
+    pub(crate) fn heartbeat_seconds(&self) -> u16 {
+        u16::try_from(self.heartbeat.as_secs()).unwrap_or(u16::MAX)
+    }
+}

@@ -1,0 +1,496 @@
+//! Joins one socket to one [`Machine`] and to the broker.
+
+use std::collections::BTreeMap;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::mem::MaybeUninit;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use app::ports::{BrokerChannel, BrokerError, Consumer, Delivery, OpenChannel, TokenError};
+use app::{App, Error, Event, InnloggetIntegrasjon, LoginAttempt};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
+use tokio::time::Sleep;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+
+use crate::Config;
+use crate::machine::{Answer, Command, End, Login, Machine, Request};
+
+/// Bytes read at a time. They lie on the stack, so that a quiet connection holds no buffer.
+const READ_MAX: usize = 16 * 1024;
+/// Deliveries taken from a channel at a time.
+const DELIVERIES_MAX: usize = 64;
+/// Rounds before other connections get their turn.
+const ROUNDS_MAX: usize = 16;
+/// How long to wait for the broker to take a closed channel.
+const BROKER_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+
+type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// The broker's side of a channel.
+struct Channel {
+    /// What the consumers are handed.
+    deliveries: mpsc::Receiver<Delivery>,
+    control: Arc<Box<dyn BrokerChannel>>,
+    /// The next consumer that the broker ends; starts anew for each.
+    ended: BoxFuture<Consumer>,
+}
+
+/// How a request ended.
+enum Outcome {
+    Login(Result<(InnloggetIntegrasjon, broadcast::Receiver<Event>), Answer>),
+    Opened(u16, Result<OpenChannel, BrokerError>),
+    Cancelled(u16, Answer),
+    Other(Answer),
+}
+
+/// One connection, from its first AMQP octet to its last.
+pub(crate) struct Session<S> {
+    stream: S,
+    app: App,
+    config: Arc<Config>,
+    machine: Machine,
+    channels: BTreeMap<u16, Channel>,
+    login: Option<InnloggetIntegrasjon>,
+    /// Completes when the log-in is no longer what it was.
+    revoked: Option<BoxFuture<()>>,
+    request: Option<BoxFuture<Outcome>>,
+    shutdown: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    timer: Pin<Box<Sleep>>,
+    timer_at: Instant,
+    needs_flush: bool,
+    /// Held until the client is logged in.
+    unauthenticated: Option<OwnedSemaphorePermit>,
+}
+
+/// Runs a connection to its end.
+pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
+    stream: S,
+    app: App,
+    config: Arc<Config>,
+    shutdown: CancellationToken,
+    unauthenticated: OwnedSemaphorePermit,
+) {
+    let now = Instant::now();
+    let machine = Machine::new(config.clone(), app.ids().clone(), now);
+    let timer_at = machine.next_deadline().unwrap_or(now);
+    let mut session = Session {
+        stream,
+        app,
+        config,
+        machine,
+        channels: BTreeMap::new(),
+        login: None,
+        revoked: None,
+        request: None,
+        shutdown: Some(Box::pin(shutdown.cancelled_owned())),
+        timer: Box::pin(tokio::time::sleep_until(timer_at.into())),
+        timer_at,
+        needs_flush: false,
+        unauthenticated: Some(unauthenticated),
+    };
+    let ended = poll_fn(|cx| session.poll(cx)).await;
+    match &ended {
+        Ok(end) => tracing::debug!(?end, "AMQP connection ended"),
+        Err(error) => tracing::debug!(%error, "AMQP connection was lost"),
+    }
+    session.request = None;
+    for (_, channel) in std::mem::take(&mut session.channels) {
+        close_channel(channel).await;
+    }
+    if ended.is_ok() {
+        session.say_goodbye().await;
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
+    /// Does all there is to do. Completes when the connection is over; what is left in the machine's output should still
+    /// be written.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<End>> {
+        for _ in 0..ROUNDS_MAX {
+            let now = Instant::now();
+            let mut progress = self.poll_signals(cx, now);
+            progress |= self.poll_request(cx, now);
+            progress |= match self.poll_read(cx, now) {
+                Poll::Ready(result) => {
+                    result?;
+                    true
+                }
+                Poll::Pending => false,
+            };
+            progress |= self.run_machine();
+            progress |= self.poll_channels(cx, now);
+            progress |= self.poll_write(cx, now)?;
+            // Writing may have made room for input that waited.
+            progress |= self.run_machine();
+            if let Some(end) = self.machine.end() {
+                return Poll::Ready(Ok(end));
+            }
+            self.arm_timer();
+            if !progress {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Shutdown, revoked log-in and time.
+    fn poll_signals(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut progress = false;
+        if self.shutdown.as_mut().is_some_and(|shutdown| shutdown.as_mut().poll(cx).is_ready()) {
+            self.shutdown = None;
+            self.machine.close(now, "the server is shutting down");
+            progress = true;
+        }
+        if self.revoked.as_mut().is_some_and(|revoked| revoked.as_mut().poll(cx).is_ready()) {
+            self.revoked = None;
+            if let Some(login) = &self.login {
+                tracing::info!(integrasjon.id = %login.integrasjon_id, "closing an AMQP connection: its log-in was changed");
+            }
+            self.machine.close(now, "the log-in was changed, log in again");
+            progress = true;
+        }
+        if self.timer.as_mut().poll(cx).is_ready() {
+            self.machine.tick(now);
+            let next = self.machine.next_deadline().unwrap_or(now + Duration::from_secs(3600));
+            self.set_timer(next);
+            progress = true;
+        }
+        progress
+    }
+
+    /// The timer is only ever brought forward here: nearly always the next deadline moves away with each frame.
+    fn arm_timer(&mut self) {
+        if let Some(next) = self.machine.next_deadline().filter(|next| *next < self.timer_at) {
+            self.set_timer(next);
+        }
+    }
+
+    fn set_timer(&mut self, at: Instant) {
+        self.timer_at = at;
+        self.timer.as_mut().reset(at.into());
+    }
+
+    fn poll_read(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<io::Result<()>> {
+        if !self.machine.wants_input() {
+            return Poll::Pending;
+        }
+        let mut bytes = [const { MaybeUninit::uninit() }; READ_MAX];
+        let mut bytes = ReadBuf::uninit(&mut bytes);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes))?;
+        if bytes.filled().is_empty() {
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        self.machine.receive(now, bytes.filled());
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>, now: Instant) -> io::Result<bool> {
+        let mut progress = false;
+        while !self.machine.output().is_empty() {
+            match Pin::new(&mut self.stream).poll_write(cx, self.machine.output()) {
+                Poll::Ready(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => {
+                    self.machine.wrote(now, count);
+                    self.needs_flush = true;
+                    progress = true;
+                }
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => break,
+            }
+        }
+        if self.needs_flush && Pin::new(&mut self.stream).poll_flush(cx)?.is_ready() {
+            self.needs_flush = false;
+        }
+        Ok(progress)
+    }
+
+    /// Does what the machine asks for.
+    fn run_machine(&mut self) -> bool {
+        let mut progress = false;
+        for command in self.machine.take_commands() {
+            progress = true;
+            match command {
+                Command::Settle { channel, delivery, settlement } => {
+                    if let Some(channel) = self.channels.get(&channel) {
+                        channel.control.settle(delivery, settlement);
+                    }
+                }
+                Command::DropChannel { channel } => drop(self.channels.remove(&channel)),
+                Command::DropAll => {
+                    self.request = None;
+                    self.channels.clear();
+                }
+            }
+        }
+        if let Some(request) = self.machine.take_request() {
+            self.request = Some(self.start(request));
+            progress = true;
+        }
+        progress
+    }
+
+    fn poll_request(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let Some(request) = &mut self.request else { return false };
+        let Poll::Ready(outcome) = request.as_mut().poll(cx) else { return false };
+        self.request = None;
+        let answer = match outcome {
+            Outcome::Login(Ok((login, events))) => {
+                if self.login.is_none() {
+                    tracing::info!(integrasjon.id = %login.integrasjon_id, "integrasjon logged in over AMQP");
+                    self.login = Some(login);
+                    self.revoked = Some(Box::pin(revoked(events, login)));
+                    self.unauthenticated = None;
+                }
+                Answer::Done
+            }
+            Outcome::Login(Err(answer)) | Outcome::Other(answer) => answer,
+            Outcome::Opened(number, Ok(OpenChannel { deliveries, control })) => {
+                let control = Arc::new(control);
+                let ended = next_ended(&control);
+                self.channels.insert(number, Channel { deliveries, control, ended });
+                Answer::Done
+            }
+            Outcome::Opened(_, Err(error)) => broker_answer(&error),
+            Outcome::Cancelled(number, answer) => {
+                // What was on its way to the consumer still reaches the client before it hears that it has ended.
+                if let Some(channel) = self.channels.get_mut(&number) {
+                    while let Ok(delivery) = channel.deliveries.try_recv() {
+                        self.machine.deliver(number, &delivery);
+                    }
+                }
+                answer
+            }
+        };
+        self.machine.answer(now, answer);
+        true
+    }
+
+    fn poll_channels(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let mut progress = false;
+        let mut broker_gone = false;
+        for (&number, channel) in &mut self.channels {
+            if self.machine.is_busy(number) {
+                continue;
+            }
+            while self.machine.wants_deliveries(number) {
+                let limit = self.machine.delivery_room(number).min(DELIVERIES_MAX);
+                let mut deliveries = Vec::new();
+                match channel.deliveries.poll_recv_many(cx, &mut deliveries, limit) {
+                    Poll::Pending => break,
+                    Poll::Ready(0) => {
+                        broker_gone = true;
+                        break;
+                    }
+                    Poll::Ready(count) => {
+                        progress = true;
+                        for delivery in &deliveries {
+                            self.machine.deliver(number, delivery);
+                        }
+                        // Small ones go out together, large ones one buffer at a time.
+                        if count < limit {
+                            continue;
+                        }
+                        break;
+                    }
+                }
+            }
+            while let Poll::Ready(consumer) = channel.ended.as_mut().poll(cx) {
+                progress = true;
+                self.machine.consumer_ended(number, consumer);
+                channel.ended = next_ended(&channel.control);
+            }
+        }
+        if broker_gone {
+            // A consumer without its queue would wait for ever; after a new connection it finds it again.
+            self.machine.close(now, "the queues are not available right now, try again");
+            progress = true;
+        }
+        progress
+    }
+
+    fn start(&mut self, request: Request) -> BoxFuture<Outcome> {
+        match request {
+            Request::Login(login) => {
+                let app = self.app.clone();
+                Box::pin(async move { Outcome::Login(log_in(&app, &login).await) })
+            }
+            Request::OpenChannel { channel } => {
+                let broker = self.app.broker().clone();
+                Box::pin(async move { Outcome::Opened(channel, broker.open_channel().await) })
+            }
+            Request::CloseChannel { channel } => {
+                let channel = self.channels.remove(&channel);
+                Box::pin(async move {
+                    if let Some(channel) = channel {
+                        close_channel(channel).await;
+                    }
+                    Outcome::Other(Answer::Done)
+                })
+            }
+            Request::CloseAll => {
+                let channels = std::mem::take(&mut self.channels);
+                Box::pin(async move {
+                    for (_, channel) in channels {
+                        close_channel(channel).await;
+                    }
+                    Outcome::Other(Answer::Done)
+                })
+            }
+            Request::Consume { channel, consumer, konto, prefetch } => {
+                let (app, login) = (self.app.clone(), self.login);
+                let control = self.channels.get(&channel).map(|channel| channel.control.clone());
+                Box::pin(async move {
+                    let (Some(login), Some(control)) = (login, control) else {
+                        return Outcome::Other(Answer::Unavailable);
+                    };
+                    if let Err(error) = app.authorize_consume(&login, konto).await {
+                        return Outcome::Other(app_answer(&error));
+                    }
+                    Outcome::Other(match control.consume(consumer, konto, prefetch).await {
+                        Ok(()) => {
+                            tracing::debug!(konto.id = %konto, integrasjon.id = %login.integrasjon_id, "consumer started");
+                            Answer::Done
+                        }
+                        Err(error) => broker_answer(&error),
+                    })
+                })
+            }
+            Request::Cancel { channel, consumer } => {
+                let control = self.channels.get(&channel).map(|channel| channel.control.clone());
+                Box::pin(async move {
+                    let answer = match control {
+                        Some(control) => match control.cancel(consumer).await {
+                            Ok(()) => Answer::Done,
+                            Err(error) => broker_answer(&error),
+                        },
+                        None => Answer::Done,
+                    };
+                    Outcome::Cancelled(channel, answer)
+                })
+            }
+            Request::QueueStatus { konto } => {
+                let (app, login) = (self.app.clone(), self.login);
+                Box::pin(async move {
+                    let Some(login) = login else { return Outcome::Other(Answer::Unavailable) };
+                    if let Err(error) = app.authorize_consume(&login, konto).await {
+                        return Outcome::Other(app_answer(&error));
+                    }
+                    Outcome::Other(match app.broker().queue_status(konto).await {
+                        Ok(status) => Answer::Status(status),
+                        Err(error) => broker_answer(&error),
+                    })
+                })
+            }
+        }
+    }
+
+    /// Writes what is left and closes the socket so that the client gets to read it: a socket closed over unread input
+    /// would be reset, and with it the last words lost.
+    async fn say_goodbye(&mut self) {
+        let grace = self.config.close_grace;
+        let goodbye = poll_fn(|cx| {
+            let now = Instant::now();
+            while !self.machine.output().is_empty() {
+                let count = ready!(Pin::new(&mut self.stream).poll_write(cx, self.machine.output()))?;
+                if count == 0 {
+                    return Poll::Ready(Err(io::Error::from(io::ErrorKind::WriteZero)));
+                }
+                self.machine.wrote(now, count);
+            }
+            ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            loop {
+                let mut bytes = [const { MaybeUninit::uninit() }; READ_MAX];
+                let mut bytes = ReadBuf::uninit(&mut bytes);
+                ready!(Pin::new(&mut self.stream).poll_read(cx, &mut bytes))?;
+                if bytes.filled().is_empty() {
+                    return Poll::Ready(Ok(()));
+                }
+            }
+        });
+        // Whether it worked or not, the connection is over.
+        let _ = tokio::time::timeout(grace, goodbye).await;
+    }
+}
+
+/// Closes the broker's channel, so that what the client held goes back before anything else happens.
+async fn close_channel(channel: Channel) {
+    let Channel { deliveries, control, ended } = channel;
+    drop((deliveries, ended));
+    if let Ok(control) = Arc::try_unwrap(control) {
+        let closed = pin!(control.close());
+        if tokio::time::timeout(BROKER_CLOSE_TIMEOUT, closed).await.is_err() {
+            tracing::warn!("the broker did not take a closed channel in time");
+        }
+    }
+}
+
+fn next_ended(control: &Arc<Box<dyn BrokerChannel>>) -> BoxFuture<Consumer> {
+    let control = control.clone();
+    Box::pin(async move { control.ended().await })
+}
+
+/// Completes when `login` must be judged again.
+async fn revoked(mut events: broadcast::Receiver<Event>, login: InnloggetIntegrasjon) {
+    loop {
+        match events.recv().await {
+            Ok(Event::IntegrasjonChanged(id)) if id == login.integrasjon_id => return,
+            Ok(Event::SystemRemoved(id)) if id == login.system_id => return,
+            Ok(_) => {}
+            // It may have been among those missed, and the token cannot be judged twice.
+            Err(broadcast::error::RecvError::Lagged(_)) => return,
+            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
+        }
+    }
+}
+
+async fn log_in(
+    app: &App,
+    login: &Login,
+) -> Result<(InnloggetIntegrasjon, broadcast::Receiver<Event>), Answer> {
+    // From before the check on, so that no change falls between it and the first look at the events.
+    let events = app.events();
+    let attempt = LoginAttempt { integrasjon_id: &login.user, passord: &login.passord, token: &login.token };
+    match app.login_integrasjon(attempt).await {
+        Ok(login) => Ok((login, events)),
+        Err(error) => Err(match &error {
+            Error::Login { integrasjon, reason } => {
+                tracing::info!(integrasjon.id = integrasjon, reason, "refused a log-in over AMQP");
+                Answer::Refused
+            }
+            Error::Token(TokenError::Invalid { reason }) => {
+                tracing::info!(reason, "refused a log-in over AMQP for its token");
+                Answer::Refused
+            }
+            _ => {
+                tracing::error!(error = &error as &dyn std::error::Error, "failed to check a log-in over AMQP");
+                Answer::Unavailable
+            }
+        }),
+    }
+}
+
+fn app_answer(error: &Error) -> Answer {
+    match error {
+        Error::Forbidden(_) => Answer::Refused,
+        Error::NotFound(_) => Answer::NotFound,
+        _ => {
+            tracing::error!(error = error as &dyn std::error::Error, "failed to check the right to a queue");
+            Answer::Unavailable
+        }
+    }
+}
+
+fn broker_answer(error: &BrokerError) -> Answer {
+    match error {
+        BrokerError::NoQueue { .. } => Answer::NotFound,
+        _ => {
+            tracing::error!(error = error as &dyn std::error::Error, "the broker failed to do as a client asked");
+            Answer::Unavailable
+        }
+    }
+}
