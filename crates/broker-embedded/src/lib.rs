@@ -1,1 +1,297 @@
 //! The embedded Broker: queues as state machines on a durable log.
+//!
+//! [`queue`] holds the rules of one queue, pure and without I/O. One thread owns all queues, writes what they decide as one
+//! step to the log, and lets go of answers and deliveries once the step is on disk.
+
+mod cache;
+mod channel;
+mod engine;
+pub mod queue;
+mod store;
+
+use std::path::Path;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use app::ports::{
+    Broker, BrokerError, Clock, DeadLetter, DeletedQueue, IdSource, MeldingRecord, OpenChannel, QueueStatus,
+};
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::melding::Melding;
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use wire::id::{KontoId, MeldingId};
+
+use crate::channel::{Channel, WAITING, ask, forward};
+use crate::engine::{ChannelLink, Engine, Parts, Request, Shared, Stopped, unavailable};
+use crate::store::{Layout, Store, StoreError};
+
+const MIB: u64 = 1024 * 1024;
+
+/// How an [`EmbeddedBroker`] is kept.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// A publish is refused with [`BrokerError::Full`] while less than this is free where the log lies. Keeps room for what
+    /// must still be written: settlements, kvitteringer, and the log's own tidying up. Bytes.
+    pub min_free_bytes: u64,
+    /// How long a melding is remembered after the last thing that happened to it, dead letters included.
+    pub retention: Duration,
+    /// How often the forgetting is done.
+    pub prune_every: Duration,
+    /// Memory for meldinger published last, so that handing them out needs no read. Bytes.
+    pub recent_bytes: usize,
+    /// Memory for blocks read from disk. Bytes.
+    pub block_cache_bytes: u64,
+    /// Size of the journal after which it is folded into the tables; a start reads about as much. Bytes, at least 64 MiB.
+    pub journal_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            min_free_bytes: 256 * MIB,
+            retention: Duration::from_secs(30 * 24 * 60 * 60),
+            prune_every: Duration::from_secs(10 * 60),
+            recent_bytes: 16 * 1024 * 1024,
+            block_cache_bytes: 8 * MIB,
+            journal_bytes: 64 * MIB,
+        }
+    }
+}
+
+/// The queue log could not be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("failed to open the queue log at {path}")]
+pub struct OpenError {
+    path: String,
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// Queues in this process, on a log in a folder of their own.
+///
+/// Dropped without [`EmbeddedBroker::close`] it stops as if killed: meldinger in consumers' hands come back at the next
+/// opening as failed attempts.
+pub struct EmbeddedBroker {
+    requests: Sender<Request>,
+    /// Gone once closed, so that the files are.
+    store: Mutex<Option<Arc<Store>>>,
+    closed: watch::Receiver<()>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl EmbeddedBroker {
+    /// Opens the log at `path`, making it if there is none. Meldinger that were in a consumer's hands when the process
+    /// ended come back as failed attempts, unless it was closed in good order.
+    ///
+    /// # Errors
+    /// [`OpenError`]: the folder is in use by another process, cannot be read or written, is damaged, or was written by a
+    /// newer version.
+    pub async fn open(
+        path: impl AsRef<Path> + Send,
+        clock: Arc<dyn Clock>,
+        ids: Arc<dyn IdSource>,
+        options: Options,
+    ) -> Result<Arc<Self>, OpenError> {
+        let path = path.as_ref().to_owned();
+        let shown = path.display().to_string();
+        let failed = |source: Box<dyn std::error::Error + Send + Sync>| OpenError { path: shown, source };
+        let (due, is_due) = watch::channel(None);
+        let engine_clock = clock.clone();
+        let layout = Layout { cache_bytes: options.block_cache_bytes, journal_bytes: options.journal_bytes };
+        let opened = tokio::task::spawn_blocking(move || {
+            let (store, first_number, closed) = Store::open(&path, &layout)?;
+            let store = Arc::new(store);
+            let engine = Engine::recover(Parts {
+                store: store.clone(),
+                clock: engine_clock,
+                ids,
+                first_number,
+                cache_bytes: options.recent_bytes,
+                min_free_bytes: options.min_free_bytes,
+                due,
+            })?;
+            Ok::<_, StoreError>((store, engine, closed))
+        })
+        .await;
+        let (store, engine, closed) = match opened {
+            Ok(Ok(opened)) => opened,
+            Ok(Err(error)) => return Err(failed(error.into())),
+            Err(error) => return Err(failed(error.into())),
+        };
+        let (requests, received) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new().name("broker".to_owned());
+        if let Err(error) = thread.spawn(move || engine.serve(&received)) {
+            return Err(failed(error.into()));
+        }
+        let tasks = vec![
+            tokio::spawn(wake(clock.clone(), is_due, requests.clone())),
+            tokio::spawn(forget(
+                clock,
+                Arc::downgrade(&store),
+                requests.clone(),
+                options.retention,
+                options.prune_every,
+            )),
+        ];
+        Ok(Arc::new(Self { requests, store: Mutex::new(Some(store)), closed, tasks }))
+    }
+
+    /// Stops in good order: what consumers hold goes back without counting as an attempt, all is on disk and the files are
+    /// closed when it returns. Whoever asks later gets [`BrokerError::Unavailable`].
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`]: the log could not be written; the next opening counts what consumers held as failed
+    /// attempts.
+    pub async fn close(&self) -> Result<(), BrokerError> {
+        for task in &self.tasks {
+            task.abort();
+        }
+        let result = ask(&self.requests, |answer| Request::Close { answer }).await;
+        drop(self.store.lock().unwrap_or_else(PoisonError::into_inner).take());
+        // Whoever still reads ends soon; the last of them drops the store, and with it the other end of this.
+        let mut closed = self.closed.clone();
+        while closed.changed().await.is_ok() {}
+        result
+    }
+
+    /// Reads from the log, after all that was asked for before is in it.
+    async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, BrokerError> {
+        ask(&self.requests, |answer| Request::Barrier { answer }).await?;
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let store = store.ok_or_else(|| unavailable(Stopped::Closed))?;
+        match tokio::task::spawn_blocking(move || read(&store)).await {
+            Ok(result) => result.map_err(unavailable),
+            Err(error) => Err(unavailable(error)),
+        }
+    }
+}
+
+impl Drop for EmbeddedBroker {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+#[async_trait]
+impl Broker for EmbeddedBroker {
+    async fn create_queue(&self, konto: KontoId) -> Result<(), BrokerError> {
+        ask(&self.requests, |answer| Request::CreateQueue { konto, answer }).await
+    }
+
+    async fn delete_queue(&self, konto: KontoId) -> Result<DeletedQueue, BrokerError> {
+        ask(&self.requests, |answer| Request::DeleteQueue { konto, answer }).await
+    }
+
+    async fn publish(&self, melding: Melding, payload: Bytes) -> Result<(), BrokerError> {
+        let melding = Arc::new(melding);
+        ask(&self.requests, |answer| Request::Publish { melding, payload, answer }).await
+    }
+
+    async fn open_channel(&self) -> Result<OpenChannel, BrokerError> {
+        let (out, deliveries) = mpsc::channel(WAITING);
+        let (handles, handed) = mpsc::unbounded_channel();
+        let (ended, has_ended) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared::default());
+        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Arc::downgrade);
+        let store = store.ok_or_else(|| unavailable(Stopped::Closed))?;
+        let link = ChannelLink { handles, ended, shared: shared.clone() };
+        let key = ask(&self.requests, |answer| Request::OpenChannel { link, answer }).await?;
+        let requests = self.requests.clone();
+        let control = Channel { key, requests: requests.clone(), ended: tokio::sync::Mutex::new(has_ended) };
+        tokio::spawn(async move {
+            forward(store, shared, handed, out).await;
+            // Whoever held the receiver is gone, or the channel is closed already.
+            drop(requests.send(Request::CloseChannel { channel: key, answer: None }));
+        });
+        Ok(OpenChannel { deliveries, control: Box::new(control) })
+    }
+
+    async fn queue_status(&self, konto: KontoId) -> Result<QueueStatus, BrokerError> {
+        let (status, oldest) = ask(&self.requests, |answer| Request::Status { konto, answer }).await?;
+        let Some(number) = oldest else { return Ok(status) };
+        let melding = self.read(move |store| store.melding(number)).await?;
+        Ok(QueueStatus { oldest: melding.map(|melding| melding.mottatt), ..status })
+    }
+
+    async fn melding(&self, id: MeldingId) -> Result<Option<MeldingRecord>, BrokerError> {
+        self.read(move |store| store.record(id)).await
+    }
+
+    async fn list_meldinger(&self, konto: KontoId, limit: u32) -> Result<Vec<MeldingRecord>, BrokerError> {
+        self.read(move |store| store.records_of(konto, limit as usize)).await
+    }
+
+    async fn list_dead_letters(&self, konto: KontoId, limit: u32) -> Result<Vec<DeadLetter>, BrokerError> {
+        self.read(move |store| store.dead_letters_of(konto, limit as usize)).await
+    }
+}
+
+/// Wakes the engine when something is due.
+async fn wake(
+    clock: Arc<dyn Clock>,
+    mut due: watch::Receiver<Option<queue::Millis>>,
+    requests: Sender<Request>,
+) {
+    loop {
+        let next = *due.borrow_and_update();
+        let sleep = async {
+            match next.map(Timestamp::from_millisecond) {
+                Some(Ok(at)) => clock.sleep_until(at).await,
+                // Nothing is due, or nothing that this calendar reaches.
+                Some(Err(_)) | None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = sleep => {
+                if requests.send(Request::Tick).is_err() || due.changed().await.is_err() {
+                    return;
+                }
+            }
+            changed = due.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Forgets meldinger that are long done with.
+async fn forget(
+    clock: Arc<dyn Clock>,
+    store: std::sync::Weak<Store>,
+    requests: Sender<Request>,
+    retention: Duration,
+    every: Duration,
+) {
+    loop {
+        let now = clock.now();
+        let (Some(next), Some(before)) = (
+            SignedDuration::try_from(every).ok().and_then(|every| now.checked_add(every).ok()),
+            SignedDuration::try_from(retention).ok().and_then(|retention| now.checked_sub(retention).ok()),
+        ) else {
+            return; // Longer than the calendar: nothing is ever forgotten.
+        };
+        let Some(open) = store.upgrade() else { return };
+        match tokio::task::spawn_blocking(move || open.prune(before)).await {
+            Ok(Ok(dead)) => {
+                if !dead.is_empty() && requests.send(Request::Pruned { dead }).is_err() {
+                    return;
+                }
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "old meldinger could not be forgotten"
+                );
+            }
+            Err(_) => return,
+        }
+        clock.sleep_until(next).await;
+    }
+}

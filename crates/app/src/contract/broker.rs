@@ -1,0 +1,1084 @@
+//! What every [`Broker`] must do. Run with [`broker_contract!`](crate::broker_contract) in each adapter.
+//!
+//! A case makes its own Kontoer, so cases may share a backend. None says how soon something happens, only that it does;
+//! what must not happen is told from [`QueueStatus`] and sporing, which are exact once what was asked for before is done.
+
+#![expect(clippy::missing_panics_doc, reason = "each case panics when the adapter breaks its rule")]
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use domain::melding::{DEFAULT_TTL, Hendelse, MAX_ATTEMPTS, Melding, Retur};
+use jiff::Timestamp;
+use tokio::time::timeout;
+use wire::id::{DokumentId, KontoId, MeldingId, Uuid};
+use wire::{headers, meldingstype};
+
+use crate::ports::{
+    Broker, BrokerChannel, BrokerError, Consumer, Delivery, DeliveryId, OpenChannel, QueueStatus, Settlement,
+};
+
+/// How long a case waits for what must happen. Only a broken adapter waits so long.
+const PATIENCE: Duration = Duration::from_secs(30);
+const SHORT: Duration = Duration::from_secs(1);
+const TYPE: &str = "no.ks.fiks.arkiv.v1.arkivering.arkivmelding.opprett";
+
+/// A broker under test, and the world around it.
+#[async_trait]
+pub trait BrokerHarness: Send + Sync {
+    /// The broker that runs now.
+    fn broker(&self) -> Arc<dyn Broker>;
+
+    /// The broker's time.
+    fn now(&self) -> Timestamp;
+
+    /// Lets time pass.
+    async fn pass(&self, by: Duration);
+
+    /// A UUID that was never used before.
+    fn uuid(&self) -> Uuid;
+
+    /// Stops the broker in good order and starts it again.
+    async fn restart(&mut self);
+
+    /// Ends the broker as `kill -9` would and starts it again.
+    async fn crash(&mut self);
+}
+
+/// Makes a test of each case. Takes an expression that makes a future of a [`BrokerHarness`](broker::BrokerHarness).
+///
+/// [broker::BrokerHarness]: crate::contract::broker::BrokerHarness
+#[macro_export]
+macro_rules! broker_contract {
+    ($harness:expr) => {
+        $crate::broker_contract!(@each $harness;
+            publish_without_queue_is_refused,
+            consume_without_queue_is_refused,
+            queue_is_made_once,
+            first_in_first_out,
+            delivery_carries_the_whole_melding,
+            large_payloads_arrive_whole,
+            returned_meldinger_come_first_in_their_old_order,
+            requeue_may_go_to_another_consumer,
+            third_requeue_gives_dead_letter_and_serverfeil,
+            third_lost_channel_gives_dead_letters_and_serverfeil,
+            dropped_melding_is_gone_silently,
+            expires_without_consumer,
+            expires_at_its_time_and_not_before,
+            expires_behind_a_longer_ttl,
+            expires_while_the_consumer_is_busy,
+            held_melding_does_not_expire,
+            late_return_expires,
+            late_last_return_is_a_dead_letter,
+            kvittering_carries_what_the_sender_needs,
+            kvittering_causes_no_kvittering,
+            kvittering_without_queue_is_dropped,
+            prefetch_is_never_exceeded,
+            prefetch_zero_takes_many,
+            two_consumers_take_turns,
+            one_channel_consumes_many_kontoer,
+            consumer_in_use_is_refused,
+            cancel_keeps_what_is_held,
+            dropped_channel_returns_all,
+            dropped_receiver_returns_all,
+            delete_queue_tells_senders_and_ends_consumers,
+            delete_queue_that_is_not_there,
+            queue_made_again_is_empty,
+            queue_status_counts,
+            settling_twice_is_passed_over,
+            settling_a_stale_delivery_is_passed_over,
+            restart_keeps_everything,
+            restart_in_good_order_does_not_count,
+            crash_counts_what_was_handed_out,
+            third_crash_gives_a_dead_letter,
+            expires_while_the_broker_is_down,
+            sporing_of_an_acked_melding,
+            sporing_of_a_dropped_melding,
+            sporing_of_an_expired_melding,
+            sporing_of_a_dead_letter,
+            list_meldinger_is_newest_first_for_both,
+            list_dead_letters_is_oldest_first,
+            unknown_melding_is_none,
+            deaf_consumer_does_not_hold_up_another_konto,
+        );
+    };
+    (@each $harness:expr; $($case:ident,)+) => {$(
+        #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+        async fn $case() {
+            let mut harness = $harness.await;
+            $crate::contract::broker::$case(&mut harness).await;
+        }
+    )+};
+}
+
+/// An open channel with a consumer.
+struct Receiver {
+    channel: OpenChannel,
+}
+
+impl Receiver {
+    async fn on(h: &impl BrokerHarness, konto: KontoId, prefetch: u16) -> Self {
+        let receiver = Self::idle(h).await;
+        receiver.control().consume(Consumer(1), konto, prefetch).await.expect("the queue is there");
+        receiver
+    }
+
+    async fn idle(h: &impl BrokerHarness) -> Self {
+        Self { channel: h.broker().open_channel().await.expect("the broker runs") }
+    }
+
+    fn control(&self) -> &dyn BrokerChannel {
+        self.channel.control.as_ref()
+    }
+
+    async fn next(&mut self) -> Delivery {
+        soon(self.channel.deliveries.recv()).await.expect("the channel is open")
+    }
+
+    async fn take(&mut self, count: usize) -> Vec<Delivery> {
+        let mut deliveries = Vec::new();
+        for _ in 0..count {
+            deliveries.push(self.next().await);
+        }
+        deliveries
+    }
+
+    fn ack(&self, delivery: &Delivery) {
+        self.control().settle(delivery.id, Settlement::Ack);
+    }
+
+    fn requeue(&self, delivery: &Delivery) {
+        self.control().settle(delivery.id, Settlement::Requeue(Retur::NackMedRequeue));
+    }
+
+    /// Takes the next, which must be a kvittering of `kind` for `original`, and acks it.
+    async fn kvittering(&mut self, kind: &str, original: &Melding) -> Melding {
+        let delivery = self.next().await;
+        assert_eq!(delivery.melding.meldingstype, kind);
+        assert_eq!(delivery.melding.svar_pa_melding, Some(original.id));
+        self.ack(&delivery);
+        delivery.melding.as_ref().clone()
+    }
+
+    async fn close(self) {
+        self.channel.control.close().await;
+    }
+}
+
+async fn soon<T>(future: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, future).await.expect("happens in time")
+}
+
+fn ids(deliveries: &[Delivery]) -> Vec<MeldingId> {
+    deliveries.iter().map(|delivery| delivery.melding.id).collect()
+}
+
+async fn konto(h: &impl BrokerHarness) -> KontoId {
+    let konto = KontoId::from_uuid(h.uuid());
+    h.broker().create_queue(konto).await.expect("a queue can be made");
+    konto
+}
+
+fn melding(h: &impl BrokerHarness, avsender: KontoId, mottaker: KontoId, ttl: Duration) -> Melding {
+    Melding {
+        id: MeldingId::from_uuid(h.uuid()),
+        avsender,
+        mottaker,
+        meldingstype: TYPE.to_owned(),
+        svar_pa_melding: None,
+        svar_til_type: None,
+        dokumentlager_id: None,
+        headere: BTreeMap::new(),
+        ttl,
+        mottatt: h.now(),
+    }
+}
+
+async fn publish(h: &impl BrokerHarness, melding: &Melding) {
+    h.broker()
+        .publish(melding.clone(), Bytes::from_static(b"innhold"))
+        .await
+        .expect("there is a queue and room");
+}
+
+/// Publishes `count` meldinger with the usual TTL, in order.
+async fn publish_many(
+    h: &impl BrokerHarness,
+    avsender: KontoId,
+    mottaker: KontoId,
+    count: usize,
+) -> Vec<MeldingId> {
+    let mut ids = Vec::new();
+    for _ in 0..count {
+        let melding = melding(h, avsender, mottaker, DEFAULT_TTL);
+        publish(h, &melding).await;
+        ids.push(melding.id);
+    }
+    ids
+}
+
+async fn status(h: &impl BrokerHarness, konto: KontoId) -> QueueStatus {
+    h.broker().queue_status(konto).await.expect("the queue is there")
+}
+
+/// Waits until the queue stands as `wanted` says.
+async fn until(h: &impl BrokerHarness, konto: KontoId, wanted: impl Fn(&QueueStatus) -> bool) -> QueueStatus {
+    soon(async {
+        loop {
+            let status = status(h, konto).await;
+            if wanted(&status) {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+}
+
+async fn hendelser(h: &impl BrokerHarness, id: MeldingId) -> Vec<Hendelse> {
+    let record = h.broker().melding(id).await.expect("the broker runs").expect("the melding is known");
+    assert!(record.sporing.is_sorted_by_key(|line| line.tidspunkt), "oldest first");
+    record.sporing.into_iter().map(|line| line.hendelse).collect()
+}
+
+/// Waits until the last line of sporing but for kvitteringer is `last`.
+async fn until_sporing(h: &impl BrokerHarness, id: MeldingId, last: &Hendelse) -> Vec<Hendelse> {
+    soon(async {
+        loop {
+            let hendelser = hendelser(h, id).await;
+            let is_last = hendelser
+                .iter()
+                .rfind(|hendelse| !matches!(hendelse, Hendelse::KvitteringSendt { .. }))
+                .is_some_and(|hendelse| hendelse == last);
+            if is_last {
+                return hendelser;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await
+}
+
+/// `publish` answers [`BrokerError::NoQueue`] and nothing is remembered.
+pub async fn publish_without_queue_is_refused(h: &mut impl BrokerHarness) {
+    let avsender = konto(h).await;
+    let unknown = KontoId::from_uuid(h.uuid());
+    let melding = melding(h, avsender, unknown, DEFAULT_TTL);
+    let refused = h.broker().publish(melding.clone(), Bytes::new()).await;
+    assert!(matches!(refused, Err(BrokerError::NoQueue { konto }) if konto == unknown), "{refused:?}");
+    assert_eq!(h.broker().melding(melding.id).await.expect("the broker runs"), None);
+    let refused = h.broker().queue_status(unknown).await;
+    assert!(matches!(refused, Err(BrokerError::NoQueue { konto }) if konto == unknown), "{refused:?}");
+}
+
+/// `consume` answers [`BrokerError::NoQueue`], and the channel lives on.
+pub async fn consume_without_queue_is_refused(h: &mut impl BrokerHarness) {
+    let known = konto(h).await;
+    let unknown = KontoId::from_uuid(h.uuid());
+    let mut receiver = Receiver::idle(h).await;
+    let refused = receiver.control().consume(Consumer(1), unknown, 1).await;
+    assert!(matches!(refused, Err(BrokerError::NoQueue { konto }) if konto == unknown), "{refused:?}");
+    receiver.control().consume(Consumer(1), known, 1).await.expect("the key is still free");
+    let sent = publish_many(h, known, known, 1).await;
+    assert_eq!(receiver.next().await.melding.id, sent[0]);
+}
+
+/// Making a queue that is there does nothing to it.
+pub async fn queue_is_made_once(h: &mut impl BrokerHarness) {
+    let konto = konto(h).await;
+    publish_many(h, konto, konto, 2).await;
+    h.broker().create_queue(konto).await.expect("it is there already");
+    assert_eq!(status(h, konto).await.ready, 2);
+}
+
+/// First in, first out, before and after the consumer comes.
+pub async fn first_in_first_out(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut sent = publish_many(h, a, b, 20).await;
+    let mut receiver = Receiver::on(h, b, 7).await;
+    sent.extend(publish_many(h, a, b, 20).await);
+    for id in sent {
+        let delivery = receiver.next().await;
+        assert_eq!(delivery.melding.id, id);
+        assert_eq!(delivery.consumer, Consumer(1));
+        receiver.ack(&delivery);
+    }
+    until(h, b, |status| status.ready + status.unacked == 0).await;
+}
+
+/// What was published is what is delivered, field by field.
+pub async fn delivery_carries_the_whole_melding(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut sent = melding(h, a, b, Duration::from_millis(123_456_789));
+    sent.svar_pa_melding = Some(MeldingId::from_uuid(h.uuid()));
+    sent.headere = BTreeMap::from([
+        (headers::KLIENT_MELDING_ID.to_owned(), h.uuid().to_string()),
+        ("blåbær".to_owned(), "med fløte".to_owned()),
+        ("tom".to_owned(), String::new()),
+    ]);
+    let payload = Bytes::from_static(b"\0innhold\xff");
+    h.broker().publish(sent.clone(), payload.clone()).await.expect("there is a queue and room");
+    let mut in_dokumentlager = melding(h, a, b, DEFAULT_TTL);
+    in_dokumentlager.dokumentlager_id = Some(DokumentId::from_uuid(h.uuid()));
+    h.broker().publish(in_dokumentlager.clone(), Bytes::new()).await.expect("there is a queue and room");
+
+    let mut receiver = Receiver::on(h, b, 10).await;
+    let first = receiver.next().await;
+    assert_eq!(*first.melding, sent);
+    assert_eq!(first.payload, payload);
+    assert_eq!(first.attempts, 0);
+    let second = receiver.next().await;
+    assert_eq!(*second.melding, in_dokumentlager);
+    assert!(second.payload.is_empty());
+    assert_ne!(first.id, second.id);
+
+    let record = h.broker().melding(sent.id).await.expect("the broker runs").expect("it is known");
+    assert_eq!(record.melding, sent);
+    assert_eq!(record.payload_bytes, payload.len() as u64);
+}
+
+/// Several large payloads arrive byte for byte, in order.
+pub async fn large_payloads_arrive_whole(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut receiver = Receiver::on(h, b, 0).await;
+    for fill in 0..6_u8 {
+        let payload = Bytes::from(vec![fill; 3_000_000 + usize::from(fill)]);
+        h.broker().publish(melding(h, a, b, DEFAULT_TTL), payload).await.expect("there is a queue and room");
+    }
+    for fill in 0..6_u8 {
+        let delivery = receiver.next().await;
+        assert_eq!(delivery.payload.len(), 3_000_000 + usize::from(fill));
+        assert!(delivery.payload.iter().all(|byte| *byte == fill), "payload {fill} is whole");
+        receiver.ack(&delivery);
+    }
+}
+
+/// What comes back stands before what was never handed out, in its old order.
+pub async fn returned_meldinger_come_first_in_their_old_order(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 6).await;
+    let mut receiver = Receiver::on(h, b, 4).await;
+    let held = receiver.take(4).await;
+    receiver.ack(&held[1]);
+    receiver.close().await;
+
+    let mut receiver = Receiver::on(h, b, 10).await;
+    let again = receiver.take(5).await;
+    assert_eq!(ids(&again), [sent[0], sent[2], sent[3], sent[4], sent[5]]);
+    // The fifth had taken the place of the one that was acked.
+    let attempts: Vec<u32> = again.iter().map(|delivery| delivery.attempts).collect();
+    assert_eq!(attempts, [1, 1, 1, 1, 0]);
+}
+
+/// A requeued melding goes to whoever is next.
+pub async fn requeue_may_go_to_another_consumer(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut first = Receiver::on(h, b, 1).await;
+    let sent = publish_many(h, a, b, 1).await;
+    let delivery = first.next().await;
+    let mut second = Receiver::on(h, b, 1).await;
+    first.control().cancel(Consumer(1)).await.expect("the broker runs");
+    first.requeue(&delivery);
+    let again = second.next().await;
+    assert_eq!(again.melding.id, sent[0]);
+    assert_eq!(again.attempts, 1);
+}
+
+/// Three requeues: `redelivered` on the second and third delivery, then dead letter and serverfeil.
+pub async fn third_requeue_gives_dead_letter_and_serverfeil(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut sender = Receiver::on(h, a, 1).await;
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let sent = melding(h, a, b, DEFAULT_TTL);
+    publish(h, &sent).await;
+    for attempts in 0..MAX_ATTEMPTS {
+        let delivery = receiver.next().await;
+        assert_eq!(delivery.melding.id, sent.id);
+        assert_eq!(delivery.attempts, attempts);
+        receiver.requeue(&delivery);
+    }
+    sender.kvittering(meldingstype::SERVERFEIL, &sent).await;
+    let after = status(h, b).await;
+    assert_eq!((after.ready, after.unacked, after.dead), (0, 0, 1));
+    let dead = h.broker().list_dead_letters(b, 10).await.expect("the broker runs");
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].melding, sent);
+}
+
+/// A client that takes ten, acks none and goes away three times.
+pub async fn third_lost_channel_gives_dead_letters_and_serverfeil(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 10).await;
+    for attempts in 0..MAX_ATTEMPTS {
+        let mut receiver = Receiver::on(h, b, 10).await;
+        let held = receiver.take(10).await;
+        assert_eq!(ids(&held), sent);
+        assert!(held.iter().all(|delivery| delivery.attempts == attempts));
+        drop(receiver);
+    }
+    let after = until(h, b, |status| status.dead == 10).await;
+    assert_eq!((after.ready, after.unacked), (0, 0));
+    let mut sender = Receiver::on(h, a, 10).await;
+    let told: Vec<_> = sender.take(10).await.iter().map(|told| told.melding.svar_pa_melding).collect();
+    assert_eq!(told, sent.into_iter().map(Some).collect::<Vec<_>>());
+}
+
+/// Nack without requeue: gone, no dead letter, no kvittering.
+pub async fn dropped_melding_is_gone_silently(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let sent = publish_many(h, a, b, 1).await;
+    let delivery = receiver.next().await;
+    receiver.control().settle(delivery.id, Settlement::Drop);
+    until_sporing(h, sent[0], &Hendelse::Avvist).await;
+    let after = status(h, b).await;
+    assert_eq!((after.ready, after.unacked, after.dead), (0, 0, 0));
+    assert_eq!(status(h, a).await.ready, 0);
+    assert!(h.broker().list_dead_letters(b, 10).await.expect("the broker runs").is_empty());
+}
+
+/// The TTL passes with nobody listening: tidsavbrudd.
+pub async fn expires_without_consumer(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut sender = Receiver::on(h, a, 1).await;
+    let sent = melding(h, a, b, SHORT);
+    publish(h, &sent).await;
+    h.pass(Duration::from_secs(2)).await;
+    sender.kvittering(meldingstype::TIDSAVBRUDD, &sent).await;
+    assert_eq!(status(h, b).await.ready, 0);
+}
+
+/// Not before its time, and then at once.
+pub async fn expires_at_its_time_and_not_before(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = melding(h, a, b, Duration::from_secs(60));
+    publish(h, &sent).await;
+    h.pass(Duration::from_secs(30)).await;
+    assert_eq!(status(h, b).await.ready, 1);
+    h.pass(Duration::from_secs(31)).await;
+    until(h, b, |status| status.ready == 0).await;
+    until(h, a, |status| status.ready == 1).await;
+}
+
+/// A short TTL behind a long one does not wait for it.
+pub async fn expires_behind_a_longer_ttl(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut sender = Receiver::on(h, a, 1).await;
+    let front = publish_many(h, a, b, 1).await;
+    let sent = melding(h, a, b, SHORT);
+    publish(h, &sent).await;
+    let behind = publish_many(h, a, b, 1).await;
+    h.pass(Duration::from_secs(2)).await;
+    sender.kvittering(meldingstype::TIDSAVBRUDD, &sent).await;
+    let mut receiver = Receiver::on(h, b, 10).await;
+    assert_eq!(ids(&receiver.take(2).await), [front[0], behind[0]]);
+}
+
+/// A consumer that is busy with another melding does not keep one from expiring.
+pub async fn expires_while_the_consumer_is_busy(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut sender = Receiver::on(h, a, 1).await;
+    let mut receiver = Receiver::on(h, b, 1).await;
+    publish_many(h, a, b, 1).await;
+    let busy_with = receiver.next().await;
+    let sent = melding(h, a, b, SHORT);
+    publish(h, &sent).await;
+    h.pass(Duration::from_secs(2)).await;
+    sender.kvittering(meldingstype::TIDSAVBRUDD, &sent).await;
+    receiver.ack(&busy_with);
+    until(h, b, |status| status.ready + status.unacked == 0).await;
+}
+
+/// In a consumer's hands nothing expires; a late ack is accepted.
+pub async fn held_melding_does_not_expire(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let sent = melding(h, a, b, SHORT);
+    publish(h, &sent).await;
+    let delivery = receiver.next().await;
+    h.pass(Duration::from_secs(5)).await;
+    assert_eq!(status(h, b).await.unacked, 1);
+    receiver.ack(&delivery);
+    let hendelser = until_sporing(h, sent.id, &Hendelse::Bekreftet).await;
+    assert_eq!(hendelser, [Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }, Hendelse::Bekreftet]);
+    assert_eq!(status(h, a).await.ready, 0);
+}
+
+/// What comes back after its time expires.
+pub async fn late_return_expires(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut sender = Receiver::on(h, a, 1).await;
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let sent = melding(h, a, b, SHORT);
+    publish(h, &sent).await;
+    let delivery = receiver.next().await;
+    h.pass(Duration::from_secs(2)).await;
+    receiver.requeue(&delivery);
+    sender.kvittering(meldingstype::TIDSAVBRUDD, &sent).await;
+    let after = status(h, b).await;
+    assert_eq!((after.ready, after.unacked, after.dead), (0, 0, 0));
+}
+
+/// The count is looked at before the TTL: the last return gives a dead letter though the time has passed.
+pub async fn late_last_return_is_a_dead_letter(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut sender = Receiver::on(h, a, 1).await;
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let sent = melding(h, a, b, Duration::from_secs(60));
+    publish(h, &sent).await;
+    for _ in 1..MAX_ATTEMPTS {
+        let delivery = receiver.next().await;
+        receiver.requeue(&delivery);
+    }
+    let last = receiver.next().await;
+    h.pass(Duration::from_secs(61)).await;
+    receiver.requeue(&last);
+    sender.kvittering(meldingstype::SERVERFEIL, &sent).await;
+    assert_eq!(status(h, b).await.dead, 1);
+}
+
+/// Headers only: svar-til, svar-til-type and the klientKorrelasjonsId, and nothing else of the sender's.
+pub async fn kvittering_carries_what_the_sender_needs(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut sender = Receiver::on(h, a, 1).await;
+    let mut sent = melding(h, a, b, SHORT);
+    let korrelasjon = h.uuid().to_string();
+    sent.headere = BTreeMap::from([
+        (headers::KLIENT_MELDING_ID.to_owned(), h.uuid().to_string()),
+        (headers::KLIENT_KORRELASJONS_ID.to_owned(), korrelasjon.clone()),
+        ("annet".to_owned(), "verdi".to_owned()),
+    ]);
+    publish(h, &sent).await;
+    h.pass(Duration::from_secs(2)).await;
+    let told = sender.next().await;
+    assert!(told.payload.is_empty());
+    assert_eq!(told.attempts, 0);
+    let told = told.melding;
+    assert_eq!(told.meldingstype, meldingstype::TIDSAVBRUDD);
+    assert_ne!(told.id, sent.id);
+    assert_eq!((told.avsender, told.mottaker), (b, a));
+    assert_eq!(told.svar_pa_melding, Some(sent.id));
+    assert_eq!(told.svar_til_type.as_deref(), Some(TYPE));
+    assert_eq!(told.dokumentlager_id, None);
+    assert_eq!(told.headere, BTreeMap::from([(headers::KLIENT_KORRELASJONS_ID.to_owned(), korrelasjon)]));
+    assert_eq!(told.ttl, DEFAULT_TTL);
+    let record = h.broker().melding(told.id).await.expect("the broker runs").expect("it has sporing too");
+    assert_eq!(record.melding, *told);
+}
+
+/// A kvittering that expires or is tried too often is told nobody.
+pub async fn kvittering_causes_no_kvittering(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut sender = Receiver::on(h, a, 1).await;
+    let expiring = melding(h, a, b, SHORT);
+    publish(h, &expiring).await;
+    h.pass(Duration::from_secs(2)).await;
+    let mut given_up = None;
+    for _ in 0..MAX_ATTEMPTS {
+        let told = sender.next().await;
+        sender.requeue(&told);
+        given_up = Some(told.melding.id);
+    }
+    let given_up = given_up.expect("there was an attempt");
+    until_sporing(h, given_up, &Hendelse::Dodko).await;
+    sender.close().await;
+
+    let expiring = melding(h, a, b, SHORT);
+    publish(h, &expiring).await;
+    h.pass(Duration::from_secs(2)).await;
+    until(h, a, |status| status.ready == 1).await;
+    h.pass(DEFAULT_TTL + SHORT).await;
+    until(h, a, |status| status.ready == 0).await;
+    let after = status(h, b).await;
+    assert_eq!((after.ready, after.unacked), (0, 0));
+    assert!(
+        !hendelser(h, given_up).await.iter().any(|line| matches!(line, Hendelse::KvitteringSendt { .. }))
+    );
+}
+
+/// The sender's Konto is gone: the kvittering is dropped, and nothing else goes wrong.
+pub async fn kvittering_without_queue_is_dropped(h: &mut impl BrokerHarness) {
+    let b = konto(h).await;
+    let gone = KontoId::from_uuid(h.uuid());
+    let sent = melding(h, gone, b, SHORT);
+    publish(h, &sent).await;
+    h.pass(Duration::from_secs(2)).await;
+    let hendelser = until_sporing(h, sent.id, &Hendelse::Utlopt).await;
+    assert_eq!(hendelser, [Hendelse::LagtPaKo, Hendelse::Utlopt]);
+}
+
+/// No consumer ever holds more than its prefetch.
+pub async fn prefetch_is_never_exceeded(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut receiver = Receiver::on(h, b, 3).await;
+    let sent = publish_many(h, a, b, 8).await;
+    let mut held = receiver.take(3).await;
+    let now = status(h, b).await;
+    assert_eq!((now.unacked, now.ready), (3, 5));
+    while let Some(delivery) = held.pop() {
+        receiver.ack(&delivery);
+        assert!(status(h, b).await.unacked <= 3);
+    }
+    assert_eq!(ids(&receiver.take(3).await), sent[3..6]);
+    assert_eq!(status(h, b).await.ready, 2);
+}
+
+/// No prefetch: as many as the broker sees fit, but many.
+pub async fn prefetch_zero_takes_many(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 200).await;
+    let mut receiver = Receiver::on(h, b, 0).await;
+    assert_eq!(ids(&receiver.take(200).await), sent);
+}
+
+/// Those with credit take turns.
+pub async fn two_consumers_take_turns(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut first = Receiver::on(h, b, 2).await;
+    let mut second = Receiver::on(h, b, 10).await;
+    assert_eq!(status(h, b).await.consumers, 2);
+    let sent = publish_many(h, a, b, 6).await;
+    // The first has room for two only, so the second gets the rest.
+    let (first, second) = (ids(&first.take(2).await), ids(&second.take(4).await));
+    let mut all: Vec<_> = first.iter().chain(&second).copied().collect();
+    all.sort_unstable();
+    let mut expected = sent.clone();
+    expected.sort_unstable();
+    assert_eq!(all, expected);
+    assert!(first.iter().all(|id| sent[..4].contains(id)), "they took turns from the start");
+}
+
+/// One channel, two consumers on two queues, told apart by their keys.
+pub async fn one_channel_consumes_many_kontoer(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut receiver = Receiver::idle(h).await;
+    receiver.control().consume(Consumer(7), a, 1).await.expect("the queue is there");
+    receiver.control().consume(Consumer(8), b, 1).await.expect("the queue is there");
+    for (konto, consumer) in [(a, Consumer(7)), (b, Consumer(8))] {
+        let sent = publish_many(h, a, konto, 1).await;
+        let delivery = receiver.next().await;
+        assert_eq!((delivery.melding.id, delivery.consumer), (sent[0], consumer));
+        receiver.ack(&delivery);
+    }
+}
+
+/// A consumer key is used once at a time on a channel; other channels may use it too.
+pub async fn consumer_in_use_is_refused(h: &mut impl BrokerHarness) {
+    let a = konto(h).await;
+    let first = Receiver::on(h, a, 1).await;
+    let refused = first.control().consume(Consumer(1), a, 1).await;
+    assert!(matches!(refused, Err(BrokerError::ConsumerInUse(Consumer(1)))), "{refused:?}");
+    let _second = Receiver::on(h, a, 1).await;
+    first.control().cancel(Consumer(1)).await.expect("the broker runs");
+    first.control().consume(Consumer(1), a, 1).await.expect("the key is free again");
+    assert_eq!(status(h, a).await.consumers, 2);
+}
+
+/// Cancel ends the consumer; what it holds stays with the channel and can be settled.
+pub async fn cancel_keeps_what_is_held(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 5).await;
+    let mut receiver = Receiver::on(h, b, 2).await;
+    let held = receiver.take(2).await;
+    receiver.control().cancel(Consumer(1)).await.expect("the broker runs");
+    receiver.control().cancel(Consumer(1)).await.expect("nothing happens");
+    let now = status(h, b).await;
+    assert_eq!((now.consumers, now.unacked, now.ready), (0, 2, 3));
+    receiver.ack(&held[0]);
+    until(h, b, |status| status.unacked == 1).await;
+    receiver.close().await;
+    let now = status(h, b).await;
+    assert_eq!((now.unacked, now.ready), (0, 4));
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let again = receiver.next().await;
+    assert_eq!((again.melding.id, again.attempts), (sent[1], 1));
+}
+
+/// Dropping the channel is as closing it.
+pub async fn dropped_channel_returns_all(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    publish_many(h, a, b, 5).await;
+    let mut receiver = Receiver::on(h, b, 0).await;
+    receiver.take(5).await;
+    drop(receiver);
+    let now = until(h, b, |status| status.unacked == 0).await;
+    assert_eq!((now.consumers, now.ready), (0, 5));
+}
+
+/// A receiver that is gone closes its channel, though the control side is still there.
+pub async fn dropped_receiver_returns_all(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    publish_many(h, a, b, 3).await;
+    let OpenChannel { mut deliveries, control } = h.broker().open_channel().await.expect("the broker runs");
+    control.consume(Consumer(1), b, 2).await.expect("the queue is there");
+    let first = soon(deliveries.recv()).await.expect("the channel is open");
+    drop(deliveries);
+    let now = until(h, b, |status| status.unacked == 0).await;
+    assert_eq!((now.consumers, now.ready), (0, 3));
+    control.settle(first.id, Settlement::Ack);
+    assert_eq!(status(h, b).await.ready, 3);
+}
+
+/// With the queue go its meldinger, waiting or held; their senders hear of it, and the consumers end.
+pub async fn delete_queue_tells_senders_and_ends_consumers(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 5).await;
+    let mut receiver = Receiver::on(h, b, 2).await;
+    let held = receiver.take(2).await;
+    let deleted = h.broker().delete_queue(b).await.expect("the broker runs");
+    assert_eq!(deleted.meldinger, 5);
+    assert_eq!(soon(receiver.control().ended()).await, Consumer(1));
+    receiver.ack(&held[0]);
+
+    let refused = h.broker().queue_status(b).await;
+    assert!(matches!(refused, Err(BrokerError::NoQueue { .. })), "{refused:?}");
+    let mut sender = Receiver::on(h, a, 10).await;
+    let told = sender.take(5).await;
+    assert!(told.iter().all(|told| told.melding.meldingstype == meldingstype::SERVERFEIL));
+    let told_of: Vec<_> = told.iter().filter_map(|told| told.melding.svar_pa_melding).collect();
+    assert_eq!(told_of, sent);
+    let sporing = hendelser(h, sent[0]).await;
+    assert_eq!(
+        sporing,
+        [
+            Hendelse::LagtPaKo,
+            Hendelse::Levert { forsok: 1 },
+            Hendelse::KontoSlettet,
+            Hendelse::KvitteringSendt { kvittering: told[0].melding.id },
+        ]
+    );
+}
+
+/// Nothing happens.
+pub async fn delete_queue_that_is_not_there(h: &mut impl BrokerHarness) {
+    let unknown = KontoId::from_uuid(h.uuid());
+    let deleted = h.broker().delete_queue(unknown).await.expect("nothing happens");
+    assert_eq!(deleted.meldinger, 0);
+}
+
+/// A Konto whose queue is made again starts anew, also after a crash.
+pub async fn queue_made_again_is_empty(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    publish_many(h, a, b, 3).await;
+    h.broker().delete_queue(b).await.expect("the broker runs");
+    h.broker().create_queue(b).await.expect("the broker runs");
+    assert_eq!(status(h, b).await, QueueStatus::default());
+    let sent = publish_many(h, a, b, 1).await;
+    h.crash().await;
+    assert_eq!(status(h, b).await.ready, 1);
+    let mut receiver = Receiver::on(h, b, 1).await;
+    assert_eq!(receiver.next().await.melding.id, sent[0]);
+}
+
+/// All numbers of a queue's status.
+pub async fn queue_status_counts(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    assert_eq!(status(h, b).await, QueueStatus::default());
+    let first_at = h.now();
+    publish_many(h, a, b, 2).await;
+    h.pass(Duration::from_secs(60)).await;
+    publish_many(h, a, b, 3).await;
+    let waiting = status(h, b).await;
+    assert_eq!((waiting.consumers, waiting.ready, waiting.unacked, waiting.dead), (0, 5, 0, 0));
+    assert_eq!(waiting.oldest, Some(first_at));
+    let mut receiver = Receiver::on(h, b, 2).await;
+    let held = receiver.take(2).await;
+    let busy = status(h, b).await;
+    assert_eq!((busy.consumers, busy.ready, busy.unacked), (1, 3, 2));
+    assert_eq!(busy.oldest, Some(first_at));
+    for delivery in &held {
+        receiver.ack(delivery);
+    }
+    let later = until(h, b, |status| status.ready == 1).await;
+    assert!(later.oldest > Some(first_at));
+}
+
+/// Only the first word on a delivery counts; so does no word on one that never was.
+pub async fn settling_twice_is_passed_over(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 2).await;
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let first = receiver.next().await;
+    receiver.ack(&first);
+    receiver.ack(&first);
+    receiver.requeue(&first);
+    receiver.control().settle(DeliveryId(u64::MAX), Settlement::Ack);
+    assert_eq!(receiver.next().await.melding.id, sent[1]);
+    let now = status(h, b).await;
+    assert_eq!((now.ready, now.unacked), (0, 1));
+    assert_eq!(hendelser(h, sent[0]).await.last(), Some(&Hendelse::Bekreftet));
+}
+
+/// A word on an earlier delivery does not settle a later one of the same melding, nor does one from another channel.
+pub async fn settling_a_stale_delivery_is_passed_over(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    publish_many(h, a, b, 1).await;
+    let other = Receiver::idle(h).await;
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let first = receiver.next().await;
+    receiver.requeue(&first);
+    let second = receiver.next().await;
+    assert_ne!(first.id, second.id);
+    receiver.ack(&first);
+    assert_eq!(status(h, b).await.unacked, 1);
+    other.ack(&second);
+    assert_eq!(status(h, b).await.unacked, 1);
+    receiver.ack(&second);
+    until(h, b, |status| status.unacked == 0).await;
+}
+
+/// Queues, meldinger in their order, payloads, dead letters and sporing outlive a stop.
+pub async fn restart_keeps_everything(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let dead = melding(h, a, b, DEFAULT_TTL);
+    publish(h, &dead).await;
+    let mut receiver = Receiver::on(h, b, 1).await;
+    for _ in 0..MAX_ATTEMPTS {
+        let delivery = receiver.next().await;
+        receiver.requeue(&delivery);
+    }
+    receiver.close().await;
+    let sent = publish_many(h, a, b, 20).await;
+    let mut receiver = Receiver::on(h, b, 5).await;
+    for delivery in receiver.take(5).await {
+        receiver.ack(&delivery);
+    }
+    receiver.close().await;
+    let (before, sporing) = (status(h, b).await, hendelser(h, sent[0]).await);
+    assert_eq!(before.dead, 1);
+    for crash in [false, true] {
+        if crash {
+            h.crash().await
+        } else {
+            h.restart().await
+        }
+        assert_eq!(status(h, b).await.dead, 1);
+        assert_eq!(hendelser(h, sent[0]).await, sporing);
+        assert_eq!(h.broker().list_dead_letters(b, 10).await.expect("the broker runs")[0].melding, dead);
+        assert_eq!(status(h, a).await.ready, 1);
+    }
+    let mut receiver = Receiver::on(h, b, 50).await;
+    let rest = receiver.take(usize::try_from(before.ready).expect("it is 15")).await;
+    assert_eq!(ids(&rest), sent[20 - rest.len()..]);
+    assert!(rest.iter().all(|delivery| delivery.payload == "innhold"));
+}
+
+/// A server that stops in good order takes what consumers hold back and does not blame them, however often; but says that
+/// it was handed out before.
+pub async fn restart_in_good_order_does_not_count(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 1).await;
+    for attempts in 0..=MAX_ATTEMPTS {
+        let mut receiver = Receiver::on(h, b, 1).await;
+        let delivery = receiver.next().await;
+        assert_eq!((delivery.melding.id, delivery.attempts), (sent[0], attempts));
+        h.restart().await;
+    }
+    let mut receiver = Receiver::on(h, b, 1).await;
+    for _ in 0..MAX_ATTEMPTS {
+        let delivery = receiver.next().await;
+        receiver.requeue(&delivery);
+    }
+    assert_eq!(until(h, b, |status| status.dead == 1).await.ready, 0);
+}
+
+/// A melding that was handed out before `kill -9` is never handed out as new after it.
+pub async fn crash_counts_what_was_handed_out(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 6).await;
+    let mut receiver = Receiver::on(h, b, 3).await;
+    let held = receiver.take(3).await;
+    receiver.ack(&held[1]);
+    // The next one takes its place.
+    receiver.next().await;
+    h.crash().await;
+
+    let now = status(h, b).await;
+    assert_eq!((now.ready, now.unacked, now.consumers), (5, 0, 0));
+    let mut receiver = Receiver::on(h, b, 10).await;
+    let again = receiver.take(5).await;
+    assert_eq!(ids(&again), [sent[0], sent[2], sent[3], sent[4], sent[5]]);
+    let attempts: Vec<u32> = again.iter().map(|delivery| delivery.attempts).collect();
+    assert_eq!(attempts, [1, 1, 1, 0, 0]);
+    assert_eq!(
+        hendelser(h, sent[0]).await,
+        [
+            Hendelse::LagtPaKo,
+            Hendelse::Levert { forsok: 1 },
+            Hendelse::Returnert { arsak: Retur::Omstart },
+            Hendelse::Levert { forsok: 2 },
+        ]
+    );
+}
+
+/// A melding that brings its receiver down with the server is given up like any other.
+pub async fn third_crash_gives_a_dead_letter(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = melding(h, a, b, DEFAULT_TTL);
+    publish(h, &sent).await;
+    for attempts in 0..MAX_ATTEMPTS {
+        let mut receiver = Receiver::on(h, b, 1).await;
+        assert_eq!(receiver.next().await.attempts, attempts);
+        h.crash().await;
+    }
+    let after = until(h, b, |status| status.dead == 1).await;
+    assert_eq!((after.ready, after.unacked), (0, 0));
+    let mut sender = Receiver::on(h, a, 1).await;
+    sender.kvittering(meldingstype::SERVERFEIL, &sent).await;
+}
+
+/// The time that passes while nothing runs counts too.
+pub async fn expires_while_the_broker_is_down(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = melding(h, a, b, Duration::from_secs(60));
+    publish(h, &sent).await;
+    h.restart().await;
+    h.pass(Duration::from_secs(61)).await;
+    h.crash().await;
+    let mut sender = Receiver::on(h, a, 1).await;
+    sender.kvittering(meldingstype::TIDSAVBRUDD, &sent).await;
+    assert_eq!(status(h, b).await.ready, 0);
+}
+
+/// Taken, handed out, come back, handed out again, acked.
+pub async fn sporing_of_an_acked_melding(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 1).await;
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let delivery = receiver.next().await;
+    receiver.requeue(&delivery);
+    receiver.next().await;
+    receiver.close().await;
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let delivery = receiver.next().await;
+    receiver.ack(&delivery);
+    let sporing = until_sporing(h, sent[0], &Hendelse::Bekreftet).await;
+    assert_eq!(
+        sporing,
+        [
+            Hendelse::LagtPaKo,
+            Hendelse::Levert { forsok: 1 },
+            Hendelse::Returnert { arsak: Retur::NackMedRequeue },
+            Hendelse::Levert { forsok: 2 },
+            Hendelse::Returnert { arsak: Retur::Frakoblet },
+            Hendelse::Levert { forsok: 3 },
+            Hendelse::Bekreftet,
+        ]
+    );
+}
+
+/// Taken, handed out, refused.
+pub async fn sporing_of_a_dropped_melding(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let sent = publish_many(h, a, b, 1).await;
+    let delivery = receiver.next().await;
+    receiver.control().settle(delivery.id, Settlement::Drop);
+    let sporing = until_sporing(h, sent[0], &Hendelse::Avvist).await;
+    assert_eq!(sporing, [Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }, Hendelse::Avvist]);
+}
+
+/// Taken, expired, and which kvittering tells of it.
+pub async fn sporing_of_an_expired_melding(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut sender = Receiver::on(h, a, 1).await;
+    let sent = melding(h, a, b, SHORT);
+    publish(h, &sent).await;
+    h.pass(Duration::from_secs(2)).await;
+    let told = sender.kvittering(meldingstype::TIDSAVBRUDD, &sent).await;
+    assert_eq!(
+        hendelser(h, sent.id).await,
+        [Hendelse::LagtPaKo, Hendelse::Utlopt, Hendelse::KvitteringSendt { kvittering: told.id }]
+    );
+    let sporing = until_sporing(h, told.id, &Hendelse::Bekreftet).await;
+    assert_eq!(sporing, [Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }, Hendelse::Bekreftet]);
+}
+
+/// Three times handed out and come back, given up, and which kvittering tells of it.
+pub async fn sporing_of_a_dead_letter(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut sender = Receiver::on(h, a, 1).await;
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let sent = melding(h, a, b, DEFAULT_TTL);
+    publish(h, &sent).await;
+    let mut expected = vec![Hendelse::LagtPaKo];
+    for forsok in 1..=MAX_ATTEMPTS {
+        let delivery = receiver.next().await;
+        receiver.requeue(&delivery);
+        expected.push(Hendelse::Levert { forsok });
+        expected.push(Hendelse::Returnert { arsak: Retur::NackMedRequeue });
+    }
+    let told = sender.kvittering(meldingstype::SERVERFEIL, &sent).await;
+    expected.extend([Hendelse::Dodko, Hendelse::KvitteringSendt { kvittering: told.id }]);
+    assert_eq!(hendelser(h, sent.id).await, expected);
+}
+
+/// The newest first, for the sender as for the receiver, whatever became of them.
+pub async fn list_meldinger_is_newest_first_for_both(h: &mut impl BrokerHarness) {
+    let (a, b, c) = (konto(h).await, konto(h).await, konto(h).await);
+    let mut expected = publish_many(h, a, b, 3).await;
+    expected.extend(publish_many(h, b, a, 2).await);
+    let to_c = publish_many(h, a, c, 1).await;
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let delivery = receiver.next().await;
+    receiver.ack(&delivery);
+    until_sporing(h, expected[0], &Hendelse::Bekreftet).await;
+    expected.reverse();
+
+    let ids = |records: Vec<crate::ports::MeldingRecord>| -> Vec<MeldingId> {
+        records.into_iter().map(|record| record.melding.id).collect()
+    };
+    let of_b = ids(h.broker().list_meldinger(b, 10).await.expect("the broker runs"));
+    assert_eq!(of_b, expected);
+    let of_b = ids(h.broker().list_meldinger(b, 2).await.expect("the broker runs"));
+    assert_eq!(of_b, expected[..2]);
+    let of_a = ids(h.broker().list_meldinger(a, 10).await.expect("the broker runs"));
+    assert_eq!(of_a, [to_c, expected].concat());
+}
+
+/// In the order in which they were taken, each with the time when it was given up, up to the limit.
+pub async fn list_dead_letters_is_oldest_first(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 3).await;
+    h.pass(Duration::from_secs(60)).await;
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let before = h.now();
+    for _ in 0..MAX_ATTEMPTS * 3 {
+        let delivery = receiver.next().await;
+        receiver.requeue(&delivery);
+    }
+    until(h, b, |status| status.dead == 3).await;
+    let dead = h.broker().list_dead_letters(b, 10).await.expect("the broker runs");
+    assert_eq!(dead.iter().map(|letter| letter.melding.id).collect::<Vec<_>>(), sent);
+    assert!(dead.iter().all(|letter| letter.tidspunkt >= before && letter.tidspunkt <= h.now()));
+    let dead = h.broker().list_dead_letters(b, 1).await.expect("the broker runs");
+    assert_eq!(dead.len(), 1);
+    assert_eq!(dead[0].melding.id, sent[0]);
+    assert!(h.broker().list_dead_letters(a, 10).await.expect("the broker runs").is_empty());
+}
+
+/// Not known, no fault.
+pub async fn unknown_melding_is_none(h: &mut impl BrokerHarness) {
+    let unknown = MeldingId::from_uuid(h.uuid());
+    assert_eq!(h.broker().melding(unknown).await.expect("the broker runs"), None);
+    let unknown = KontoId::from_uuid(h.uuid());
+    assert!(h.broker().list_meldinger(unknown, 10).await.expect("the broker runs").is_empty());
+}
+
+/// A consumer that takes nothing from its channel is nobody else's trouble.
+pub async fn deaf_consumer_does_not_hold_up_another_konto(h: &mut impl BrokerHarness) {
+    let (a, b, c) = (konto(h).await, konto(h).await, konto(h).await);
+    let _deaf = Receiver::on(h, b, 0).await;
+    publish_many(h, a, b, 300).await;
+    let mut receiver = Receiver::on(h, c, 10).await;
+    for id in publish_many(h, a, c, 50).await {
+        let delivery = receiver.next().await;
+        assert_eq!(delivery.melding.id, id);
+        receiver.ack(&delivery);
+    }
+    until(h, c, |status| status.ready + status.unacked == 0).await;
+}

@@ -1,0 +1,166 @@
+//! A channel: the control side, and the forwarder that brings deliveries to its receiver.
+//!
+//! The engine never waits for a receiver. It hands over what was delivered, mostly without the payload of large meldinger,
+//! and the forwarder reads those from disk one after the other, as fast as its own receiver takes them.
+
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Weak};
+
+use app::ports::{BrokerChannel, BrokerError, Consumer, Delivery, DeliveryId, Settlement};
+use async_trait::async_trait;
+use tokio::sync::{Mutex, mpsc, oneshot};
+use wire::id::KontoId;
+
+use crate::engine::{ChannelKey, Handle, Request, Shared, Stopped, unavailable};
+use crate::store::{Store, StoreError};
+
+/// Deliveries that may wait for the receiver.
+pub(crate) const WAITING: usize = 64;
+/// A payload above this waits alone.
+const LARGE: usize = 256 * 1024;
+/// How many deliveries are read from disk in one go.
+const READ_AT_ONCE: usize = 32;
+/// How many bytes are read from disk in one go, about.
+const READ_BYTES: usize = 1024 * 1024;
+
+/// Sends a request to the engine and waits for the answer.
+pub(crate) async fn ask<T>(
+    requests: &Sender<Request>,
+    request: impl FnOnce(oneshot::Sender<Result<T, BrokerError>>) -> Request,
+) -> Result<T, BrokerError> {
+    let (answer, answered) = oneshot::channel();
+    requests.send(request(answer)).map_err(|_| unavailable(Stopped::Closed))?;
+    answered.await.unwrap_or_else(|_| Err(unavailable(Stopped::Closed)))
+}
+
+/// The control side of a channel.
+pub(crate) struct Channel {
+    pub(crate) key: ChannelKey,
+    pub(crate) requests: Sender<Request>,
+    pub(crate) ended: Mutex<mpsc::UnboundedReceiver<Consumer>>,
+}
+
+#[async_trait]
+impl BrokerChannel for Channel {
+    async fn consume(&self, consumer: Consumer, konto: KontoId, prefetch: u16) -> Result<(), BrokerError> {
+        let channel = self.key;
+        ask(&self.requests, |answer| Request::Consume { channel, consumer, konto, prefetch, answer }).await
+    }
+
+    async fn cancel(&self, consumer: Consumer) -> Result<(), BrokerError> {
+        let channel = self.key;
+        ask(&self.requests, |answer| Request::Cancel { channel, consumer, answer }).await
+    }
+
+    fn settle(&self, delivery: DeliveryId, settlement: Settlement) {
+        // If the engine is gone, so is the channel, and the melding has gone back.
+        drop(self.requests.send(Request::Settle { channel: self.key, delivery, settlement }));
+    }
+
+    async fn ended(&self) -> Consumer {
+        match self.ended.lock().await.recv().await {
+            Some(consumer) => consumer,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn close(self: Box<Self>) {
+        let channel = self.key;
+        // The engine being gone closes the channel as well.
+        drop(ask(&self.requests, |answer| Request::CloseChannel { channel, answer: Some(answer) }).await);
+    }
+}
+
+impl Drop for Channel {
+    fn drop(&mut self) {
+        drop(self.requests.send(Request::CloseChannel { channel: self.key, answer: None }));
+    }
+}
+
+/// Brings what the engine hands out to the receiver, until either is gone.
+pub(crate) async fn forward(
+    store: Weak<Store>,
+    shared: Arc<Shared>,
+    mut handles: mpsc::UnboundedReceiver<Handle>,
+    out: mpsc::Sender<Delivery>,
+) {
+    let mut waiting = Vec::new();
+    loop {
+        let count = tokio::select! {
+            biased;
+            () = out.closed() => return,
+            count = handles.recv_many(&mut waiting, READ_AT_ONCE) => count,
+        };
+        if count == 0 {
+            return;
+        }
+        let mut rest: Vec<Handle> = std::mem::take(&mut waiting);
+        while !rest.is_empty() {
+            let loaded = rest.iter().take_while(|handle| handle.loaded.is_some()).count();
+            let after = rest.split_off(if loaded == 0 { 0 } else { loaded });
+            for handle in std::mem::replace(&mut rest, after) {
+                if !send(&shared, &out, handle).await {
+                    return;
+                }
+            }
+            if loaded > 0 || rest.is_empty() {
+                continue;
+            }
+            let store = store.clone();
+            let read = tokio::task::spawn_blocking(move || load(&store, rest)).await;
+            let Ok(Ok((read, left))) = read else {
+                tracing::error!("a melding could not be read from the queue log; its channel is closed");
+                return;
+            };
+            rest = left;
+            for handle in read {
+                if !send(&shared, &out, handle).await {
+                    return;
+                }
+            }
+        }
+        waiting = rest;
+    }
+}
+
+/// Loads the first of `handles` that have to be, and gives those that can be sent now and those that are left.
+fn load(store: &Weak<Store>, handles: Vec<Handle>) -> Result<(Vec<Handle>, Vec<Handle>), StoreError> {
+    let Some(store) = store.upgrade() else { return Ok((Vec::new(), Vec::new())) };
+    let mut read = Vec::new();
+    let mut bytes = 0;
+    let mut rest = handles.into_iter();
+    for mut handle in rest.by_ref() {
+        if handle.loaded.is_none() {
+            // Gone with its queue: nobody may have it any more.
+            let Some((melding, payload)) = store.load(handle.number)? else { continue };
+            bytes += payload.len();
+            handle.loaded = Some((Arc::new(melding), payload));
+        }
+        read.push(handle);
+        if bytes >= READ_BYTES {
+            break;
+        }
+    }
+    Ok((read, rest.collect()))
+}
+
+/// Gives one delivery to the receiver once it has room. Tells whether to go on.
+async fn send(shared: &Shared, out: &mpsc::Sender<Delivery>, handle: Handle) -> bool {
+    let Handle { id, consumer, number: _, attempts, loaded, counted } = handle;
+    let Some((melding, payload)) = loaded else { return true };
+    let size = payload.len();
+    // A large payload waits until all before it are taken, so that a channel never holds two of them.
+    let room = if size > LARGE { out.max_capacity() } else { 1 };
+    let Ok(mut permits) = out.reserve_many(room).await else { return false };
+    if counted > 0 {
+        shared.bytes.fetch_sub(counted, Ordering::Relaxed);
+    }
+    if shared.closed.load(Ordering::Acquire) {
+        return false;
+    }
+    if let Some(permit) = permits.next() {
+        permit.send(Delivery { id, consumer, melding, payload, attempts });
+    }
+    true
+}

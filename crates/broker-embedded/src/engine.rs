@@ -1,0 +1,928 @@
+//! The one thread that owns all queues.
+//!
+//! It takes as many requests as are waiting, lets the queues judge them, writes what follows as one step, waits until that is
+//! on disk, and only then lets go of answers and deliveries. So nobody hears of anything that a crash could take back, and
+//! all who wait at the same time share one fsync. That a melding was handed out is written in the same step as what
+//! caused it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+
+use app::ports::{BrokerError, Clock, Consumer, DeletedQueue, DeliveryId, IdSource, QueueStatus, Settlement};
+use bytes::Bytes;
+use domain::melding::{Hendelse, Kvittering, Melding, Retur};
+use jiff::Timestamp;
+use tokio::sync::{mpsc, oneshot, watch};
+use wire::id::{KontoId, MeldingId};
+
+use crate::cache::{Cache, Loaded, SMALL};
+use crate::queue::{Command, ConsumerKey, Effect, Entry, Millis, Number, Queue, Tries};
+use crate::store::{Line, Store, StoreError};
+
+/// A channel within the broker.
+pub(crate) type ChannelKey = u64;
+type Answer<T> = oneshot::Sender<Result<T, BrokerError>>;
+
+/// How many requests go into one step at most.
+const REQUESTS_AT_ONCE: usize = 2048;
+/// How many bytes of payload go into one step, after which it takes no more.
+const BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
+/// How many meldinger of a removed queue are seen to in one step.
+const REMOVED_AT_ONCE: usize = 256;
+/// How many queues with something due are looked at in one step.
+const DUE_AT_ONCE: usize = 16;
+/// How many meldinger a consumer without limit may hold.
+const NO_PREFETCH: u32 = 2000;
+/// How many bytes may be under way to one channel in memory; the rest it reads from disk as it goes.
+const UNDER_WAY: usize = 2 * 1024 * 1024;
+
+/// What is asked of the engine.
+pub(crate) enum Request {
+    CreateQueue {
+        konto: KontoId,
+        answer: Answer<()>,
+    },
+    DeleteQueue {
+        konto: KontoId,
+        answer: Answer<DeletedQueue>,
+    },
+    Publish {
+        melding: Arc<Melding>,
+        payload: Bytes,
+        answer: Answer<()>,
+    },
+    OpenChannel {
+        link: ChannelLink,
+        answer: Answer<ChannelKey>,
+    },
+    Consume {
+        channel: ChannelKey,
+        consumer: Consumer,
+        konto: KontoId,
+        prefetch: u16,
+        answer: Answer<()>,
+    },
+    Cancel {
+        channel: ChannelKey,
+        consumer: Consumer,
+        answer: Answer<()>,
+    },
+    Settle {
+        channel: ChannelKey,
+        delivery: DeliveryId,
+        settlement: Settlement,
+    },
+    CloseChannel {
+        channel: ChannelKey,
+        answer: Option<Answer<()>>,
+    },
+    Status {
+        konto: KontoId,
+        answer: Answer<(QueueStatus, Option<Number>)>,
+    },
+    /// Answered when all that was asked before is written.
+    Barrier {
+        answer: Answer<()>,
+    },
+    /// Something may be due.
+    Tick,
+    /// Dead letters were forgotten.
+    Pruned {
+        dead: HashMap<KontoId, u64>,
+    },
+    /// Stop in good order.
+    Close {
+        answer: Answer<()>,
+    },
+}
+
+/// The engine's end of a channel.
+pub(crate) struct ChannelLink {
+    pub(crate) handles: mpsc::UnboundedSender<Handle>,
+    pub(crate) ended: mpsc::UnboundedSender<Consumer>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What the engine and a channel's forwarder both know.
+#[derive(Default)]
+pub(crate) struct Shared {
+    /// The channel is closed: what is still under way to it has gone back.
+    pub(crate) closed: AtomicBool,
+    /// Bytes under way to it.
+    pub(crate) bytes: AtomicUsize,
+}
+
+/// A delivery on its way to a channel.
+pub(crate) struct Handle {
+    pub(crate) id: DeliveryId,
+    pub(crate) consumer: Consumer,
+    pub(crate) number: Number,
+    pub(crate) attempts: u32,
+    /// The melding, where it was at hand.
+    pub(crate) loaded: Option<Loaded>,
+    /// How much of [`Shared::bytes`] is this one's.
+    pub(crate) counted: usize,
+}
+
+/// The engine has stopped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stopped {
+    #[error("the broker has been closed")]
+    Closed,
+    #[error("the queue log could not be written, so nothing can be promised until a restart")]
+    Failed,
+}
+
+pub(crate) fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BrokerError {
+    BrokerError::Unavailable(source.into())
+}
+
+struct Slot {
+    queue: Queue,
+    dead: u64,
+}
+
+struct Channel {
+    link: ChannelLink,
+    consumers: HashMap<Consumer, (ConsumerKey, KontoId)>,
+    /// By age.
+    held: BTreeMap<DeliveryId, (KontoId, Number)>,
+}
+
+/// A removed queue whose meldinger are still to be seen to.
+struct Removed {
+    konto: KontoId,
+    numbers: VecDeque<Number>,
+    meldinger: u64,
+    answer: Option<Answer<DeletedQueue>>,
+}
+
+/// What the running step has changed and must write before anybody hears of it.
+#[derive(Default)]
+struct Step {
+    /// Published in this step.
+    fresh: HashMap<Number, Fresh>,
+    /// As they stand at its end; `None` has left its queue. A key may be written once in a step only.
+    entries: HashMap<Number, Option<(KontoId, Entry)>>,
+    lines: Vec<(Number, Line)>,
+    dead: Vec<(KontoId, Number)>,
+    kontoer: Vec<(KontoId, bool)>,
+    answers: Vec<Ready>,
+    handles: Vec<(ChannelKey, Handle)>,
+    ended: Vec<(ChannelKey, Consumer)>,
+    bytes: usize,
+    sync: bool,
+}
+
+struct Fresh {
+    melding: Arc<Melding>,
+    payload: Bytes,
+    lines: Vec<Line>,
+}
+
+/// An answer that waits for the step to be on disk.
+enum Ready {
+    Unit(Answer<()>, Result<(), BrokerError>),
+    Deleted(Answer<DeletedQueue>, DeletedQueue),
+    Channel(Answer<ChannelKey>, ChannelKey),
+    Status(Answer<(QueueStatus, Option<Number>)>, (QueueStatus, Option<Number>)),
+}
+
+impl Ready {
+    /// Whoever asked may have stopped waiting; that is no fault.
+    fn send(self) {
+        match self {
+            Self::Unit(answer, result) => drop(answer.send(result)),
+            Self::Deleted(answer, deleted) => drop(answer.send(Ok(deleted))),
+            Self::Channel(answer, key) => drop(answer.send(Ok(key))),
+            Self::Status(answer, status) => drop(answer.send(Ok(status))),
+        }
+    }
+
+    fn refuse(self) {
+        match self {
+            Self::Unit(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
+            Self::Deleted(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
+            Self::Channel(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
+            Self::Status(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
+        }
+    }
+}
+
+/// What the engine is given.
+pub(crate) struct Parts {
+    pub(crate) store: Arc<Store>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) first_number: Number,
+    pub(crate) cache_bytes: usize,
+    pub(crate) min_free_bytes: u64,
+    /// When something is due next.
+    pub(crate) due: watch::Sender<Option<Millis>>,
+}
+
+pub(crate) struct Engine {
+    store: Arc<Store>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<dyn IdSource>,
+    min_free_bytes: u64,
+    due: watch::Sender<Option<Millis>>,
+    queues: HashMap<KontoId, Slot>,
+    /// The first deadline of each queue.
+    deadlines: BTreeSet<(Millis, KontoId)>,
+    removed: VecDeque<Removed>,
+    channels: HashMap<ChannelKey, Channel>,
+    consumers: HashMap<ConsumerKey, (ChannelKey, Consumer)>,
+    cache: Cache,
+    /// For meldinger, steps, deliveries, channels and consumers alike.
+    next: u64,
+    now: Timestamp,
+    now_ms: Millis,
+    /// Whether there is room, once looked at in this step.
+    room: Option<bool>,
+    step: Step,
+    effects: Vec<Effect>,
+}
+
+impl Engine {
+    /// Rebuilds the queues as they stand on disk. Meldinger that were in a consumer's hands have come back.
+    pub(crate) fn recover(parts: Parts) -> Result<Self, StoreError> {
+        let Parts { store, clock, ids, first_number, cache_bytes, min_free_bytes, due } = parts;
+        let now = clock.now();
+        let mut engine = Self {
+            store,
+            clock,
+            ids,
+            min_free_bytes,
+            due,
+            queues: HashMap::new(),
+            deadlines: BTreeSet::new(),
+            removed: VecDeque::new(),
+            channels: HashMap::new(),
+            consumers: HashMap::new(),
+            cache: Cache::new(cache_bytes),
+            next: first_number,
+            now,
+            now_ms: now.as_millisecond(),
+            room: None,
+            step: Step::default(),
+            effects: Vec::new(),
+        };
+        let mut dead = engine.store.count_dead()?;
+        for konto in engine.store.kontoer()? {
+            let slot = Slot { queue: Queue::default(), dead: dead.remove(&konto).unwrap_or_default() };
+            engine.queues.insert(konto, slot);
+        }
+        // A queue that was being removed has no Konto any more, but may still have meldinger.
+        let mut removed: BTreeMap<KontoId, VecDeque<Number>> = BTreeMap::new();
+        let queues = &mut engine.queues;
+        engine.store.scan_entries(|konto, entry| match queues.get_mut(&konto) {
+            Some(slot) => slot.queue.restore_entry(entry),
+            None => removed.entry(konto).or_default().push_back(entry.number),
+        })?;
+        engine.removed.extend(removed.into_iter().map(|(konto, numbers)| Removed {
+            konto,
+            meldinger: numbers.len() as u64,
+            numbers,
+            answer: None,
+        }));
+        engine.deadlines = engine
+            .queues
+            .iter()
+            .filter_map(|(konto, slot)| Some((slot.queue.next_deadline()?, *konto)))
+            .collect();
+        let held: Vec<(KontoId, Vec<Number>)> = engine
+            .queues
+            .iter()
+            .filter(|(_, slot)| slot.queue.held_len() > 0)
+            .map(|(konto, slot)| (*konto, slot.queue.held().collect()))
+            .collect();
+        for (konto, numbers) in held {
+            engine.run(konto, Command::Return { numbers, arsak: Retur::Omstart, counts: true })?;
+        }
+        engine.step.sync = true;
+        engine.commit()?;
+        Ok(engine)
+    }
+
+    /// Serves requests until it is closed, all who could ask are gone, or the log cannot be written.
+    pub(crate) fn serve(mut self, requests: &Receiver<Request>) {
+        let failed = loop {
+            match self.turn(requests) {
+                Ok(Turn::Go) => {}
+                Ok(Turn::Closed(answer)) => {
+                    let closed = self.close();
+                    let failed = closed.is_err();
+                    drop(self);
+                    drop(answer.send(closed.map_err(unavailable)));
+                    if failed {
+                        tracing::error!("the queue log could not be closed in good order");
+                    }
+                    break false;
+                }
+                Ok(Turn::Abandoned) => return,
+                Err(error) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the queue log failed; nothing more is taken or handed out"
+                    );
+                    for answer in std::mem::take(&mut self.step.answers) {
+                        answer.refuse();
+                    }
+                    drop(self);
+                    break true;
+                }
+            }
+        };
+        refuse_all(requests, failed);
+    }
+
+    fn turn(&mut self, requests: &Receiver<Request>) -> Result<Turn, StoreError> {
+        let busy = !self.removed.is_empty()
+            || self.deadlines.first().is_some_and(|(deadline, _)| *deadline <= self.now_ms);
+        let first = if busy {
+            match requests.try_recv() {
+                Ok(request) => Some(request),
+                Err(TryRecvError::Empty) => None,
+                Err(TryRecvError::Disconnected) => return Ok(Turn::Abandoned),
+            }
+        } else {
+            match requests.recv() {
+                Ok(request) => Some(request),
+                Err(_) => return Ok(Turn::Abandoned),
+            }
+        };
+        self.now = self.clock.now();
+        self.now_ms = self.now.as_millisecond();
+        self.room = None;
+        let mut taken = 0;
+        let mut next = first;
+        while let Some(request) = next {
+            if let Request::Close { answer } = request {
+                self.commit()?;
+                return Ok(Turn::Closed(answer));
+            }
+            self.handle(request)?;
+            taken += 1;
+            if taken >= REQUESTS_AT_ONCE || self.step.bytes >= BYTES_AT_ONCE {
+                break;
+            }
+            next = requests.try_recv().ok();
+        }
+        self.pass_time()?;
+        self.see_to_removed(REMOVED_AT_ONCE)?;
+        self.commit()?;
+        Ok(Turn::Go)
+    }
+
+    fn handle(&mut self, request: Request) -> Result<(), StoreError> {
+        match request {
+            Request::Publish { melding, payload, answer } => self.publish(melding, payload, answer)?,
+            Request::Settle { channel, delivery, settlement } => {
+                self.settle(channel, delivery, settlement)?
+            }
+            Request::Consume { channel, consumer, konto, prefetch, answer } => {
+                let result = self.consume(channel, consumer, konto, prefetch)?;
+                self.step.answers.push(Ready::Unit(answer, result));
+            }
+            Request::Cancel { channel, consumer, answer } => {
+                let found = self.channels.get_mut(&channel).and_then(|open| open.consumers.remove(&consumer));
+                if let Some((key, konto)) = found {
+                    self.consumers.remove(&key);
+                    self.run(konto, Command::Cancel { consumer: key })?;
+                }
+                self.step.answers.push(Ready::Unit(answer, Ok(())));
+            }
+            Request::OpenChannel { link, answer } => {
+                let key = self.number();
+                let channel = Channel { link, consumers: HashMap::new(), held: BTreeMap::new() };
+                self.channels.insert(key, channel);
+                self.step.answers.push(Ready::Channel(answer, key));
+            }
+            Request::CloseChannel { channel, answer } => {
+                self.close_channel(channel)?;
+                if let Some(answer) = answer {
+                    self.step.answers.push(Ready::Unit(answer, Ok(())));
+                }
+            }
+            Request::CreateQueue { konto, answer } => {
+                self.create_queue(konto)?;
+                self.step.answers.push(Ready::Unit(answer, Ok(())));
+            }
+            Request::DeleteQueue { konto, answer } => self.delete_queue(konto, answer)?,
+            Request::Status { konto, answer } => self.status(konto, answer)?,
+            Request::Barrier { answer } => self.step.answers.push(Ready::Unit(answer, Ok(()))),
+            Request::Tick | Request::Close { .. } => {}
+            Request::Pruned { dead } => {
+                for (konto, count) in dead {
+                    if let Some(slot) = self.queues.get_mut(&konto) {
+                        slot.dead = slot.dead.saturating_sub(count);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(
+        &mut self,
+        melding: Arc<Melding>,
+        payload: Bytes,
+        answer: Answer<()>,
+    ) -> Result<(), StoreError> {
+        let konto = melding.mottaker;
+        let result = if !self.queues.contains_key(&konto) {
+            Err(BrokerError::NoQueue { konto })
+        } else if !self.has_room() {
+            Err(BrokerError::Full)
+        } else {
+            self.step.bytes += payload.len();
+            let command = self.take_in(melding, payload);
+            self.run(konto, command)?;
+            Ok(())
+        };
+        self.step.answers.push(Ready::Unit(answer, result));
+        Ok(())
+    }
+
+    /// Notes a new melding in the step and gives the command for its queue.
+    fn take_in(&mut self, melding: Arc<Melding>, payload: Bytes) -> Command {
+        let number = self.number();
+        let deadline = deadline(&melding);
+        let konto = melding.mottaker;
+        let lines = vec![Line::new(self.now, &Hendelse::LagtPaKo)];
+        self.step.fresh.insert(number, Fresh { melding, payload, lines });
+        let entry = Entry { number, deadline, tries: Tries::default(), held: false };
+        self.step.entries.insert(number, Some((konto, entry)));
+        self.step.sync = true;
+        Command::Publish { number, deadline }
+    }
+
+    fn settle(
+        &mut self,
+        channel: ChannelKey,
+        delivery: DeliveryId,
+        settlement: Settlement,
+    ) -> Result<(), StoreError> {
+        let held = self.channels.get_mut(&channel).and_then(|open| open.held.remove(&delivery));
+        let Some((konto, number)) = held else { return Ok(()) };
+        let command = match settlement {
+            Settlement::Ack => Command::Ack { number },
+            Settlement::Drop => Command::Drop { number },
+            Settlement::Requeue(arsak) => Command::Return { numbers: vec![number], arsak, counts: true },
+        };
+        self.run(konto, command)
+    }
+
+    fn consume(
+        &mut self,
+        channel: ChannelKey,
+        consumer: Consumer,
+        konto: KontoId,
+        prefetch: u16,
+    ) -> Result<Result<(), BrokerError>, StoreError> {
+        let key = self.number();
+        let Some(open) = self.channels.get_mut(&channel) else {
+            return Ok(Err(unavailable("the channel is closed")));
+        };
+        if open.consumers.contains_key(&consumer) {
+            return Ok(Err(BrokerError::ConsumerInUse(consumer)));
+        }
+        if !self.queues.contains_key(&konto) {
+            return Ok(Err(BrokerError::NoQueue { konto }));
+        }
+        open.consumers.insert(consumer, (key, konto));
+        self.consumers.insert(key, (channel, consumer));
+        let prefetch = if prefetch == 0 { NO_PREFETCH } else { u32::from(prefetch) };
+        self.run(konto, Command::Subscribe { consumer: key, prefetch })?;
+        Ok(Ok(()))
+    }
+
+    fn close_channel(&mut self, channel: ChannelKey) -> Result<(), StoreError> {
+        let Some(open) = self.channels.remove(&channel) else { return Ok(()) };
+        open.link.shared.closed.store(true, Ordering::Release);
+        for (key, konto) in open.consumers.into_values() {
+            self.consumers.remove(&key);
+            self.run(konto, Command::Cancel { consumer: key })?;
+        }
+        let mut held: BTreeMap<KontoId, Vec<Number>> = BTreeMap::new();
+        for (konto, number) in open.held.into_values() {
+            held.entry(konto).or_default().push(number);
+        }
+        for (konto, mut numbers) in held {
+            numbers.sort_unstable();
+            self.run(konto, Command::Return { numbers, arsak: Retur::Frakoblet, counts: true })?;
+        }
+        Ok(())
+    }
+
+    fn create_queue(&mut self, konto: KontoId) -> Result<(), StoreError> {
+        if self.queues.contains_key(&konto) {
+            return Ok(());
+        }
+        // What was left of an earlier queue of this Konto must not turn up in the new one after a crash.
+        while self.removed.iter().any(|removed| removed.konto == konto) {
+            self.see_to_removed(usize::MAX)?;
+        }
+        let dead = self.store.dead_of(konto)?;
+        self.queues.insert(konto, Slot { queue: Queue::default(), dead });
+        self.step.kontoer.retain(|(changed, _)| *changed != konto);
+        self.step.kontoer.push((konto, true));
+        self.step.sync = true;
+        Ok(())
+    }
+
+    fn delete_queue(&mut self, konto: KontoId, answer: Answer<DeletedQueue>) -> Result<(), StoreError> {
+        let Some(mut slot) = self.queues.remove(&konto) else {
+            if let Some(removed) = self.removed.iter_mut().find(|removed| removed.konto == konto) {
+                removed.answer.get_or_insert(answer);
+            } else {
+                self.step.answers.push(Ready::Deleted(answer, DeletedQueue::default()));
+            }
+            return Ok(());
+        };
+        if let Some(deadline) = slot.queue.next_deadline() {
+            self.deadlines.remove(&(deadline, konto));
+        }
+        self.step.kontoer.retain(|(changed, _)| *changed != konto);
+        self.step.kontoer.push((konto, false));
+        self.step.sync = true;
+        let mut effects = Vec::new();
+        slot.queue.apply(self.now_ms, Command::Delete, &mut effects);
+        let mut numbers = VecDeque::new();
+        for effect in effects {
+            match effect {
+                Effect::Removed { number } => numbers.push_back(number),
+                Effect::Ended { consumer } => {
+                    let Some((channel, name)) = self.consumers.remove(&consumer) else { continue };
+                    if let Some(open) = self.channels.get_mut(&channel) {
+                        open.consumers.remove(&name);
+                        self.step.ended.push((channel, name));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.removed.push_back(Removed {
+            konto,
+            meldinger: numbers.len() as u64,
+            numbers,
+            answer: Some(answer),
+        });
+        self.see_to_removed(REMOVED_AT_ONCE)
+    }
+
+    /// Tells the senders of what stood in a removed queue, up to `limit` of them.
+    fn see_to_removed(&mut self, limit: usize) -> Result<(), StoreError> {
+        let Some(mut removed) = self.removed.pop_front() else { return Ok(()) };
+        for _ in 0..limit {
+            let Some(number) = removed.numbers.pop_front() else { break };
+            self.leave(number, &Hendelse::KontoSlettet);
+            self.tell_sender(number, Kvittering::Serverfeil)?;
+        }
+        if !removed.numbers.is_empty() {
+            self.removed.push_front(removed);
+        } else if let Some(answer) = removed.answer {
+            let deleted = DeletedQueue { meldinger: removed.meldinger };
+            self.step.answers.push(Ready::Deleted(answer, deleted));
+        }
+        Ok(())
+    }
+
+    fn status(
+        &mut self,
+        konto: KontoId,
+        answer: Answer<(QueueStatus, Option<Number>)>,
+    ) -> Result<(), StoreError> {
+        // Brings it up to date first: what is due has expired, whether or not the timer came to it.
+        while self.first_deadline(konto) <= self.now_ms {
+            self.run(konto, Command::Tick)?;
+        }
+        let Some(slot) = self.queues.get(&konto) else {
+            drop(answer.send(Err(BrokerError::NoQueue { konto })));
+            return Ok(());
+        };
+        let status = QueueStatus {
+            consumers: u32::try_from(slot.queue.consumer_len()).unwrap_or(u32::MAX),
+            ready: slot.queue.ready_len() as u64,
+            unacked: slot.queue.held_len() as u64,
+            dead: slot.dead,
+            oldest: None,
+        };
+        let oldest = slot.queue.oldest();
+        self.step.answers.push(Ready::Status(answer, (status, oldest)));
+        Ok(())
+    }
+
+    fn first_deadline(&self, konto: KontoId) -> Millis {
+        self.queues.get(&konto).and_then(|slot| slot.queue.next_deadline()).unwrap_or(Millis::MAX)
+    }
+
+    /// Lets expire what is due.
+    fn pass_time(&mut self) -> Result<(), StoreError> {
+        for _ in 0..DUE_AT_ONCE {
+            match self.deadlines.first() {
+                Some(&(deadline, konto)) if deadline <= self.now_ms => self.run(konto, Command::Tick)?,
+                _ => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives `command` to the queue of `konto`, and what follows from it to whom it concerns, other queues included.
+    fn run(&mut self, konto: KontoId, command: Command) -> Result<(), StoreError> {
+        let mut work = VecDeque::from([(konto, command)]);
+        let mut effects = std::mem::take(&mut self.effects);
+        while let Some((konto, command)) = work.pop_front() {
+            let Some(slot) = self.queues.get_mut(&konto) else { continue };
+            let before = slot.queue.next_deadline();
+            slot.queue.apply(self.now_ms, command, &mut effects);
+            let after = slot.queue.next_deadline();
+            if before != after {
+                if let Some(deadline) = before {
+                    self.deadlines.remove(&(deadline, konto));
+                }
+                if let Some(deadline) = after {
+                    self.deadlines.insert((deadline, konto));
+                }
+            }
+            for effect in effects.drain(..) {
+                self.take_effect(konto, effect, &mut work)?;
+            }
+        }
+        self.effects = effects;
+        Ok(())
+    }
+
+    fn take_effect(
+        &mut self,
+        konto: KontoId,
+        effect: Effect,
+        work: &mut VecDeque<(KontoId, Command)>,
+    ) -> Result<(), StoreError> {
+        match effect {
+            Effect::Deliver { consumer, number, deadline, tries } => {
+                self.deliver(konto, consumer, Entry { number, deadline, tries, held: true });
+            }
+            Effect::Acked { number } => self.leave(number, &Hendelse::Bekreftet),
+            Effect::Dropped { number } => self.leave(number, &Hendelse::Avvist),
+            Effect::Returned { number, deadline, arsak, tries } => {
+                let entry = Entry { number, deadline, tries, held: false };
+                self.step.entries.insert(number, Some((konto, entry)));
+                self.line(number, &Hendelse::Returnert { arsak });
+            }
+            Effect::GivenUp { number } => {
+                self.step.entries.insert(number, None);
+                self.line(number, &Hendelse::Dodko);
+                self.step.dead.push((konto, number));
+                if let Some(slot) = self.queues.get_mut(&konto) {
+                    slot.dead += 1;
+                }
+                work.extend(self.kvittering(number, Kvittering::Serverfeil)?);
+            }
+            Effect::Expired { number } => {
+                self.leave(number, &Hendelse::Utlopt);
+                work.extend(self.kvittering(number, Kvittering::Tidsavbrudd)?);
+            }
+            // Of a removed queue; seen to in `delete_queue`.
+            Effect::Removed { .. } | Effect::Ended { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, konto: KontoId, consumer: ConsumerKey, entry: Entry) {
+        let id = DeliveryId(self.number());
+        let Some(&(channel, name)) = self.consumers.get(&consumer) else { return };
+        let Some(open) = self.channels.get_mut(&channel) else { return };
+        let Entry { number, tries, .. } = entry;
+        open.held.insert(id, (konto, number));
+        let loaded = match self.step.fresh.get(&number) {
+            Some(fresh) => Some((fresh.melding.clone(), fresh.payload.clone())),
+            None => self.cache.take(number),
+        };
+        let shared = &open.link.shared;
+        let loaded = loaded.filter(|(_, payload)| {
+            payload.len() <= SMALL && shared.bytes.load(Ordering::Relaxed) <= UNDER_WAY
+        });
+        let counted = loaded.as_ref().map_or(0, |(_, payload)| payload.len());
+        shared.bytes.fetch_add(counted, Ordering::Relaxed);
+        let attempts = u32::from(tries.returned);
+        self.step.handles.push((channel, Handle { id, consumer: name, number, attempts, loaded, counted }));
+        self.step.entries.insert(number, Some((konto, entry)));
+        self.line(number, &Hendelse::Levert { forsok: attempts + 1 });
+        self.step.sync = true;
+    }
+
+    /// Notes that a melding has left its queue for good, with the line that says how.
+    fn leave(&mut self, number: Number, hendelse: &Hendelse) {
+        self.step.entries.insert(number, None);
+        self.line(number, hendelse);
+        self.cache.take(number);
+    }
+
+    fn line(&mut self, number: Number, hendelse: &Hendelse) {
+        let line = Line::new(self.now, hendelse);
+        match self.step.fresh.get_mut(&number) {
+            Some(fresh) => fresh.lines.push(line),
+            None => self.step.lines.push((number, line)),
+        }
+    }
+
+    fn tell_sender(&mut self, number: Number, kind: Kvittering) -> Result<(), StoreError> {
+        if let Some((konto, command)) = self.kvittering(number, kind)? {
+            self.run(konto, command)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the kvittering for the sender of `number`, if there is to be one and he has a queue.
+    fn kvittering(
+        &mut self,
+        number: Number,
+        kind: Kvittering,
+    ) -> Result<Option<(KontoId, Command)>, StoreError> {
+        let original = match self.step.fresh.get(&number) {
+            Some(fresh) => fresh.melding.clone(),
+            None => match self.store.melding(number) {
+                Ok(Some(melding)) => Arc::new(melding),
+                // One damaged melding must not stop all others.
+                Ok(None) | Err(StoreError::Damaged(_)) => {
+                    tracing::error!(
+                        melding.number = number,
+                        "a melding in a queue cannot be read, no kvittering sent"
+                    );
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        self.step.sync = true;
+        let id = MeldingId::from_uuid(self.ids.uuid());
+        let Some(kvittering) = original.kvittering(kind, id, self.now) else { return Ok(None) };
+        let konto = kvittering.mottaker;
+        if !self.queues.contains_key(&konto) {
+            tracing::debug!(melding.id = %original.id, konto.id = %konto, "no queue for the kvittering, dropped");
+            return Ok(None);
+        }
+        let command = self.take_in(Arc::new(kvittering), Bytes::new());
+        self.line(number, &Hendelse::KvitteringSendt { kvittering: id });
+        Ok(Some((konto, command)))
+    }
+
+    /// Writes the step, and lets go of what waited for it.
+    fn commit(&mut self) -> Result<(), StoreError> {
+        let mut step = std::mem::take(&mut self.step);
+        let result = self.write(&mut step);
+        if result.is_err() {
+            for answer in std::mem::take(&mut step.answers) {
+                answer.refuse();
+            }
+            return result;
+        }
+        for answer in step.answers {
+            answer.send();
+        }
+        for (channel, handle) in step.handles {
+            if let Some(open) = self.channels.get(&channel) {
+                // A forwarder that is gone has asked to close the channel, or will.
+                open.link.handles.send(handle).ok();
+            }
+        }
+        for (channel, consumer) in step.ended {
+            if let Some(open) = self.channels.get(&channel) {
+                open.link.ended.send(consumer).ok();
+            }
+        }
+        for (number, fresh) in step.fresh {
+            if let Some(Some((_, Entry { held: false, .. }))) = step.entries.get(&number) {
+                self.cache.put(number, (fresh.melding, fresh.payload));
+            }
+        }
+        let due = self.deadlines.first().map(|(deadline, _)| *deadline);
+        self.due.send_if_modified(|before| std::mem::replace(before, due) != due);
+        Ok(())
+    }
+
+    fn write(&mut self, step: &mut Step) -> Result<(), StoreError> {
+        if step.fresh.is_empty()
+            && step.entries.is_empty()
+            && step.lines.is_empty()
+            && step.kontoer.is_empty()
+        {
+            return Ok(());
+        }
+        let mut write = self.store.write();
+        for (konto, exists) in &step.kontoer {
+            if *exists { write.queue_created(*konto) } else { write.queue_removed(*konto) }
+        }
+        for (number, entry) in &step.entries {
+            let fresh = step.fresh.get(number);
+            match entry {
+                Some((konto, entry)) => write.entry(*konto, entry),
+                None if fresh.is_none() => write.entry_gone(*number),
+                None => {}
+            }
+            let keep = entry.is_some() || step.dead.iter().any(|(_, dead)| dead == number);
+            match fresh {
+                Some(Fresh { payload, .. }) if keep && !payload.is_empty() => write.payload(*number, payload),
+                None if !keep => write.payload_gone(*number),
+                _ => {}
+            }
+        }
+        for (number, Fresh { melding, payload, lines }) in &step.fresh {
+            write.melding(*number, melding, payload.len(), lines)?;
+        }
+        for (number, line) in &step.lines {
+            write.line(*number, self.next, line)?;
+            self.next += 1;
+        }
+        for (konto, number) in &step.dead {
+            write.dead(*konto, *number, self.now);
+        }
+        write.commit(step.sync)
+    }
+
+    /// Gives back what consumers hold, without counting it: the server stops, not they.
+    fn close(&mut self) -> Result<(), StoreError> {
+        for channel in self.channels.values() {
+            channel.link.shared.closed.store(true, Ordering::Release);
+        }
+        let open = std::mem::take(&mut self.channels);
+        self.consumers.clear();
+        for (key, konto) in open.values().flat_map(|channel| channel.consumers.values()) {
+            self.run(*konto, Command::Cancel { consumer: *key })?;
+        }
+        let held: Vec<(KontoId, Vec<Number>)> = self
+            .queues
+            .iter()
+            .filter(|(_, slot)| slot.queue.held_len() > 0)
+            .map(|(konto, slot)| (*konto, slot.queue.held().collect()))
+            .collect();
+        for (konto, numbers) in held {
+            self.run(konto, Command::Return { numbers, arsak: Retur::Omstart, counts: false })?;
+        }
+        self.step.sync = true;
+        self.commit()
+    }
+
+    fn has_room(&mut self) -> bool {
+        if let Some(room) = self.room {
+            return room;
+        }
+        let room = self.store.free_bytes().is_none_or(|free| free >= self.min_free_bytes);
+        if !room {
+            tracing::warn!(
+                min_free_bytes = self.min_free_bytes,
+                "the disk is nearly full, publish is refused"
+            );
+        }
+        self.room = Some(room);
+        room
+    }
+
+    fn number(&mut self) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        number
+    }
+}
+
+enum Turn {
+    Go,
+    Closed(Answer<()>),
+    /// Nobody is left who could ask.
+    Abandoned,
+}
+
+/// The deadline in whole milliseconds, never before the life of the melding really ends.
+fn deadline(melding: &Melding) -> Millis {
+    let end = melding.utloper();
+    let millis = end.as_millisecond();
+    if end.subsec_nanosecond() % 1_000_000 == 0 { millis } else { millis.saturating_add(1) }
+}
+
+/// Answers all who still ask that the engine has stopped.
+fn refuse_all(requests: &Receiver<Request>, failed: bool) {
+    let why = || unavailable(if failed { Stopped::Failed } else { Stopped::Closed });
+    while let Ok(request) = requests.recv() {
+        match request {
+            Request::CreateQueue { answer, .. }
+            | Request::Publish { answer, .. }
+            | Request::Consume { answer, .. }
+            | Request::Barrier { answer } => drop(answer.send(Err(why()))),
+            Request::DeleteQueue { answer, .. } => drop(answer.send(Err(why()))),
+            Request::OpenChannel { answer, .. } => drop(answer.send(Err(why()))),
+            Request::Status { answer, .. } => drop(answer.send(Err(why()))),
+            // What they want has come about already.
+            Request::Cancel { answer, .. }
+            | Request::CloseChannel { answer: Some(answer), .. }
+            | Request::Close { answer } => drop(answer.send(Ok(()))),
+            Request::CloseChannel { answer: None, .. }
+            | Request::Settle { .. }
+            | Request::Tick
+            | Request::Pruned { .. } => {}
+        }
+    }
+}

@@ -1,0 +1,3 @@
+use crate::harness::Harness;
+
+app::broker_contract!(Harness::start());

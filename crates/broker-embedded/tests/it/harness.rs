@@ -1,0 +1,101 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::contract::broker::BrokerHarness;
+use app::contract::{CountingIds, ManualClock};
+use app::ports::{Broker, Clock, IdSource};
+use async_trait::async_trait;
+use jiff::Timestamp;
+use knutepunkt_broker_embedded::{EmbeddedBroker, Options};
+use tempfile::TempDir;
+use wire::id::Uuid;
+
+/// A broker on a folder of its own.
+pub(crate) struct Harness {
+    folder: TempDir,
+    /// How often it was killed; each life has a copy of the log as the last one left it.
+    lives: u32,
+    pub(crate) clock: ManualClock,
+    pub(crate) ids: Arc<CountingIds>,
+    pub(crate) options: Options,
+    broker: Option<Arc<EmbeddedBroker>>,
+}
+
+impl Harness {
+    pub(crate) async fn start() -> Self {
+        Self::with(Options { min_free_bytes: 0, ..Options::default() }).await
+    }
+
+    pub(crate) async fn with(options: Options) -> Self {
+        let mut harness = Self {
+            folder: tempfile::tempdir().unwrap(),
+            lives: 0,
+            clock: ManualClock::default(),
+            ids: Arc::new(CountingIds::default()),
+            options,
+            broker: None,
+        };
+        harness.open().await;
+        harness
+    }
+
+    pub(crate) fn path(&self) -> PathBuf {
+        self.folder.path().join(self.lives.to_string())
+    }
+
+    pub(crate) fn embedded(&self) -> &Arc<EmbeddedBroker> {
+        self.broker.as_ref().unwrap()
+    }
+
+    async fn open(&mut self) {
+        let clock = Arc::new(self.clock.clone());
+        let opened = EmbeddedBroker::open(self.path(), clock, self.ids.clone(), self.options.clone()).await;
+        self.broker = Some(opened.unwrap());
+    }
+}
+
+#[async_trait]
+impl BrokerHarness for Harness {
+    fn broker(&self) -> Arc<dyn Broker> {
+        self.embedded().clone()
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    async fn pass(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    fn uuid(&self) -> Uuid {
+        self.ids.uuid()
+    }
+
+    async fn restart(&mut self) {
+        self.embedded().close().await.unwrap();
+        self.open().await;
+    }
+
+    /// What is on disk at this moment is what `kill -9` would leave.
+    async fn crash(&mut self) {
+        let before = self.path();
+        self.lives += 1;
+        copy(&before, &self.path());
+        self.open().await;
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}

@@ -1,0 +1,4 @@
+//! The embedded broker against the contract of its port, and what is its own.
+
+mod contract;
+mod harness;
