@@ -129,7 +129,10 @@ mod tests {
             })
             .filter(|(_, status)| status.len() == 3 && status.starts_with(['4', '5']))
             .collect();
-        let known = Code::ALL.iter().map(|code| (code.name().to_owned(), code.status().as_str().to_owned())).collect();
+        let known = Code::ALL
+            .iter()
+            .map(|code| (code.name().to_owned(), code.status().as_str().to_owned()))
+            .collect();
         assert_eq!(documented, known);
     }
 }

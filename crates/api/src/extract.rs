@@ -74,7 +74,8 @@ impl<T: Serialize> IntoResponse for Json<T> {
 /// A body without media type is taken for JSON: no other kind is asked for.
 fn is_json(headers: &HeaderMap) -> bool {
     let Some(media_type) = headers.get(CONTENT_TYPE) else { return true };
-    let media_type = media_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
+    let media_type =
+        media_type.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii();
     media_type.eq_ignore_ascii_case(b"application/json")
         || (media_type.len() > 17
             && media_type[..12].eq_ignore_ascii_case(b"application/")

@@ -51,7 +51,10 @@ impl Failure {
 
     /// There is none with this method.
     pub(crate) fn unknown_method() -> Self {
-        Self::new(Code::UgyldigMetode, "Metoden kan ikke brukes på denne stien. Headeren «Allow» sier hvilke som kan det.")
+        Self::new(
+            Code::UgyldigMetode,
+            "Metoden kan ikke brukes på denne stien. Headeren «Allow» sier hvilke som kan det.",
+        )
     }
 
     /// No usable token came with the request. Told like a bad one.
@@ -112,7 +115,8 @@ pub(crate) async fn answer(State(app): State<App>, request: Request, next: Next)
     let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
-            let told = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+            let told =
+                panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
             Failure::from(Error::Internal(told.unwrap_or("a handler panicked").into())).into_response()
         }
     };
@@ -157,14 +161,19 @@ impl From<Error> for Failure {
             Error::Token(TokenError::Invalid { .. }) => {
                 (Code::UgyldigToken, "Klarte ikke å validere access_token".to_owned())
             }
-            Error::Login { integrasjon, .. } => {
-                (Code::UgyldigIntegrasjon, format!("Autentisering feilet for integrasjon med id {integrasjon}"))
-            }
+            Error::Login { integrasjon, .. } => (
+                Code::UgyldigIntegrasjon,
+                format!("Autentisering feilet for integrasjon med id {integrasjon}"),
+            ),
             Error::Forbidden(forbidden) => of_forbidden(forbidden),
             Error::NotFound(missing) => of_missing(missing),
             Error::Invalid(fields) => {
-                let told: Vec<_> = fields.iter().map(|field| format!("«{}» {}", field.field, field.rule)).collect();
-                (Code::UgyldigFelt, format!("Innholdet er ikke gyldig: {}. Rett det og prøv igjen.", told.join("; ")))
+                let told: Vec<_> =
+                    fields.iter().map(|field| format!("«{}» {}", field.field, field.rule)).collect();
+                (
+                    Code::UgyldigFelt,
+                    format!("Innholdet er ikke gyldig: {}. Rett det og prøv igjen.", told.join("; ")),
+                )
             }
             Error::Conflict { what } => of_conflict(what),
             Error::Refused(refusal) => of_refusal(refusal),
@@ -173,19 +182,23 @@ impl From<Error> for Failure {
                 Some(fault) => of_form(fault),
                 None => (
                     Code::Avbrutt,
-                    "Innholdet kom ikke fram i sin helhet, og ingenting er sendt. Send meldingen på nytt.".to_owned(),
+                    "Innholdet kom ikke fram i sin helhet, og ingenting er sendt. Send meldingen på nytt."
+                        .to_owned(),
                 ),
             },
             Error::Full => (
                 Code::Fullt,
-                "Det er ikke plass til flere meldinger nå, og ingenting er sendt. Prøv igjen senere.".to_owned(),
+                "Det er ikke plass til flere meldinger nå, og ingenting er sendt. Prøv igjen senere."
+                    .to_owned(),
             ),
-            Error::Unavailable(_) | Error::Token(TokenError::Unavailable(_)) => {
-                (Code::Utilgjengelig, "Tjenesten er ikke tilgjengelig akkurat nå. Prøv igjen om litt.".to_owned())
-            }
+            Error::Unavailable(_) | Error::Token(TokenError::Unavailable(_)) => (
+                Code::Utilgjengelig,
+                "Tjenesten er ikke tilgjengelig akkurat nå. Prøv igjen om litt.".to_owned(),
+            ),
             Error::Internal(_) => (
                 Code::InternFeil,
-                "Noe gikk galt hos oss. Oppgi errorId hvis du tar kontakt med dem som drifter tjenesten.".to_owned(),
+                "Noe gikk galt hos oss. Oppgi errorId hvis du tar kontakt med dem som drifter tjenesten."
+                    .to_owned(),
             ),
         };
         Self::because(code, message, error)
@@ -224,17 +237,23 @@ fn of_missing(missing: &Missing) -> (Code, String) {
         Missing::System(id) => (Code::UkjentSystem, format!("System {id} finnes ikke.")),
         Missing::Integrasjon(id) => (Code::UkjentIntegrasjon, format!("Integrasjon {id} finnes ikke.")),
         Missing::Konto(id) => (Code::UkjentKonto, format!("Konto {id} finnes ikke. Kontroller kontoId-en.")),
-        Missing::Nokkel(id) => {
-            (Code::IngenNokkel, format!("Konto {id} har ingen offentlig nøkkel. Eieren må laste opp en før den kan få innhold."))
+        Missing::Nokkel(id) => (
+            Code::IngenNokkel,
+            format!("Konto {id} har ingen offentlig nøkkel. Eieren må laste opp en før den kan få innhold."),
+        ),
+        Missing::Tilgang(konto, system) => {
+            (Code::IngenTilgang, format!("System {system} har ikke tilgang til konto {konto}."))
         }
-        Missing::Tilgang(konto, system) => (Code::IngenTilgang, format!("System {system} har ikke tilgang til konto {konto}.")),
         Missing::Foresporsel(konto, system) => {
             (Code::IngenForesporsel, format!("System {system} har ikke spurt om tilgang til konto {konto}."))
         }
-        Missing::Protokoll(navn) => (Code::UkjentProtokoll, format!("Protokoll {} finnes ikke.", short(navn))),
-        Missing::Dokument(id) => {
-            (Code::UkjentDokument, format!("Dokument {id} finnes ikke, eller tiden det skulle lagres er ute."))
+        Missing::Protokoll(navn) => {
+            (Code::UkjentProtokoll, format!("Protokoll {} finnes ikke.", short(navn)))
         }
+        Missing::Dokument(id) => (
+            Code::UkjentDokument,
+            format!("Dokument {id} finnes ikke, eller tiden det skulle lagres er ute."),
+        ),
         Missing::Melding(id) => (Code::UkjentMelding, format!("Melding {id} finnes ikke.")),
     }
 }
@@ -276,11 +295,15 @@ fn of_refusal(refusal: &SendRefusal) -> (Code, String) {
         ),
         SendRefusal::KanIkkeSende { konto, meldingstype } => (
             Code::KanIkkeSende,
-            format!("Ingen av partene til konto {konto} kan sende {meldingstype}. Legg til en part som kan det."),
+            format!(
+                "Ingen av partene til konto {konto} kan sende {meldingstype}. Legg til en part som kan det."
+            ),
         ),
         SendRefusal::KanIkkeMotta { konto, meldingstype } => (
             Code::KanIkkeMotta,
-            format!("Ingen av partene til konto {konto} kan motta {meldingstype}. Send til en konto som kan det."),
+            format!(
+                "Ingen av partene til konto {konto} kan motta {meldingstype}. Send til en konto som kan det."
+            ),
         ),
         SendRefusal::ParterStotterIkkeHverandre { avsender, mottaker, meldingstype } => (
             Code::ParterStotterIkkeHverandre,
@@ -292,9 +315,10 @@ fn of_refusal(refusal: &SendRefusal) -> (Code, String) {
         SendRefusal::PayloadMangler { meldingstype } => {
             (Code::PayloadMangler, format!("{meldingstype} må ha innhold. Legg det ved som delen «data»."))
         }
-        SendRefusal::PayloadIkkeTillatt { meldingstype } => {
-            (Code::PayloadIkkeTillatt, format!("{meldingstype} skal ikke ha innhold. Send den uten delen «data»."))
-        }
+        SendRefusal::PayloadIkkeTillatt { meldingstype } => (
+            Code::PayloadIkkeTillatt,
+            format!("{meldingstype} skal ikke ha innhold. Send den uten delen «data»."),
+        ),
         SendRefusal::ManglerTilgang { system, konto } => (
             Code::ManglerTilgang,
             format!("System {system} har ikke tilgang til konto {konto}. Be eieren av kontoen om tilgang."),
@@ -342,19 +366,29 @@ fn of_form(fault: &FormFault) -> (Code, String) {
             (Code::UgyldigSkjema, format!("{what}. {FORM}"))
         }
         FormFault::MetadataMissing => (Code::UgyldigSkjema, format!("Delen «metadata» mangler. {FORM}")),
-        FormFault::NotMetadataFirst { name } => {
-            (Code::UgyldigSkjema, format!("Den første delen heter «{}», ikke «metadata». {FORM}", short(name)))
-        }
+        FormFault::NotMetadataFirst { name } => (
+            Code::UgyldigSkjema,
+            format!("Den første delen heter «{}», ikke «metadata». {FORM}", short(name)),
+        ),
         FormFault::Duplicate { name } => {
             (Code::UgyldigSkjema, format!("Delen «{}» står der to ganger. {FORM}", short(name)))
         }
-        FormFault::Unknown { name } => (Code::UgyldigSkjema, format!("Delen «{}» er ukjent. {FORM}", short(name))),
+        FormFault::Unknown { name } => {
+            (Code::UgyldigSkjema, format!("Delen «{}» er ukjent. {FORM}", short(name)))
+        }
         FormFault::MetadataTooLarge { max_bytes } => {
-            return (Code::ForStor, format!("Delen «metadata» er større enn {max_bytes} byte. Legg innhold i delen «data»."));
+            return (
+                Code::ForStor,
+                format!("Delen «metadata» er større enn {max_bytes} byte. Legg innhold i delen «data»."),
+            );
         }
         FormFault::Metadata(fault) => return of_json("Delen «metadata»", fault),
         FormFault::Interrupted(_) | FormFault::Stalled => {
-            return (Code::Avbrutt, "Skjemaet kom ikke fram i sin helhet, og ingenting er sendt. Send meldingen på nytt.".to_owned());
+            return (
+                Code::Avbrutt,
+                "Skjemaet kom ikke fram i sin helhet, og ingenting er sendt. Send meldingen på nytt."
+                    .to_owned(),
+            );
         }
     };
     (code, message)
@@ -369,9 +403,10 @@ impl From<JsonFault> for Failure {
 
 fn of_json(what: &str, fault: &JsonFault) -> (Code, String) {
     match fault {
-        JsonFault::MediaType => {
-            (Code::UgyldigMedietype, "Content-Type er ikke application/json. Send innholdet som JSON.".to_owned())
-        }
+        JsonFault::MediaType => (
+            Code::UgyldigMedietype,
+            "Content-Type er ikke application/json. Send innholdet som JSON.".to_owned(),
+        ),
         JsonFault::TooLarge { max_bytes } => (Code::ForStor, too_large(*max_bytes)),
         JsonFault::Interrupted(_) => {
             (Code::Avbrutt, "Innholdet kom ikke fram i sin helhet. Prøv igjen.".to_owned())
@@ -379,18 +414,34 @@ fn of_json(what: &str, fault: &JsonFault) -> (Code, String) {
         JsonFault::Empty => (Code::UgyldigJson, format!("{what} er tomt. Send JSON.")),
         JsonFault::Syntax(error) => (
             Code::UgyldigJson,
-            format!("{what} er ikke gyldig JSON (linje {}, tegn {}). Rett det og prøv igjen.", error.line(), error.column()),
+            format!(
+                "{what} er ikke gyldig JSON (linje {}, tegn {}). Rett det og prøv igjen.",
+                error.line(),
+                error.column()
+            ),
         ),
         JsonFault::Field { path, error } => {
             let error = error.to_string();
             let message = match missing_field(&error) {
-                Some(field) if path == "." => format!("{what} mangler feltet «{field}». Legg det til og prøv igjen."),
-                Some(field) => format!("{what} mangler feltet «{}.{field}». Legg det til og prøv igjen.", short(path)),
-                None if path == "." => format!("{what} er ikke et JSON-objekt som passer. Rett det og prøv igjen."),
-                None if error.contains("UUID") => {
-                    format!("{what} har et felt «{}» som ikke er en UUID. Rett det og prøv igjen.", short(path))
+                Some(field) if path == "." => {
+                    format!("{what} mangler feltet «{field}». Legg det til og prøv igjen.")
                 }
-                None => format!("{what} har et felt «{}» med feil type eller verdi. Rett det og prøv igjen.", short(path)),
+                Some(field) => {
+                    format!("{what} mangler feltet «{}.{field}». Legg det til og prøv igjen.", short(path))
+                }
+                None if path == "." => {
+                    format!("{what} er ikke et JSON-objekt som passer. Rett det og prøv igjen.")
+                }
+                None if error.contains("UUID") => {
+                    format!(
+                        "{what} har et felt «{}» som ikke er en UUID. Rett det og prøv igjen.",
+                        short(path)
+                    )
+                }
+                None => format!(
+                    "{what} har et felt «{}» med feil type eller verdi. Rett det og prøv igjen.",
+                    short(path)
+                ),
             };
             (Code::UgyldigJson, message)
         }

@@ -31,7 +31,9 @@ fn render(api: &Api) -> String {
     add(&mut schemas, "ErrorMessage", &ErrorMessage::schema());
     let mut more = Vec::new();
     ErrorMessage::schemas(&mut more);
-    more.iter().for_each(|(name, schema)| add(&mut schemas, name, schema));
+    for (name, schema) in &more {
+        add(&mut schemas, name, schema);
+    }
 
     let mut paths: BTreeMap<&str, BTreeMap<String, Value>> = BTreeMap::new();
     for operation in &api.operations {
@@ -123,7 +125,9 @@ fn success(operation: &Operation, schemas: &mut Schemas) -> Value {
     let description = operation.success.canonical_reason().unwrap_or_default();
     let content = match &operation.response {
         None => return json!({ "description": description }),
-        Some(ResponseBody::Json(schema)) => json!({ "application/json": { "schema": refer(schema, schemas) } }),
+        Some(ResponseBody::Json(schema)) => {
+            json!({ "application/json": { "schema": refer(schema, schemas) } })
+        }
         Some(ResponseBody::List(schema)) => {
             json!({ "application/json": { "schema": { "type": "array", "items": refer(schema, schemas) } } })
         }
@@ -155,7 +159,9 @@ fn reference(name: &str) -> Value {
 
 /// Refers to a schema and takes it and all that it refers to into the document.
 fn refer(schema: &SchemaRef, schemas: &mut Schemas) -> Value {
-    schema.schemas.iter().for_each(|(name, schema)| add(schemas, name, schema));
+    for (name, schema) in &schema.schemas {
+        add(schemas, name, schema);
+    }
     reference(&schema.name)
 }
 
@@ -210,11 +216,15 @@ mod tests {
                 std::fs::write(&file, json).unwrap();
             }
             let committed = std::fs::read_to_string(&file).unwrap_or_default();
-            assert!(committed == *json, "docs/openapi/{name}.json is not what the code says; set UPDATE_OPENAPI=1 to write it");
+            assert!(
+                committed == *json,
+                "docs/openapi/{name}.json is not what the code says; set UPDATE_OPENAPI=1 to write it"
+            );
         }
         for entry in std::fs::read_dir(&folder).unwrap() {
             let path = entry.unwrap().path();
-            let known = documents.iter().any(|document| path.file_stem().is_some_and(|stem| stem == document.name));
+            let known =
+                documents.iter().any(|document| path.file_stem().is_some_and(|stem| stem == document.name));
             assert!(known, "{} belongs to no API", path.display());
         }
     }

@@ -82,7 +82,13 @@ impl SchemaRef {
 
 impl Operation {
     /// An operation that answers 200 without body until told otherwise.
-    pub(crate) fn new<H, T>(method: Method, path: &'static str, id: &'static str, access: Access, handler: H) -> Self
+    pub(crate) fn new<H, T>(
+        method: Method,
+        path: &'static str,
+        id: &'static str,
+        access: Access,
+        handler: H,
+    ) -> Self
     where
         H: Handler<T, App>,
         T: 'static,

@@ -297,6 +297,53 @@ bodies! {
         /// Its owner's name.
         fiks_org_navn: String,
     }
+    /// `POST …/systemer/{systemId}/konto-sok`.
+    ProtokollKontoSokRequest {
+        /// Which kontoer; absent means all.
+        #[serde(default)] filter: Option<KontoFilter>,
+        /// Text to look for in names, descriptions and ids, without regard to case.
+        #[serde(default)] term: Option<String>,
+    }
+    /// Which kontoer a search finds.
+    KontoFilter {
+        /// Owned by one of these; absent or empty means by anybody.
+        #[serde(default)] fiks_org_ider: Option<Vec<FiksOrgId>>,
+        /// Fitting one of these; absent or empty means whatever they speak.
+        #[serde(default)] protokoll_filter: Option<Vec<ProtokollFilter>>,
+    }
+    /// What a Konto speaks.
+    ProtokollFilter {
+        /// Name of the Protokoll.
+        protokoll_navn: String,
+        /// Its version.
+        protokoll_versjon: String,
+        /// It plays one of these parts; absent or empty means any.
+        #[serde(default)] parter: Option<Vec<String>>,
+    }
+    /// Answer to [`ProtokollKontoSokRequest`].
+    ProtokollKontoSokResponse {
+        /// By name.
+        kontoer: Vec<EksternProtokollKontoResponse>,
+    }
+    /// `POST …/kontoer/{kontoId}/system-sok`.
+    ProtokollSystemSokRequest {
+        /// Which systemer; absent means all that can talk with the Konto.
+        #[serde(default)] filter: Option<SystemFilter>,
+        /// Text to look for in names, descriptions and ids, without regard to case.
+        #[serde(default)] term: Option<String>,
+    }
+    /// Which systemer a search finds.
+    SystemFilter {
+        /// Owned by one of these; absent or empty means by anybody.
+        #[serde(default)] fiks_org_ider: Option<Vec<FiksOrgId>>,
+        /// Only those with a Konto that may exchange meldinger with the one asked for; absent means yes.
+        #[serde(default)] stotter_konto: Option<bool>,
+    }
+    /// Answer to [`ProtokollSystemSokRequest`].
+    ProtokollSystemSokResponse {
+        /// By name.
+        systemer: Vec<EksternProtokollSystemResponse>,
+    }
     /// A Protokoll in one version.
     ProtokollDefinisjonResponse {
         /// Its name.

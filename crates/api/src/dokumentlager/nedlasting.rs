@@ -20,9 +20,15 @@ use crate::operation::{Access, Operation};
 pub(super) const MEDIA_TYPE: &str = "application/octet-stream";
 
 pub(crate) fn operation() -> Operation {
-    Operation::new(Method::GET, "/dokumentlager/nedlasting/{dokumentId}", "lastNedDokument", Access::Eier, nedlasting)
-        .summary("Henter innholdet i en melding. Kan gjentas så lenge dokumentet lagres.")
-        .response_bytes()
+    Operation::new(
+        Method::GET,
+        "/dokumentlager/nedlasting/{dokumentId}",
+        "lastNedDokument",
+        Access::Eier,
+        nedlasting,
+    )
+    .summary("Henter innholdet i en melding. Kan gjentas så lenge dokumentet lagres.")
+    .response_bytes()
 }
 
 async fn nedlasting(

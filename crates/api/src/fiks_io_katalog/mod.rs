@@ -11,6 +11,11 @@ pub(crate) fn api() -> Api {
     Api {
         name: "fiks-io-katalog",
         title: "Fiks IO katalog",
-        operations: vec![konto::operation(), status::operation(), nokkel::operation(), sett_nokkel::operation()],
+        operations: vec![
+            konto::operation(),
+            status::operation(),
+            nokkel::operation(),
+            sett_nokkel::operation(),
+        ],
     }
 }

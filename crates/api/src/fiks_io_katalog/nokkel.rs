@@ -25,7 +25,10 @@ pub(crate) fn operation() -> Operation {
     .response::<OffentligNokkel>()
 }
 
-async fn nokkel(State(app): State<App>, Path(konto): Path<KontoId>) -> Result<Json<OffentligNokkel>, Failure> {
+async fn nokkel(
+    State(app): State<App>,
+    Path(konto): Path<KontoId>,
+) -> Result<Json<OffentligNokkel>, Failure> {
     let nokkel = app.offentlig_nokkel(konto).await?;
     Ok(Json(offentlig_nokkel(nokkel, app.clock().now())))
 }

@@ -128,7 +128,11 @@ impl Form {
 }
 
 fn wrong(name: String) -> FormFault {
-    if name == PART_METADATA || name == PART_DATA { FormFault::Duplicate { name } } else { FormFault::Unknown { name } }
+    if name == PART_METADATA || name == PART_DATA {
+        FormFault::Duplicate { name }
+    } else {
+        FormFault::Unknown { name }
+    }
 }
 
 /// Metadata nearly always come in one piece, which is then not copied.

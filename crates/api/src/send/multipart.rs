@@ -107,7 +107,8 @@ impl Parser {
         if !parameters.value.eq_ignore_ascii_case(b"multipart/form-data") {
             return Err(Malformed::NotMultipart);
         }
-        let boundary = parameters.one(b"boundary").map_err(|_| Malformed::NoBoundary)?.ok_or(Malformed::NoBoundary)?;
+        let boundary =
+            parameters.one(b"boundary").map_err(|_| Malformed::NoBoundary)?.ok_or(Malformed::NoBoundary)?;
         let printable = boundary.iter().all(|byte| (b' '..=b'~').contains(byte));
         if boundary.is_empty() || boundary.len() > MAX_BOUNDARY || !printable || boundary.ends_with(b" ") {
             return Err(Malformed::NoBoundary);
@@ -209,7 +210,11 @@ impl Parser {
             return Err(Malformed::NoName);
         }
         let Some(end) = memmem::find(&self.buffer, b"\r\n\r\n") else {
-            return if self.buffer.len() >= MAX_HEADERS + 4 { Err(Malformed::HeadersTooLong) } else { Ok(Step::Wait) };
+            return if self.buffer.len() >= MAX_HEADERS + 4 {
+                Err(Malformed::HeadersTooLong)
+            } else {
+                Ok(Step::Wait)
+            };
         };
         if end > MAX_HEADERS {
             return Err(Malformed::HeadersTooLong);
@@ -302,6 +307,9 @@ fn part_name(block: &[u8]) -> Result<String, Malformed> {
     String::from_utf8(name).map_err(|_| Malformed::BadHeader)
 }
 
+/// A key, and its value without quotes.
+type Parameter<'a> = (&'a [u8], Vec<u8>);
+
 /// A header value of the form `value; key=token; key="quoted"`.
 struct Parameters<'a> {
     value: &'a [u8],
@@ -325,7 +333,7 @@ impl<'a> Parameters<'a> {
         Ok(found)
     }
 
-    fn next(&mut self) -> Result<Option<(&'a [u8], Vec<u8>)>, Malformed> {
+    fn next(&mut self) -> Result<Option<Parameter<'a>>, Malformed> {
         let mut rest = self.rest.trim_ascii_start();
         if !rest.is_empty() && !rest.starts_with(b";") {
             return Err(Malformed::BadHeader);

@@ -37,7 +37,10 @@ pub(crate) fn operation() -> Operation {
         .response::<SendtMelding>()
 }
 
-async fn send_melding(State(app): State<App>, request: Request) -> Result<(StatusCode, Json<SendtMelding>), Failure> {
+async fn send_melding(
+    State(app): State<App>,
+    request: Request,
+) -> Result<(StatusCode, Json<SendtMelding>), Failure> {
     let (mut parts, body) = request.into_parts();
     let Innlogget(caller) = match Innlogget::from_request_parts(&mut parts, &app).await {
         Ok(innlogget) => innlogget,

@@ -15,7 +15,7 @@ const MAX_DRAIN_BYTES: u64 = 64 * 1024 * 1024;
 /// Longest time spent on it.
 const MAX_DRAIN_TIME: Duration = Duration::from_secs(30);
 /// Longest wait for the next bytes of a body.
-const MAX_STALL: Duration = Duration::from_secs(60);
+const MAX_STALL: Duration = Duration::from_mins(1);
 
 /// A body on its way in.
 ///
@@ -74,8 +74,8 @@ async fn drain(mut body: Body) {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     use futures::stream;
     use tokio::sync::oneshot;

@@ -5,3 +5,4 @@ mod grant;
 mod sok;
 
 pub use grant::SystemMedEier;
+pub use sok::ProtokollKrav;

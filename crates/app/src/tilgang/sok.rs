@@ -2,7 +2,9 @@
 
 use domain::id::{FiksOrgId, SystemId};
 use domain::konto::Konto;
+use domain::organisasjon::Organisasjon;
 use domain::protokoll::{Protokoll, Protokollstatus};
+use domain::system::System;
 
 use crate::error::Error;
 use crate::konto::{KontoSti, find, parter};
@@ -10,6 +12,26 @@ use crate::system::{EksternKonto, ekstern_konto};
 use crate::tilgang::SystemMedEier;
 use crate::tilgang::grant::with_owner;
 use crate::{App, Caller};
+
+/// What a Konto must speak to be found.
+#[derive(Debug, Clone)]
+pub struct ProtokollKrav {
+    /// Name of the Protokoll.
+    pub navn: String,
+    /// Its version.
+    pub versjon: String,
+    /// Any of these parts; empty means whichever.
+    pub parter: Vec<String>,
+}
+
+impl ProtokollKrav {
+    fn fits(&self, konto: &Konto) -> bool {
+        konto.protokoll_navn == self.navn
+            && konto.parter.iter().any(|played| {
+                played.versjon == self.versjon && (self.parter.is_empty() || self.parter.contains(&played.navn))
+            })
+    }
+}
 
 /// Hits in one answer.
 const MAX_HITS: u32 = 500;
@@ -46,7 +68,8 @@ impl App {
         Ok(found)
     }
 
-    /// Kontoer of others that a System may ask for.
+    /// Kontoer of others that a System may ask for: owned by one of `owners` and fitting one of `protokoller`, where these
+    /// are not empty.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
@@ -57,13 +80,40 @@ impl App {
         system: SystemId,
         term: &str,
         owners: &[FiksOrgId],
+        protokoller: &[ProtokollKrav],
     ) -> Result<Vec<EksternKonto>, Error> {
         let mut tx = self.begin().await?;
         let own = crate::system::find(&mut *tx, owner, system).await?;
         caller.may_configure(&own)?;
         let mut found = Vec::new();
         for konto in tx.search_kontoer(owner, Some(system), term.trim(), owners, MAX_HITS).await? {
-            found.extend(ekstern_konto(&mut *tx, konto.id).await?);
+            if protokoller.is_empty() || protokoller.iter().any(|wanted| wanted.fits(&konto)) {
+                found.extend(ekstern_konto(&mut *tx, konto.id).await?);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Organisasjoner by name that have systemer which a System can give tilgang to, without itself.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn list_organisasjoner_med_systemer(
+        &self,
+        caller: &Caller,
+        owner: FiksOrgId,
+        system: SystemId,
+    ) -> Result<Vec<Organisasjon>, Error> {
+        let mut tx = self.begin().await?;
+        let own = crate::system::find(&mut *tx, owner, system).await?;
+        caller.may_configure(&own)?;
+        let mut found = Vec::new();
+        for organisasjon in tx.list_organisasjoner().await? {
+            let systemer = tx.list_systemer(organisasjon.id).await?;
+            let visible = |other: &System| other.id != own.id && (other.info.offentlig || other.fiks_org_id == owner);
+            if systemer.iter().any(visible) {
+                found.push(organisasjon);
+            }
         }
         Ok(found)
     }

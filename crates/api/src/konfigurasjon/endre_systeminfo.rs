@@ -1,0 +1,54 @@
+//! `PUT …/{fiksOrgId}/systemer/{systemId}/info`.
+
+use app::App;
+use axum::extract::State;
+use domain::system::SystemInfo;
+use http::{Method, StatusCode};
+use serde_json::json;
+use wire::id::{FiksOrgId, SystemId};
+use wire::konfigurasjon::UpdateSystemInfoRequest;
+
+use crate::extract::{Json, Path};
+use crate::failure::Failure;
+use crate::innlogget::Innlogget;
+use crate::operation::{Access, Operation};
+
+pub(crate) fn operation() -> Operation {
+    Operation::new(
+        Method::PUT,
+        "/fiks-protokoll/api/v1/konfigurasjon/{fiksOrgId}/systemer/{systemId}/info",
+        "updateSystemInfo",
+        Access::Konfigurer,
+        endre_systeminfo,
+    )
+    .summary("Endrer navn, beskrivelse, e-postadresser og synlighet.")
+    .request::<UpdateSystemInfoRequest>(|| {
+        json!({
+            "navn": "Mitt fagsystem",
+            "beskrivelse": "Saksbehandling",
+            "eposter": ["drift@storevik.kommune.no"],
+            "offentlig": true,
+            "automatiskGodkjenning": false,
+        })
+    })
+    .success(StatusCode::NO_CONTENT)
+}
+
+async fn endre_systeminfo(
+    State(app): State<App>,
+    Innlogget(caller): Innlogget,
+    Path((fiks_org_id, system_id)): Path<(FiksOrgId, SystemId)>,
+    Json(body): Json<UpdateSystemInfoRequest>,
+) -> Result<StatusCode, Failure> {
+    let info = SystemInfo {
+        navn: body.navn,
+        beskrivelse: body.beskrivelse,
+        eposter: body.eposter,
+        offentlig: body.offentlig,
+        automatisk_godkjenning: body.automatisk_godkjenning.unwrap_or_default(),
+        leverandor_navn: body.leverandor_navn,
+        leverandor_kontaktpunkt: body.leverandor_kontaktpunkt,
+    };
+    app.update_system_info(&caller, fiks_org_id, system_id, info).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,56 @@
+//! `POST …/{fiksOrgId}/systemer/{systemId}/konto-sok`.
+
+use app::App;
+use app::tilgang::ProtokollKrav;
+use axum::extract::State;
+use http::Method;
+use serde_json::json;
+use wire::id::{FiksOrgId, SystemId};
+use wire::konfigurasjon::{ProtokollKontoSokRequest, ProtokollKontoSokResponse};
+
+use crate::extract::{Json, Path};
+use crate::failure::Failure;
+use crate::innlogget::Innlogget;
+use crate::konfigurasjon::bodies;
+use crate::operation::{Access, Operation};
+
+pub(crate) fn operation() -> Operation {
+    Operation::new(
+        Method::POST,
+        "/fiks-protokoll/api/v1/konfigurasjon/{fiksOrgId}/systemer/{systemId}/konto-sok",
+        "kontoSok",
+        Access::Konfigurer,
+        konto_sok,
+    )
+    .summary("Finner kontoer som systemet kan spørre om tilgang til.")
+    .request::<ProtokollKontoSokRequest>(|| json!({
+            "term": "arkiv",
+            "filter": { "protokollFilter": [{ "protokollNavn": "no.ks.fiks.arkiv", "protokollVersjon": "v1" }] },
+        }))
+    .response::<ProtokollKontoSokResponse>()
+}
+
+async fn konto_sok(
+    State(app): State<App>,
+    Innlogget(caller): Innlogget,
+    Path((fiks_org_id, system_id)): Path<(FiksOrgId, SystemId)>,
+    Json(body): Json<ProtokollKontoSokRequest>,
+) -> Result<Json<ProtokollKontoSokResponse>, Failure> {
+    let term = body.term.unwrap_or_default();
+    let (owners, protokoller) = match body.filter {
+        Some(filter) => {
+            (filter.fiks_org_ider.unwrap_or_default(), filter.protokoll_filter.unwrap_or_default())
+        }
+        None => Default::default(),
+    };
+    let protokoller: Vec<_> = protokoller
+        .into_iter()
+        .map(|wanted| ProtokollKrav {
+            navn: wanted.protokoll_navn,
+            versjon: wanted.protokoll_versjon,
+            parter: wanted.parter.unwrap_or_default(),
+        })
+        .collect();
+    let kontoer = app.search_kontoer(&caller, fiks_org_id, system_id, &term, &owners, &protokoller).await?;
+    Ok(Json(ProtokollKontoSokResponse { kontoer: kontoer.into_iter().map(bodies::ekstern_konto).collect() }))
+}

@@ -1,0 +1,38 @@
+//! `GET …/{fiksOrgId}/protokoller/{protokollnavn}`.
+
+use app::App;
+use axum::extract::State;
+use http::Method;
+use wire::id::FiksOrgId;
+use wire::konfigurasjon::ParterResponse;
+
+use crate::extract::{Json, Path};
+use crate::failure::Failure;
+use crate::innlogget::Innlogget;
+use crate::konfigurasjon::bodies;
+use crate::operation::{Access, Operation};
+
+pub(crate) fn operation() -> Operation {
+    Operation::new(
+        Method::GET,
+        "/fiks-protokoll/api/v1/konfigurasjon/{fiksOrgId}/protokoller/{protokollnavn}",
+        "getParterForProtokoll",
+        Access::Integrasjon,
+        list_parter,
+    )
+    .summary("Viser partene i alle versjoner av en protokoll.")
+    .response::<ParterResponse>()
+}
+
+async fn list_parter(
+    State(app): State<App>,
+    Innlogget(_): Innlogget,
+    Path((_, navn)): Path<(FiksOrgId, String)>,
+) -> Result<Json<ParterResponse>, Failure> {
+    let versjoner = app.protokoll_versjoner(&navn).await?;
+    let parter = versjoner
+        .iter()
+        .flat_map(|protokoll| protokoll.parter.iter().map(|part| bodies::part(protokoll, part)))
+        .collect();
+    Ok(Json(ParterResponse { parter }))
+}

@@ -1,0 +1,41 @@
+//! `GET …/{fiksOrgId}/protokoller`.
+
+use app::App;
+use axum::extract::State;
+use domain::protokoll::Protokoll;
+use http::Method;
+use wire::id::FiksOrgId;
+use wire::konfigurasjon::ProtokollDefinisjonSummaryResponse;
+
+use crate::extract::{Json, Path};
+use crate::failure::Failure;
+use crate::innlogget::Innlogget;
+use crate::operation::{Access, Operation};
+
+pub(crate) fn operation() -> Operation {
+    Operation::new(
+        Method::GET,
+        "/fiks-protokoll/api/v1/konfigurasjon/{fiksOrgId}/protokoller",
+        "getProtokollDefinisjoner",
+        Access::Integrasjon,
+        list_protokoller,
+    )
+    .summary("Viser alle protokollene.")
+    .response_list::<ProtokollDefinisjonSummaryResponse>()
+}
+
+async fn list_protokoller(
+    State(app): State<App>,
+    Innlogget(_): Innlogget,
+    Path(_): Path<FiksOrgId>,
+) -> Result<Json<Vec<ProtokollDefinisjonSummaryResponse>>, Failure> {
+    let protokoller = app.list_protokoller().await?;
+    let summary = |protokoll: Protokoll| ProtokollDefinisjonSummaryResponse {
+        navn: protokoll.navn,
+        protokollversjon: protokoll.versjon,
+        beskrivelse: protokoll.beskrivelse,
+        parter: protokoll.parter.into_iter().map(|part| part.navn).collect(),
+        status: protokoll.status,
+    };
+    Ok(Json(protokoller.into_iter().map(summary).collect()))
+}

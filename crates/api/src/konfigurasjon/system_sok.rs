@@ -1,0 +1,46 @@
+//! `POST …/{fiksOrgId}/systemer/{systemId}/kontoer/{kontoId}/system-sok`.
+
+use app::App;
+use app::konto::KontoSti;
+use axum::extract::State;
+use http::Method;
+use serde_json::json;
+use wire::id::{FiksOrgId, KontoId, SystemId};
+use wire::konfigurasjon::{ProtokollSystemSokRequest, ProtokollSystemSokResponse};
+
+use crate::extract::{Json, Path};
+use crate::failure::Failure;
+use crate::innlogget::Innlogget;
+use crate::konfigurasjon::bodies;
+use crate::operation::{Access, Operation};
+
+pub(crate) fn operation() -> Operation {
+    Operation::new(
+        Method::POST,
+        "/fiks-protokoll/api/v1/konfigurasjon/{fiksOrgId}/systemer/{systemId}/kontoer/{kontoId}/system-sok",
+        "systemSok",
+        Access::Konfigurer,
+        system_sok,
+    )
+    .summary("Finner systemer som kan få tilgang til kontoen.")
+    .request::<ProtokollSystemSokRequest>(|| json!({ "term": "arkiv", "filter": { "stotterKonto": false } }))
+    .response::<ProtokollSystemSokResponse>()
+}
+
+async fn system_sok(
+    State(app): State<App>,
+    Innlogget(caller): Innlogget,
+    Path((fiks_org_id, system_id, konto_id)): Path<(FiksOrgId, SystemId, KontoId)>,
+    Json(body): Json<ProtokollSystemSokRequest>,
+) -> Result<Json<ProtokollSystemSokResponse>, Failure> {
+    let sti = KontoSti { fiks_org_id, system_id, konto_id };
+    let term = body.term.unwrap_or_default();
+    let (owners, stotter_konto) = match body.filter {
+        Some(filter) => (filter.fiks_org_ider.unwrap_or_default(), filter.stotter_konto.unwrap_or(true)),
+        None => (Vec::new(), true),
+    };
+    let systemer = app.search_systemer(&caller, sti, &term, &owners, stotter_konto).await?;
+    Ok(Json(ProtokollSystemSokResponse {
+        systemer: systemer.into_iter().map(bodies::ekstern_system).collect(),
+    }))
+}
