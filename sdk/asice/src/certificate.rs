@@ -4,10 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use aws_lc_rs::signature::{
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, UnparsedPublicKey,
+};
 use x509_parser::prelude::{FromDer, ParsedExtension, X509Certificate, X509Name};
 use x509_parser::public_key::PublicKey;
 
-use crate::Error;
+use crate::{Error, oid};
 
 /// Where in a certificate's subject an organisation number may stand.
 ///
@@ -42,6 +45,7 @@ pub struct Certificate(Arc<Fields>);
 struct Fields {
     der: Vec<u8>,
     subject: String,
+    subject_der: Vec<u8>,
     issuer: String,
     issuer_der: Vec<u8>,
     serial: Vec<u8>,
@@ -53,6 +57,15 @@ struct Fields {
     serial_number: Vec<String>,
     organization_name: Vec<String>,
     organization_identifier: Vec<String>,
+    is_authority: bool,
+    signed: Signed,
+}
+
+/// What the issuer signed, and how.
+struct Signed {
+    content: Vec<u8>,
+    algorithm: Vec<u8>,
+    signature: Vec<u8>,
 }
 
 impl Certificate {
@@ -100,6 +113,7 @@ impl Certificate {
         Ok(Self(Arc::new(Fields {
             der: der.to_vec(),
             subject: subject.to_string(),
+            subject_der: subject.as_raw().to_vec(),
             issuer: parsed.issuer().to_string(),
             issuer_der: parsed.issuer().as_raw().to_vec(),
             serial: parsed.tbs_certificate.raw_serial().to_vec(),
@@ -111,6 +125,12 @@ impl Certificate {
             serial_number: attributes(subject, "2.5.4.5"),
             organization_name: attributes(subject, "2.5.4.10"),
             organization_identifier: attributes(subject, "2.5.4.97"),
+            is_authority: parsed.is_ca(),
+            signed: Signed {
+                content: parsed.tbs_certificate.as_ref().to_vec(),
+                algorithm: parsed.signature_algorithm.algorithm.as_bytes().to_vec(),
+                signature: parsed.signature_value.data.to_vec(),
+            },
         })))
     }
 
@@ -174,6 +194,33 @@ impl Certificate {
             return Err(Error::AmbiguousOrgnr { first, second });
         }
         if is_valid_orgnr(&first) { Ok(Some(first)) } else { Err(Error::InvalidOrgnr(first)) }
+    }
+
+    /// Whether `time` lies in the certificate's validity.
+    pub fn is_valid_at(&self, time: SystemTime) -> bool {
+        (self.not_before()..=self.not_after()).contains(&time)
+    }
+
+    /// Whether the certificate may issue others.
+    pub(crate) fn is_authority(&self) -> bool {
+        self.0.is_authority
+    }
+
+    /// Whether the name and the key of `issuer` are those that this certificate was signed with.
+    ///
+    /// RSA with SHA-256 or better only, as all issuers of virksomhetssertifikat use.
+    pub(crate) fn is_issued_by(&self, issuer: &Self) -> bool {
+        let signed = &self.0.signed;
+        let algorithm = match &signed.algorithm[..] {
+            oid::SHA256_WITH_RSA => &RSA_PKCS1_2048_8192_SHA256,
+            oid::SHA384_WITH_RSA => &RSA_PKCS1_2048_8192_SHA384,
+            oid::SHA512_WITH_RSA => &RSA_PKCS1_2048_8192_SHA512,
+            _ => return false,
+        };
+        self.issuer_der() == issuer.0.subject_der
+            && issuer.rsa_public_key().is_some_and(|key| {
+                UnparsedPublicKey::new(algorithm, key).verify(&signed.content, &signed.signature).is_ok()
+            })
     }
 
     /// The issuer's distinguished name in DER.

@@ -208,6 +208,7 @@ pub struct DecryptingReader<R> {
     first: Vec<u8>,
     /// Ends of the four values around the content, outermost first.
     outer: Vec<Option<u64>>,
+    failed: bool,
 }
 
 impl<R: Read> DecryptingReader<R> {
@@ -263,6 +264,7 @@ impl<R: Read> DecryptingReader<R> {
             plain_start: 0,
             first,
             outer,
+            failed: false,
         })
     }
 
@@ -317,10 +319,14 @@ impl<R: Read> DecryptingReader<R> {
 
 impl<R: Read> Read for DecryptingReader<R> {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        if self.failed {
+            return Err(Error::Decryption.into());
+        }
         if self.plain_start == self.plain_end
             && let Err(error) = self.decrypt()
         {
-            self.cipher = None;
+            // Not to be taken for the end by whoever reads on.
+            self.failed = true;
             self.plain_end = 0;
             return Err(error.into());
         }

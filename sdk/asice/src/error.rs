@@ -104,6 +104,10 @@ pub enum Error {
     #[error("the signature is not valid: {0}")]
     InvalidSignature(&'static str),
 
+    /// A signer's certificate does not lead to a trusted one, or one on the way is not valid at the time asked for.
+    #[error("the signer's certificate does not lead to a trusted one")]
+    UntrustedSigner,
+
     /// The crypto library refused an operation that should not fail.
     #[error("run a cryptographic operation: {0}")]
     Crypto(&'static str),

@@ -67,7 +67,7 @@ impl Default for ReadOptions {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Verified {
-    /// All signatures found, each valid. Empty only if [`ReadOptions::require_signature`] is off.
+    /// All signatures found, each valid and each for all files. Empty only if [`ReadOptions::require_signature`] is off.
     pub signatures: Vec<Signature>,
     /// Number of files.
     pub file_count: usize,
@@ -90,7 +90,7 @@ pub struct File {
 pub struct Container {
     /// The files in the order of the container.
     pub files: Vec<File>,
-    /// All signatures found, each valid. Empty only if [`ReadOptions::require_signature`] is off.
+    /// All signatures found, each valid and each for all files. Empty only if [`ReadOptions::require_signature`] is off.
     pub signatures: Vec<Signature>,
 }
 
@@ -108,7 +108,7 @@ impl Container {
 ///
 /// Tolerant in form (deflated `mimetype`, both namespaces and both families of digest names that the official clients
 /// write, several signatures, SHA-1 signatures) and strict in substance: every file must be listed with the right
-/// digest in a manifest with a valid signature.
+/// digest in every manifest, each with a valid signature.
 ///
 /// # Example: read files one after another
 ///
@@ -499,7 +499,6 @@ impl<R: Read> AsiceReader<R> {
     /// Checks manifests and signatures against the entries read.
     fn verify(&self) -> Result<Vec<Signature>, Error> {
         let mut signatures = Vec::new();
-        let mut listed = HashSet::new();
         let mut used = Vec::new();
         let mut manifests = self.metadata.iter().filter(|(name, _)| names::is_manifest(name)).peekable();
         if manifests.peek().is_none() {
@@ -518,6 +517,7 @@ impl<R: Read> AsiceReader<R> {
             } else if self.options.require_signature {
                 return Err(Error::Unsigned);
             }
+            let mut listed = HashSet::new();
             for (uri, digest) in manifest.references {
                 let decoded = percent_decoded(&uri);
                 let (name, (found, _)) = self
@@ -530,10 +530,12 @@ impl<R: Read> AsiceReader<R> {
                 }
                 listed.insert(name);
             }
-        }
-        for (name, (_, is_file)) in &self.entries {
-            if *is_file && !listed.contains(name) {
-                return Err(Error::UnlistedFile(name.clone()));
+            // By each manifest: otherwise somebody could add a file of his own under a signature of his own, and
+            // the files would not all be from each of the signers.
+            for (name, (_, is_file)) in &self.entries {
+                if *is_file && !listed.contains(name) {
+                    return Err(Error::UnlistedFile(name.clone()));
+                }
             }
         }
         if self.metadata.iter().any(|(name, _)| names::is_signature(name) && !used.contains(&name)) {

@@ -68,7 +68,7 @@ impl SignatureDigest {
 /// A signature that was found valid for the manifest, and with it for every file the manifest lists.
 ///
 /// Valid means that the key of [`signer`](Self::signer) made it. Who issued the certificate, and whether it was still
-/// valid, is not checked.
+/// valid, is not checked; [`verify_chain`](Self::verify_chain) does that.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Signature {
@@ -80,6 +80,51 @@ pub struct Signature {
     pub digest: SignatureDigest,
     /// When the signer says that it signed; a claim, no time stamp.
     pub signing_time: Option<SystemTime>,
+}
+
+/// Most certificates between a signer and a root.
+const MAX_CHAIN: u8 = 6;
+
+impl Signature {
+    /// Checks that the signer's certificate was issued by one of `roots`, directly or through certificates that came
+    /// with the signature or stand in `intermediates`, and that all of them were valid at `time`.
+    ///
+    /// Revocation, key usage and certificate policies are not looked at.
+    ///
+    /// # Errors
+    /// [`Error::UntrustedSigner`].
+    pub fn verify_chain(
+        &self,
+        roots: &[Certificate],
+        intermediates: &[Certificate],
+        time: SystemTime,
+    ) -> Result<(), Error> {
+        let between: Vec<&Certificate> = self
+            .chain
+            .iter()
+            .chain(intermediates)
+            .filter(|one| one.is_authority() && one.is_valid_at(time))
+            .collect();
+        let roots: Vec<&Certificate> = roots.iter().filter(|root| root.is_valid_at(time)).collect();
+        if self.signer.is_valid_at(time) && leads_to(&self.signer, &roots, &between, MAX_CHAIN) {
+            Ok(())
+        } else {
+            Err(Error::UntrustedSigner)
+        }
+    }
+}
+
+fn leads_to(one: &Certificate, roots: &[&Certificate], between: &[&Certificate], depth: u8) -> bool {
+    if roots.iter().any(|root| *root == one || one.is_issued_by(root)) {
+        return true;
+    }
+    let Some(depth) = depth.checked_sub(1) else { return false };
+    between.iter().enumerate().filter(|(_, issuer)| one.is_issued_by(issuer)).any(|(at, issuer)| {
+        // Each is used once on a path, so that certificates that sign each other cost nothing.
+        let rest: Vec<&Certificate> =
+            between.iter().enumerate().filter(|(other, _)| *other != at).map(|(_, rest)| *rest).collect();
+        leads_to(issuer, roots, &rest, depth)
+    })
 }
 
 /// Makes a detached signature over `message`, at `now`.
@@ -401,6 +446,45 @@ mod tests {
         assert_eq!(found[0].signer, *signer.certificate());
         assert_eq!(found[0].digest, SignatureDigest::Sha256);
         assert_eq!(found[0].signing_time, Some(SystemTime::from(now())));
+    }
+
+    #[test]
+    fn a_signer_is_trusted_through_its_chain() {
+        use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+
+        let rsa = || KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, rcgen::RsaKeySize::_2048).unwrap();
+        let params = |name: &str, is_ca| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.is_ca = if is_ca { IsCa::Ca(BasicConstraints::Unconstrained) } else { IsCa::NoCa };
+            params
+        };
+        let own = |certificate: &rcgen::Certificate| Certificate::from_der(certificate.der()).unwrap();
+        for between_may_issue in [true, false] {
+            let (root_key, between_key, leaf_key) = (rsa(), rsa(), rsa());
+            let root = params("root", true).self_signed(&root_key).unwrap();
+            let root_issuer = Issuer::new(params("root", true), root_key);
+            let between = params("between", between_may_issue).signed_by(&between_key, &root_issuer).unwrap();
+            let between_issuer = Issuer::new(params("between", between_may_issue), between_key);
+            let leaf = params("leaf", false).signed_by(&leaf_key, &between_issuer).unwrap();
+
+            let signer = Signer::from_pem(&leaf_key.serialize_pem(), &leaf.pem()).unwrap();
+            let signature = verify(b"hei", &sign(b"hei", &signer, now()).unwrap()).unwrap().remove(0);
+            let (root, between) = (own(&root), own(&between));
+            let trusted = |roots: &[Certificate], intermediates: &[Certificate], time: Timestamp| {
+                signature.verify_chain(roots, intermediates, time.into()).is_ok()
+            };
+            assert_eq!(trusted(&[root.clone()], &[between.clone()], now()), between_may_issue);
+            // A root that is the direct issuer is trusted as it is.
+            assert!(trusted(&[between.clone()], &[], now()));
+            assert!(!trusted(&[root.clone()], &[], now()));
+            assert!(!trusted(&[], &[root.clone(), between.clone()], now()));
+            assert!(!trusted(&[root], &[between], "5000-01-01T00:00:00Z".parse().unwrap()));
+
+            // With the chain in the signature no intermediates are needed.
+            let chain = format!("{}{}", leaf.pem(), signature.signer.to_pem());
+            assert!(Signer::from_pem(&leaf_key.serialize_pem(), &chain).is_ok());
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use asice::{AsiceReader, AsiceWriter, Container, Error, Limits, OrgnrRules, ReadOptions, SignatureDigest};
 use proptest::prelude::*;
 
-use crate::support::{Form, SENDER, container, entries, noise, rewritten, zip};
+use crate::support::{Form, SENDER, STRANGER, container, container_of, entries, noise, rewritten, zip};
 
 fn read(archive: &[u8]) -> Result<Container, Error> {
     read_with(archive, ReadOptions::default())
@@ -157,6 +157,34 @@ fn a_container_without_manifest_or_signature_is_refused() {
         entries.push(("META-INF/other.p7s".to_owned(), vec![0x30, 0]));
     });
     assert!(matches!(read(&orphan), Err(Error::InvalidSignature(_))));
+}
+
+/// The container with manifest and signature of another one added to its own.
+fn with_manifest_of(archive: &[u8], other: &[u8]) -> Vec<u8> {
+    let mut added = entries(other);
+    added.retain(|(name, _)| name.starts_with("META-INF/"));
+    added[0].0 = "META-INF/ASiCManifest2.xml".to_owned();
+    rewritten(archive, deflated, |entries| entries.extend(added))
+}
+
+#[test]
+fn several_signatures_over_the_same_files_are_all_reported() {
+    let one = container(&[("a.txt", b"a")]);
+    let two = container_of(&STRANGER, &[("a.txt", b"a")]);
+    let read = read(&with_manifest_of(&one, &two)).unwrap();
+    let signers: Vec<_> =
+        read.signatures.iter().map(|one| one.signer.orgnr(OrgnrRules::default()).unwrap().unwrap()).collect();
+    assert_eq!(signers, ["971032146", "974760673"]);
+}
+
+#[test]
+fn a_file_added_under_a_signature_of_its_own_is_refused() {
+    let one = container(&[("a.txt", b"a")]);
+    let two = container_of(&STRANGER, &[("a.txt", b"a"), ("b.txt", b"b")]);
+    let joined = rewritten(&with_manifest_of(&one, &two), deflated, |entries| {
+        entries.insert(2, ("b.txt".to_owned(), b"b".to_vec()));
+    });
+    assert!(matches!(read(&joined), Err(Error::UnlistedFile(name)) if name == "b.txt"));
 }
 
 #[test]

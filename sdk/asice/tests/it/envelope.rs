@@ -268,6 +268,39 @@ fn a_signer_needs_the_certificate_of_its_key() {
     assert_eq!(*signer.certificate(), Certificate::from_pem(&SENDER.certificate_pem).unwrap());
 }
 
+#[cfg(feature = "pkcs12")]
+#[test]
+fn a_signer_is_read_from_pkcs12() {
+    use p12_keystore::{KeyStore, KeyStoreEntry, PrivateKeyChain};
+
+    let key = pem::parse(&SENDER.key_pem).unwrap();
+    let certificate = pem::parse(&SENDER.certificate_pem).unwrap();
+    let certificate = p12_keystore::Certificate::from_der(certificate.contents()).unwrap();
+    let mut store = KeyStore::new();
+    let chain = PrivateKeyChain::new(key.contents(), [1], [certificate]);
+    store.add_entry("alias", KeyStoreEntry::PrivateKeyChain(chain));
+    let file = store.writer("hemmelig").write().unwrap();
+
+    let signer = Signer::from_pkcs12(&file, "hemmelig").unwrap();
+    assert_eq!(*signer.certificate(), Certificate::from_pem(&SENDER.certificate_pem).unwrap());
+    assert!(matches!(Signer::from_pkcs12(&file, "feil"), Err(Error::Pkcs12(_))));
+    assert!(matches!(Signer::from_pkcs12(b"hei", "hemmelig"), Err(Error::Pkcs12(_))));
+}
+
+#[test]
+fn content_altered_in_its_last_block_is_never_taken_for_whole() {
+    let payload = encrypt(&[b"PK\x03\x04", &noise(28)[..]].concat());
+    // The last byte of the padding is decrypted from the block before it and this one.
+    let last_block = payload.len() - 10 - 16;
+    let mut altered = payload;
+    altered[last_block - 1] ^= 0x80;
+    let keys = [RECEIVER.private_key()];
+    let mut reader = DecryptingReader::new(&altered[..], &keys, ContentCheck::Container).unwrap();
+    let error = reader.read_to_end(&mut Vec::new()).unwrap_err();
+    assert!(matches!(Error::from(error), Error::Decryption));
+    assert!(reader.read(&mut [0]).is_err());
+}
+
 #[test]
 fn unusable_keys_are_refused() {
     let elliptic = rcgen::KeyPair::generate().unwrap();

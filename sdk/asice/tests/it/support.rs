@@ -37,9 +37,13 @@ pub(crate) static SENDER: LazyLock<Identity> = LazyLock::new(|| Identity::new("9
 pub(crate) static RECEIVER: LazyLock<Identity> = LazyLock::new(|| Identity::new("991825827"));
 pub(crate) static STRANGER: LazyLock<Identity> = LazyLock::new(|| Identity::new("974760673"));
 
-/// A signed container of these files.
+/// A container of these files, signed by the sender.
 pub(crate) fn container(files: &[(&str, &[u8])]) -> Vec<u8> {
-    let signer = SENDER.signer();
+    container_of(&SENDER, files)
+}
+
+pub(crate) fn container_of(signer: &Identity, files: &[(&str, &[u8])]) -> Vec<u8> {
+    let signer = signer.signer();
     let mut writer = AsiceWriter::new(Vec::new(), &signer).unwrap();
     for (name, content) in files {
         writer.add_file(name, *content).unwrap();
