@@ -6,6 +6,8 @@
 
 mod channel;
 mod methods;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
