@@ -1,1 +1,13 @@
-//! Knutepunkt: an open, self-hostable Fiks Protokoll in one binary.
+//! Knutepunkt: puts use cases, adapters and edges together and runs them.
+//!
+//! This is the only place that sees both sides of a port. [`server::start`] is the whole composition; `serve`, `dev`,
+//! `demo` and the tests all start from there.
+
+pub mod adapters;
+pub mod config;
+pub mod dev;
+mod http;
+pub mod server;
+mod tls;
+
+pub mod commands;

@@ -1,2 +1,90 @@
-#![allow(missing_docs)]
-fn main() {}
+//! The `knutepunkt` binary.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use knutepunkt::commands::{demo, dev, serve, settings};
+use tracing_subscriber::EnvFilter;
+
+/// An open, self-hostable Fiks Protokoll.
+#[derive(Parser)]
+#[command(version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Show the main job: two systems exchange a melding, for real, step by step.
+    Demo(demo::DemoArgs),
+    /// Run a server.
+    Serve {
+        /// Configuration file; see `knutepunkt config` for what may stand in it.
+        #[arg(long)]
+        config: Option<PathBuf>,
+    },
+    /// Run a server for development, with Maskinporten simulator, test certificates and a small world in it.
+    Dev {
+        #[command(flatten)]
+        args: dev::DevArgs,
+        #[command(subcommand)]
+        command: Option<DevCommand>,
+    },
+    /// Print every configuration key with its default, or check a configuration.
+    Config {
+        /// Check this configuration file, with the environment, instead of printing the defaults.
+        #[arg(long)]
+        check: Option<PathBuf>,
+    },
+}
+
+#[derive(Subcommand)]
+enum DevCommand {
+    /// Make a test virksomhetssertifikat and key pairs, as PEM and PKCS#12.
+    Sertifikat(dev::SertifikatArgs),
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let quiet = matches!(arguments.command, Command::Dev { .. } | Command::Demo(_));
+    telemetry(if quiet { "warn,lapin=off" } else { "info" });
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(arguments.command)));
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("knutepunkt: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    // Every library that makes TLS of its own uses the same cryptography. A second call would be a bug of ours.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    match command {
+        Command::Demo(args) => demo::run(args).await,
+        Command::Serve { config } => serve::run(config.as_deref()).await,
+        Command::Dev { args, command: None } => dev::run(args).await,
+        Command::Dev { args, command: Some(DevCommand::Sertifikat(order)) } => dev::sertifikat(&args.data, &order),
+        Command::Config { check: None } => {
+            settings::print_defaults();
+            Ok(())
+        }
+        Command::Config { check: Some(file) } => settings::check(Some(&file)),
+    }
+}
+
+/// Logs to standard error: text for a person, JSON for a machine. `RUST_LOG` says how much.
+fn telemetry(default: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if std::io::stderr().is_terminal() {
+        builder.init();
+    } else {
+        builder.json().init();
+    }
+}

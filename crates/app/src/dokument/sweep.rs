@@ -13,7 +13,7 @@ use crate::melding::remove_object;
 /// Documents removed in one unit of work.
 const BATCH: u32 = 100;
 /// Bytes without index entry that are younger than this may belong to a melding just being sent.
-const ORPHAN_AGE: Duration = Duration::from_secs(24 * 60 * 60);
+const ORPHAN_AGE: Duration = Duration::from_hours(24);
 
 impl App {
     /// Removes the documents whose time is over, and tells how many.

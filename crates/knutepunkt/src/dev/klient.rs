@@ -1,0 +1,170 @@
+//! What a client needs to know to talk with a `dev` server: as data (`klient.json`) and as text to paste.
+
+use std::path::PathBuf;
+
+use domain::Orgnummer;
+use domain::id::{FiksOrgId, IntegrasjonId, KontoId, SystemId};
+use serde::Serialize;
+use simulator::ca::TRUSTSTORE_PASSWORD;
+
+use crate::dev::Dev;
+use crate::dev::world::{self, Innlogging};
+
+/// `klient.json`. Holds passwords: for development only.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Klient {
+    /// The HTTP APIs without TLS.
+    pub http_url: String,
+    /// The HTTP APIs with TLS.
+    pub https_url: Option<String>,
+    /// Where meldinger are fetched.
+    pub amqp: Amqp,
+    /// Where tokens come from.
+    pub maskinporten: Maskinporten,
+    /// Root of the server's TLS certificate.
+    pub ca_pem: PathBuf,
+    /// The same for Java.
+    pub truststore: Truststore,
+    /// Who takes part.
+    pub organisasjoner: Vec<Organisasjon>,
+    /// What takes part.
+    pub kontoer: Vec<Konto>,
+}
+
+/// Where meldinger are fetched.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Amqp {
+    pub host: String,
+    pub port: u16,
+}
+
+/// Where tokens come from.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Maskinporten {
+    pub token_endpoint: String,
+    pub audience: String,
+}
+
+/// A PKCS#12 truststore.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Truststore {
+    pub path: PathBuf,
+    pub password: &'static str,
+}
+
+/// An organisasjon with its virksomhetssertifikat.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Organisasjon {
+    pub navn: String,
+    pub orgnummer: Orgnummer,
+    pub fiks_org_id: FiksOrgId,
+    pub sertifikat: Sertifikat,
+}
+
+/// A certificate with its key, in every form that clients want.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Sertifikat {
+    pub p12: PathBuf,
+    pub password: &'static str,
+    pub alias: &'static str,
+    pub cert_pem: PathBuf,
+    pub chain_pem: PathBuf,
+    pub key_pem: PathBuf,
+}
+
+/// A Konto with its log-in and its keys.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "the names say it")]
+pub struct Konto {
+    pub konto_id: KontoId,
+    pub navn: String,
+    pub system_navn: String,
+    pub fiks_org_id: FiksOrgId,
+    pub system_id: SystemId,
+    pub orgnummer: Orgnummer,
+    pub integrasjon_id: IntegrasjonId,
+    pub integrasjon_passord: String,
+    pub protokoll: &'static str,
+    pub versjon: &'static str,
+    pub parter: Vec<String>,
+    pub private_key_pem: PathBuf,
+    pub cert_pem: PathBuf,
+}
+
+impl Klient {
+    /// Puts together what a client of `dev` needs to be one of `world`.
+    pub fn new(dev: &Dev, world: &[Innlogging]) -> Self {
+        let keys = dev.keys();
+        let mut organisasjoner: Vec<Organisasjon> = Vec::new();
+        for one in world {
+            if organisasjoner.iter().all(|known| known.fiks_org_id != one.fiks_org_id) {
+                organisasjoner.push(Organisasjon {
+                    navn: one.organisasjon.clone(),
+                    orgnummer: one.orgnummer,
+                    fiks_org_id: one.fiks_org_id,
+                    sertifikat: sertifikat(dev, one.orgnummer),
+                });
+            }
+        }
+        let kontoer = world.iter().map(|one| Konto {
+            konto_id: one.konto_id,
+            navn: one.system_navn.clone(),
+            system_navn: one.system_navn.clone(),
+            fiks_org_id: one.fiks_org_id,
+            system_id: one.system_id,
+            orgnummer: one.orgnummer,
+            integrasjon_id: one.integrasjon_id,
+            integrasjon_passord: one.integrasjon_passord.clone(),
+            protokoll: world::PROTOKOLL,
+            versjon: world::VERSJON,
+            parter: vec![one.part.clone()],
+            private_key_pem: keys.join(format!("{}.key.pem", one.nokkel)),
+            cert_pem: keys.join(format!("{}.pem", one.nokkel)),
+        });
+        Self {
+            http_url: dev.http_url(),
+            https_url: dev.running.https.map(|address| format!("https://localhost:{}", address.port())),
+            amqp: Amqp {
+                host: "localhost".to_owned(),
+                port: dev.running.amqps.map_or(0, |address| address.port()),
+            },
+            maskinporten: Maskinporten {
+                token_endpoint: dev.simulator.token_endpoint(),
+                audience: dev.simulator.issuer().to_owned(),
+            },
+            ca_pem: dev.ca_pem(),
+            truststore: Truststore { path: dev.ca.truststore_path(), password: TRUSTSTORE_PASSWORD },
+            organisasjoner,
+            kontoer: kontoer.collect(),
+        }
+    }
+
+    /// The certificate of the organisasjon with that orgnummer.
+    pub fn sertifikat(&self, orgnummer: Orgnummer) -> Option<&Sertifikat> {
+        self.organisasjoner.iter().find(|one| one.orgnummer == orgnummer).map(|one| &one.sertifikat)
+    }
+}
+
+fn sertifikat(dev: &Dev, orgnummer: Orgnummer) -> Sertifikat {
+    let path = |ending| dev.keys().join(format!("virksomhet-{orgnummer}.{ending}"));
+    Sertifikat {
+        p12: path("p12"),
+        password: world::KEYSTORE_PASSWORD,
+        alias: world::KEYSTORE_ALIAS,
+        cert_pem: path("pem"),
+        chain_pem: path("chain.pem"),
+        key_pem: path("key.pem"),
+    }
+}

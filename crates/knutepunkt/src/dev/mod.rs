@@ -1,0 +1,108 @@
+//! A Knutepunkt with everything around it that a developer lacks: Maskinporten, a certificate authority, and a small world
+//! of organisasjoner, systemer and kontoer. `dev`, `demo` and the tests start from here.
+
+pub mod klient;
+pub mod page;
+pub mod world;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use app::ports::{Clock, IdSource};
+use axum::Router;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use simulator::Miljo;
+use simulator::ca::{RsaBits, TestCa};
+use simulator::maskinporten::{SigningKeys, Simulator, SimulatorConfig};
+
+use crate::config::{self, Config};
+use crate::server::{self, Listeners, Parts, Running};
+use crate::tls;
+
+/// Path under which the Maskinporten simulator is served.
+const MASKINPORTEN: &str = "/maskinporten";
+
+/// A running server with its surroundings.
+pub struct Dev {
+    /// The server.
+    pub running: Running,
+    /// The certificate authority.
+    pub ca: TestCa,
+    /// Maskinporten.
+    pub simulator: Simulator,
+    /// The data folder, an absolute path.
+    pub data: PathBuf,
+}
+
+/// What a [`Dev`] is started with.
+pub struct DevParts {
+    /// Where all data lies; made if it is missing.
+    pub data: PathBuf,
+    /// The sockets. The one for plain HTTP must be there: the simulator is served on it.
+    pub listeners: Listeners,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids and secrets.
+    pub ids: Arc<dyn IdSource>,
+    /// The page of `/`, if one is wanted, and whatever else.
+    pub more: Router,
+    /// Changes to the configuration before it is used.
+    pub adjust: fn(&mut Config),
+}
+
+/// Starts a server with its surroundings.
+///
+/// # Errors
+/// What could not be opened, made or bound.
+pub async fn start(parts: DevParts) -> anyhow::Result<Dev> {
+    let DevParts { data, listeners, clock, ids, more, adjust } = parts;
+    std::fs::create_dir_all(&data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    let data = data.canonicalize()?;
+    let http = listeners.http.as_ref().context("the simulator needs the plain HTTP listener")?.local_addr()?;
+    let base = format!("http://{http}");
+
+    let now = clock.now();
+    let ca = TestCa::load_or_create(data.join("ca"), now).context("cannot set up the test certificate authority")?;
+    let server = ca.localhost(now).context("cannot issue the server's certificate")?;
+    let chain = server.tls_chain_der().map(|der| CertificateDer::from(der.to_vec())).collect();
+    let key = PrivateKeyDer::try_from(server.private_key_der().to_vec()).map_err(anyhow::Error::msg)?;
+    let tls = tls::config(chain, key)?;
+
+    let keys = SigningKeys::load_or_create(data.join("maskinporten.keys.pem"), RsaBits::B2048)?;
+    let time = Arc::clone(&clock);
+    let simulator = SimulatorConfig::new(format!("{base}{MASKINPORTEN}/"), Miljo::Utvikling);
+    let simulator = Simulator::new(simulator, keys, Arc::new(move || time.now()))?;
+
+    let mut config = Config::defaults();
+    config.miljo = config::Miljo::Utvikling;
+    config.data.clone_from(&data);
+    simulator.issuer().clone_into(&mut config.maskinporten.issuer);
+    adjust(&mut config);
+    let more = more.nest(MASKINPORTEN, simulator.router());
+    let running = server::start(Parts { config, listeners, tls: Some(tls), clock, ids, more }).await?;
+    Ok(Dev { running, ca, simulator, data })
+}
+
+impl Dev {
+    /// Base URL of the HTTP APIs without TLS.
+    pub fn http_url(&self) -> String {
+        let address = self.running.http.expect("started with a plain HTTP listener");
+        format!("http://{address}")
+    }
+
+    /// The certificate authority's root, for clients.
+    pub fn ca_pem(&self) -> PathBuf {
+        self.data.join("ca").join("root.pem")
+    }
+
+    /// Where keys and certificates of the world lie.
+    pub fn keys(&self) -> PathBuf {
+        keys_folder(&self.data)
+    }
+}
+
+/// Where keys and certificates lie in a data folder.
+pub fn keys_folder(data: &Path) -> PathBuf {
+    data.join("sertifikater")
+}

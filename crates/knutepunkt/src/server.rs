@@ -1,0 +1,229 @@
+//! The composition: adapters, use cases and edges put together.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use app::ports::{Broker as _, Clock, IdSource};
+use app::{Adapters, App, PassordKey};
+use axum::Router;
+use axum::routing::get;
+use broker_embedded::EmbeddedBroker;
+use object_store::local::LocalFileSystem;
+use rustls::ServerConfig;
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::{Config, Miljo};
+use crate::{http, tls};
+
+/// How often payloads whose time is over are removed.
+const SWEEP: Duration = Duration::from_hours(1);
+
+/// The sockets, bound by whoever starts the server: a test on port 0, an operator on known ones.
+pub struct Listeners {
+    /// HTTP without TLS.
+    pub http: Option<TcpListener>,
+    /// HTTP with TLS.
+    pub https: Option<TcpListener>,
+    /// AMQP with TLS.
+    pub amqps: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Binds what the configuration asks for.
+    ///
+    /// # Errors
+    /// Which address is taken or not ours, and which key changes it.
+    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            http: bind("http", &config.http.listen).await?,
+            https: bind("https", &config.https.listen).await?,
+            amqps: bind("amqps", &config.amqps.listen).await?,
+        })
+    }
+}
+
+async fn bind(name: &str, address: &str) -> anyhow::Result<Option<TcpListener>> {
+    if address.is_empty() {
+        return Ok(None);
+    }
+    let listener = TcpListener::bind(address).await.with_context(|| {
+        format!("cannot listen on {address} for {name}; choose another address or port ({name}.listen, or --{name}-port)")
+    })?;
+    Ok(Some(listener))
+}
+
+/// What a server is made of, besides its configuration.
+pub struct Parts {
+    /// The configuration.
+    pub config: Config,
+    /// The sockets.
+    pub listeners: Listeners,
+    /// TLS of `https` and `amqps`; `None` reads the files that the configuration names.
+    pub tls: Option<Arc<ServerConfig>>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids and secrets.
+    pub ids: Arc<dyn IdSource>,
+    /// More routes on the HTTP listeners, such as the simulator.
+    pub more: Router,
+}
+
+/// A running server.
+pub struct Running {
+    /// The use cases.
+    pub app: App,
+    /// Where HTTP without TLS is served.
+    pub http: Option<SocketAddr>,
+    /// Where HTTP with TLS is served.
+    pub https: Option<SocketAddr>,
+    /// Where AMQP with TLS is served.
+    pub amqps: Option<SocketAddr>,
+    broker: Arc<EmbeddedBroker>,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// Puts a server together and starts it. When this returns it answers.
+///
+/// # Errors
+/// What could not be opened or read, and what to do.
+pub async fn start(parts: Parts) -> anyhow::Result<Running> {
+    let Parts { config, listeners, tls, clock, ids, more } = parts;
+    let data = &config.data;
+    std::fs::create_dir_all(data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
+
+    let database = storage::connect(&config.registry_url()?).await.context("cannot open the registry")?;
+    database.migrate().await.context("cannot bring the registry up to date")?;
+    let registry = database.registry().await.context("cannot open the registry")?;
+    let options = broker_embedded::Options { min_free_bytes: config.lager.min_free_bytes, ..Default::default() };
+    let broker = EmbeddedBroker::open(&data.join("ko"), Arc::clone(&clock), Arc::clone(&ids), options)
+        .await
+        .context("cannot open the queues")?;
+    let payloads = data.join("dokumentlager");
+    std::fs::create_dir_all(&payloads).with_context(|| format!("cannot make {}", payloads.display()))?;
+    // Every payload is on the disk before its melding is: that is what a 202 promises.
+    let payloads = LocalFileSystem::new_with_prefix(&payloads)?.with_automatic_cleanup(false).with_fsync(true);
+    let tokens = token_verifier(&config)?;
+    let adapters = Adapters {
+        registry: Arc::clone(&registry),
+        broker: Arc::clone(&broker) as Arc<dyn app::ports::Broker>,
+        tokens: Arc::new(tokens),
+        payloads: Arc::new(payloads),
+        clock: Arc::clone(&clock),
+        ids: Arc::clone(&ids),
+    };
+    let app = App::new(adapters, passord_key(&config, &*ids)?, config.settings());
+    app.load_katalog().await.context("cannot load the protocol catalogue")?;
+    // Before the first client comes: to one that finds no queue, the official Java client stays connected and deaf.
+    for konto in registry.begin().await?.list_konto_ids().await? {
+        broker.create_queue(konto).await?;
+    }
+
+    let needs_tls = listeners.https.is_some() || listeners.amqps.is_some();
+    let tls = match tls {
+        Some(tls) => Some(tls),
+        None if needs_tls => Some(tls::from_files(&config.tls.certificate_file, &config.tls.private_key_file)?),
+        None => None,
+    };
+    let shutdown = CancellationToken::new();
+    let tasks = TaskTracker::new();
+    let router = api::router(app.clone()).merge(more).merge(Router::new().route("/helse", get(helse)));
+    let address = |listener: &Option<TcpListener>| listener.as_ref().map(TcpListener::local_addr).transpose();
+    let (http, https, amqps) = (address(&listeners.http)?, address(&listeners.https)?, address(&listeners.amqps)?);
+    if let Some(listener) = listeners.http {
+        tasks.spawn(http::serve(listener, None, router.clone(), shutdown.clone()));
+    }
+    if let (Some(listener), Some(tls)) = (listeners.https, &tls) {
+        let acceptor = TlsAcceptor::from(Arc::clone(tls));
+        tasks.spawn(http::serve(listener, Some(acceptor), router, shutdown.clone()));
+    }
+    if let Some(listener) = listeners.amqps {
+        let server = amqp::Server::new(app.clone(), amqp::Config::default());
+        let shutdown = shutdown.clone();
+        tasks.spawn(async move { server.run(listener, tls, shutdown).await });
+    }
+    tasks.spawn(sweep(app.clone(), shutdown.clone()));
+    tasks.close();
+    Ok(Running { app, http, https, amqps, broker, shutdown, tasks })
+}
+
+impl Running {
+    /// Stops: lets requests under way finish, sends every AMQP client away with a code that lets it come back, and closes
+    /// the queues without counting what consumers held as failed attempts.
+    ///
+    /// # Errors
+    /// When the queues could not be closed in order. Nothing is lost then either; the next start takes longer.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        self.shutdown.cancel();
+        self.tasks.wait().await;
+        self.broker.close().await.context("cannot close the queues in order")
+    }
+}
+
+async fn helse() -> axum::Json<serde_json::Value> {
+    axum::Json(serde_json::json!({ "status": "klar" }))
+}
+
+/// The key under which passwords are hashed: made at the first start, kept beside the registry and not in it.
+fn passord_key(config: &Config, ids: &dyn IdSource) -> anyhow::Result<PassordKey> {
+    use std::io::Write as _;
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let path = config.data.join("passord.key");
+    let secret = match std::fs::read(&path) {
+        Ok(secret) => secret,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let secret = ids.secret();
+            let draft = config.data.join("passord.key.ny");
+            let mut file =
+                std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+            file.write_all(&secret)?;
+            file.sync_all()?;
+            std::fs::rename(&draft, &path)?;
+            std::fs::File::open(&config.data)?.sync_all()?;
+            secret.to_vec()
+        }
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let secret: [u8; 32] = secret
+        .try_into()
+        .map_err(|_| anyhow::anyhow!("{} is damaged: it must have 32 bytes; restore it from a backup", path.display()))?;
+    Ok(PassordKey::new(&secret))
+}
+
+fn token_verifier(config: &Config) -> anyhow::Result<maskinporten::MaskinportenVerifier> {
+    let mut verifier = maskinporten::Config::new(&config.maskinporten.issuer);
+    if !config.maskinporten.jwks_uri.is_empty() {
+        verifier.jwks_uri.clone_from(&config.maskinporten.jwks_uri);
+    }
+    if !config.maskinporten.audience.is_empty() {
+        verifier.audience = Some(config.maskinporten.audience.clone());
+    }
+    // The simulator is served on plain loopback; anywhere else keys over plain HTTP could be anybody's.
+    verifier.danger_allow_plain_http = config.miljo == Miljo::Utvikling;
+    maskinporten::MaskinportenVerifier::new(verifier).context("cannot set up the verification of access tokens")
+}
+
+/// Removes payloads whose time is over, until `shutdown`.
+async fn sweep(app: App, shutdown: CancellationToken) {
+    loop {
+        for swept in [app.remove_expired_dokumenter().await, app.remove_orphaned_payloads().await] {
+            match swept {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "removed payloads whose time is over"),
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove old payloads");
+                }
+            }
+        }
+        let next = app.clock().now().checked_add(SWEEP).unwrap_or(jiff::Timestamp::MAX);
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = app.clock().sleep_until(next) => {}
+        }
+    }
+}
