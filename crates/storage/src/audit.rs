@@ -1,10 +1,12 @@
+use std::str::FromStr;
+
 use app::ports::{AuditLine, AuditRepository, RegistryError};
 use async_trait::async_trait;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
-use wire::id::{FiksOrgId, KontoId, SystemId};
+use wire::id::{FiksOrgId, InvalidId};
 
 use crate::convert::{key, millis, timestamp};
-use crate::error::failed;
+use crate::error::{corrupt, failed};
 use crate::tx::{SqlTx, insert};
 
 const TABLE: &str = "audit_line";
@@ -23,9 +25,10 @@ mod table {
         pub tidspunkt: i64,
         pub hvem: String,
         pub hva: String,
-        pub fiks_org_id: Option<TextUuid>,
-        pub system_id: Option<TextUuid>,
-        pub konto_id: Option<TextUuid>,
+        // Text, since the library's TextUuid cannot read a column that is null.
+        pub fiks_org_id: Option<String>,
+        pub system_id: Option<String>,
+        pub konto_id: Option<String>,
         pub detaljer: Option<String>,
     }
 
@@ -35,15 +38,19 @@ mod table {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
+fn id<T: FromStr<Err = InvalidId>>(text: Option<String>) -> Result<Option<T>, RegistryError> {
+    text.map(|text| text.parse().map_err(|error| corrupt(TABLE, error))).transpose()
+}
+
 fn from_row(row: table::Model) -> Result<AuditLine, RegistryError> {
     Ok(AuditLine {
         id: row.id.0,
         tidspunkt: timestamp(TABLE, row.tidspunkt)?,
         hvem: row.hvem,
         hva: row.hva,
-        fiks_org_id: row.fiks_org_id.map(|id| FiksOrgId::from_uuid(id.0)),
-        system_id: row.system_id.map(|id| SystemId::from_uuid(id.0)),
-        konto_id: row.konto_id.map(|id| KontoId::from_uuid(id.0)),
+        fiks_org_id: id(row.fiks_org_id)?,
+        system_id: id(row.system_id)?,
+        konto_id: id(row.konto_id)?,
         detaljer: row.detaljer,
     })
 }
@@ -69,9 +76,9 @@ impl AuditRepository for SqlTx {
             tidspunkt: millis(line.tidspunkt),
             hvem: line.hvem.clone(),
             hva: line.hva.clone(),
-            fiks_org_id: line.fiks_org_id.map(|id| key(id.as_uuid())),
-            system_id: line.system_id.map(|id| key(id.as_uuid())),
-            konto_id: line.konto_id.map(|id| key(id.as_uuid())),
+            fiks_org_id: line.fiks_org_id.map(|id| id.to_string()),
+            system_id: line.system_id.map(|id| id.to_string()),
+            konto_id: line.konto_id.map(|id| id.to_string()),
             detaljer: line.detaljer.clone(),
         };
         insert(self.connection(), row.into_active_model(), TABLE).await
@@ -79,7 +86,7 @@ impl AuditRepository for SqlTx {
 
     async fn list_audit_lines(&mut self, owner: FiksOrgId, limit: u32) -> Result<Vec<AuditLine>, RegistryError> {
         let rows = table::Entity::find()
-            .filter(table::Column::FiksOrgId.eq(key(owner.as_uuid())))
+            .filter(table::Column::FiksOrgId.eq(owner.to_string()))
             .order_by_desc(table::Column::Lopenummer)
             .limit(u64::from(limit))
             .all(self.connection())

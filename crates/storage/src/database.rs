@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::ports::Registry;
-use sea_orm::{ConnectOptions, DatabaseConnection};
+use sea_orm::{ConnectOptions, DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
 
 use crate::error::StorageError;
 use crate::generation::{Generation, Watch};
@@ -38,15 +38,16 @@ pub struct Database {
 /// # Errors
 /// [`StorageError::UnsupportedUrl`] and [`StorageError::Connect`].
 pub async fn connect(url: &str) -> Result<Database, StorageError> {
-    if url.starts_with("sqlite://") {
-        // Each connection would have a database in memory of its own.
+    if url.starts_with("sqlite://") && SqlxSqliteConnector::accepts(url) {
+        // In memory, each connection would have a database of its own.
         if url.contains(":memory:") || url.contains("mode=memory") {
             return Err(StorageError::UnsupportedUrl);
         }
         connect_sqlite(url).await
-    } else if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+    } else if SqlxPostgresConnector::accepts(url) {
         connect_postgres(url).await
     } else {
+        // An address that cannot be read ends here too: the library's error would quote it, password and all.
         Err(StorageError::UnsupportedUrl)
     }
 }

@@ -6,9 +6,9 @@ pub(crate) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 /// Why the database could not be opened or brought up to date.
 #[derive(Debug, thiserror::Error)]
 pub enum StorageError {
-    /// Only `sqlite://path` (a file) and `postgres://…` can be used. The address itself may hold a password, so it
-    /// does not stand here.
-    #[error("the database address must start with sqlite:// and name a file, or start with postgres://")]
+    /// Only `sqlite://path` (a file) and `postgres://…` can be used, or the address has a mistake. It may hold a password,
+    /// so it does not stand here.
+    #[error("the database address must be sqlite:// and a file, or a valid one that starts with postgres://")]
     UnsupportedUrl,
     /// It cannot be reached, or is no database.
     #[error("cannot open the database")]

@@ -1,0 +1,201 @@
+//! Opening, migrating, and several processes on one database.
+
+use std::time::Duration;
+
+use app::ports::{Registry, RegistryError};
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
+use knutepunkt_storage::StorageError;
+
+use crate::fixture::{Kind, empty, kind, registry};
+
+const FIRST: &str = "2026_11_22_first_tables";
+
+async fn sql(url: &str, statement: &str) {
+    let connection = Database::connect(url).await.unwrap();
+    connection.execute_unprepared(statement).await.unwrap();
+    connection.close().await.unwrap();
+}
+
+async fn query(url: &str, statement: &str) -> Vec<String> {
+    let connection: DatabaseConnection = Database::connect(url).await.unwrap();
+    let statement = Statement::from_string(connection.get_database_backend(), statement);
+    let rows = connection.query_all_raw(statement).await.unwrap();
+    let texts = rows.iter().map(|row| row.try_get_by_index(0).unwrap()).collect();
+    connection.close().await.unwrap();
+    texts
+}
+
+async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let wait = async {
+        while !holds() {
+            tokio::task::yield_now().await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_secs(20), wait).await.is_ok(), "waited in vain until {what}");
+}
+
+async fn change(registry: &dyn Registry, fingerprint: &str) {
+    let mut tx = registry.begin().await.unwrap();
+    tx.set_katalog_fingerprint(fingerprint).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn only_files_and_postgres_are_accepted() {
+    for url in ["mysql://localhost/x", "registry.db", "", "sqlite::memory:", "sqlite://:memory:", "sqlite://x?mode=memory"] {
+        let refused = knutepunkt_storage::connect(url).await;
+        assert!(matches!(refused, Err(StorageError::UnsupportedUrl)), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn password_in_the_address_does_not_show_in_errors() {
+    for url in ["mysql://user:hemmelig@localhost/x", "postgres://user:hemmelig@127.0.0.1:1/x", "postgres://user:hemmelig@[/x"] {
+        let error = knutepunkt_storage::connect(url).await.unwrap_err();
+        assert!(!format!("{error:?}").contains("hemmelig"), "{error:?}");
+    }
+}
+
+#[tokio::test]
+async fn sqlite_file_is_not_made_unless_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("registry.db");
+    let refused = knutepunkt_storage::connect(&format!("sqlite://{}", path.display())).await;
+    assert!(matches!(refused, Err(StorageError::Connect(_))));
+    assert!(!path.exists());
+}
+
+#[tokio::test]
+async fn registry_is_refused_until_migrations_have_run() {
+    let empty = empty().await;
+    let database = knutepunkt_storage::connect(&empty.url).await.unwrap();
+    let Err(StorageError::PendingMigrations { names }) = database.registry().await else {
+        panic!("the registry was handed out without tables");
+    };
+    assert_eq!(names.first().map(String::as_str), Some(FIRST));
+    assert_eq!(database.pending_migrations().await.unwrap(), names);
+    assert_eq!(database.migrate().await.unwrap(), names);
+    assert_eq!(database.pending_migrations().await.unwrap(), [""; 0]);
+    assert!(database.registry().await.is_ok());
+    database.ping().await.unwrap();
+}
+
+#[tokio::test]
+async fn migrating_again_changes_nothing() {
+    let (registry, empty) = registry().await;
+    change(&*registry, "aa").await;
+    let database = knutepunkt_storage::connect(&empty.url).await.unwrap();
+    assert_eq!(database.migrate().await.unwrap(), [""; 0]);
+    assert_eq!(registry.begin_read().await.unwrap().katalog_fingerprint().await.unwrap().as_deref(), Some("aa"));
+}
+
+#[tokio::test]
+async fn nodes_that_start_together_migrate_once() {
+    let empty = empty().await;
+    let start = || async {
+        let database = knutepunkt_storage::connect(&empty.url).await.unwrap();
+        database.migrate().await.unwrap().len()
+    };
+    let (a, b, c) = tokio::join!(start(), start(), start());
+    assert_eq!(a + b + c, query(&empty.url, "SELECT name FROM migration").await.len());
+}
+
+#[tokio::test]
+async fn database_with_an_unknown_migration_is_refused() {
+    let (_, empty) = registry().await;
+    sql(&empty.url, "INSERT INTO migration (name, statements) VALUES ('2999_01_01_future', 'SELECT 1')").await;
+    let database = knutepunkt_storage::connect(&empty.url).await.unwrap();
+    for refused in [database.registry().await.err(), database.migrate().await.err()] {
+        assert!(
+            matches!(&refused, Some(StorageError::UnknownMigration { name }) if name == "2999_01_01_future"),
+            "{refused:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn database_with_an_altered_migration_is_refused() {
+    let (_, empty) = registry().await;
+    sql(&empty.url, "UPDATE migration SET statements = statements || ' '").await;
+    let database = knutepunkt_storage::connect(&empty.url).await.unwrap();
+    for refused in [database.registry().await.err(), database.migrate().await.err()] {
+        assert!(matches!(&refused, Some(StorageError::AlteredMigration { name }) if name == FIRST), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn migration_that_fails_leaves_nothing() {
+    let empty = empty().await;
+    // In the way of one of the later tables.
+    sql(&empty.url, "CREATE TABLE audit_line (x INTEGER)").await;
+    let database = knutepunkt_storage::connect(&empty.url).await.unwrap();
+    assert!(matches!(database.migrate().await, Err(StorageError::Migration { name: FIRST, .. })));
+    sql(&empty.url, "DROP TABLE audit_line").await;
+    assert_eq!(database.migrate().await.unwrap(), [FIRST]);
+    assert!(database.registry().await.is_ok());
+}
+
+#[tokio::test]
+async fn what_was_committed_is_there_after_opening_again() {
+    let (registry, empty) = registry().await;
+    change(&*registry, "aa").await;
+    drop(registry);
+    let database = knutepunkt_storage::connect(&empty.url).await.unwrap();
+    let again = database.registry().await.unwrap();
+    assert_eq!(again.begin_read().await.unwrap().katalog_fingerprint().await.unwrap().as_deref(), Some("aa"));
+    drop(again);
+    database.close().await.unwrap();
+}
+
+#[tokio::test]
+async fn change_of_another_process_is_noticed() {
+    let (registry, empty) = registry().await;
+    let other = knutepunkt_storage::connect(&empty.url).await.unwrap().registry().await.unwrap();
+    let before = other.generation();
+    change(&*registry, "aa").await;
+    wait_until("the other one notices", || other.generation() > before).await;
+    assert_eq!(other.begin_read().await.unwrap().katalog_fingerprint().await.unwrap().as_deref(), Some("aa"));
+}
+
+#[tokio::test]
+async fn processes_on_one_database_take_turns() {
+    let (registry, empty) = registry().await;
+    let other = knutepunkt_storage::connect(&empty.url).await.unwrap().registry().await.unwrap();
+    change(&*registry, "0").await;
+    let count = |registry: std::sync::Arc<dyn Registry>| async move {
+        for _ in 0..10 {
+            let mut tx = registry.begin().await?;
+            let found = tx.katalog_fingerprint().await?;
+            let number: u32 = found.and_then(|text| text.parse().ok()).expect("a number was written");
+            tokio::task::yield_now().await;
+            tx.set_katalog_fingerprint(&(number + 1).to_string()).await?;
+            tx.commit().await?;
+        }
+        Ok::<_, RegistryError>(())
+    };
+    let (one, two) = tokio::join!(tokio::spawn(count(registry.clone())), tokio::spawn(count(other)));
+    one.unwrap().unwrap();
+    two.unwrap().unwrap();
+    assert_eq!(registry.begin_read().await.unwrap().katalog_fingerprint().await.unwrap().as_deref(), Some("20"));
+}
+
+#[tokio::test]
+async fn facts_are_not_kept_while_the_database_cannot_be_asked() {
+    let (registry, empty) = registry().await;
+    sql(&empty.url, "ALTER TABLE generation RENAME TO gone").await;
+    let before = registry.generation();
+    wait_until("the failure counts as a change", || registry.generation() > before).await;
+    let later = registry.generation();
+    wait_until("the next failure does too", || registry.generation() > later).await;
+}
+
+#[tokio::test]
+async fn sqlite_keeps_commits_through_power_loss_and_holds_references() {
+    if kind() != Kind::Sqlite {
+        return;
+    }
+    let (registry, empty) = registry().await;
+    change(&*registry, "aa").await;
+    assert_eq!(query(&empty.url, "PRAGMA journal_mode").await, ["wal"]);
+    assert_eq!(query(&empty.url, "PRAGMA integrity_check").await, ["ok"]);
+}
