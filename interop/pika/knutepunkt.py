@@ -1,5 +1,6 @@
 """A Knutepunkt to test against, and the few lines that turn a konto of it into something that sends over HTTP."""
 
+import contextlib
 import http.client
 import json
 import os
@@ -172,10 +173,12 @@ class Konto:
             "IntegrasjonPassord": self.konto["integrasjonPassord"],
             "Content-Type": f'multipart/form-data; boundary="{boundary}"',
         }
-        connection = connection or self.http()
-        connection.request("POST", "/fiks-io/api/v1/send", body, headers)
-        answer = connection.getresponse()
-        text = answer.read()
+        with contextlib.ExitStack() as own:
+            if connection is None:
+                connection = own.enter_context(contextlib.closing(self.http()))
+            connection.request("POST", "/fiks-io/api/v1/send", body, headers)
+            answer = connection.getresponse()
+            text = answer.read()
         if answer.status != 202:
             raise Refused(answer.status, text.decode())
         return json.loads(text)["meldingId"]

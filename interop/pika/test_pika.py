@@ -112,9 +112,9 @@ class Pika(unittest.TestCase):
             403, "ACCESS_REFUSED", lambda channel: channel.basic_consume(self.fagsystem.queue, lambda *_: None)
         )
 
-    def test_an_unknown_queue_is_refused_like_a_foreign_one(self):
+    def test_an_unknown_queue_is_not_found(self):
         queue = f"fiksio.konto.{uuid.uuid4()}"
-        self.assert_channel_closed(403, "ACCESS_REFUSED", lambda channel: channel.basic_consume(queue, lambda *_: None))
+        self.assert_channel_closed(404, "NOT_FOUND", lambda channel: channel.basic_consume(queue, lambda *_: None))
 
     def test_declaring_a_queue_is_refused(self):
         self.assert_channel_closed(403, "ACCESS_REFUSED", lambda channel: channel.queue_declare("mine"))
