@@ -89,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_token_is_forgotten_after_its_time_or_its_expiry() {
-        let cache = Cache::new(100, SignedDuration::from_secs(60));
+        let cache = Cache::new(100, SignedDuration::from_mins(1));
         cache.put([1; 32], token(120), at(0));
         cache.put([2; 32], token(30), at(0));
         assert_eq!(cache.get(&[1; 32], at(59)), Some(token(120)));
@@ -102,28 +102,28 @@ mod tests {
 
     #[test]
     fn an_expired_token_is_not_remembered() {
-        let cache = Cache::new(100, SignedDuration::from_secs(60));
+        let cache = Cache::new(100, SignedDuration::from_mins(1));
         cache.put([1; 32], token(0), at(0));
         assert_eq!(cache.len(), 0);
     }
 
     #[test]
     fn the_cache_never_grows_past_its_size_and_the_newest_is_kept() {
-        let cache = Cache::new(32, SignedDuration::from_secs(60));
+        let cache = Cache::new(32, SignedDuration::from_mins(1));
         for number in 0..5_000 {
             let key = fingerprint(&number.to_string());
             cache.put(key, token(120), at(0));
             assert_eq!(cache.get(&key, at(0)), Some(token(120)));
         }
         assert!(cache.len() <= 32, "{}", cache.len());
-        let none = Cache::new(0, SignedDuration::from_secs(60));
+        let none = Cache::new(0, SignedDuration::from_mins(1));
         none.put([1; 32], token(120), at(0));
         assert_eq!(none.len(), 0);
     }
 
     #[test]
     fn room_is_made_by_tokens_that_are_no_longer_good() {
-        let cache = Cache::new(SHARDS * 2, SignedDuration::from_secs(60));
+        let cache = Cache::new(SHARDS * 2, SignedDuration::from_mins(1));
         let key = |last: u8| {
             let mut key = [0; 32];
             key[31] = last;

@@ -83,7 +83,7 @@ impl Config {
             audience_required: false,
             leeway: SignedDuration::from_secs(10),
             max_token_bytes: 8 * 1024,
-            remember: SignedDuration::from_secs(60),
+            remember: SignedDuration::from_mins(1),
             remember_tokens: 16 * 1024,
             refresh_after: SignedDuration::from_mins(5),
             max_age: SignedDuration::from_mins(15),
@@ -115,7 +115,9 @@ pub(crate) fn is_loopback(url: &Url) -> bool {
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The issuer or the address of its keys is not one that keys may be fetched from.
-    #[error("use {0:?} for the keys of the token issuer: it must be an https address, or http on this machine")]
+    #[error(
+        "use {0:?} for the keys of the token issuer: it must be an https address, or http on this machine"
+    )]
     Address(String),
     /// Nothing would ever be accepted.
     #[error("verify tokens: no signature algorithm is accepted")]
@@ -139,10 +141,14 @@ mod tests {
     fn plain_http_is_for_this_machine_only() {
         let config = Config::new("https://maskinporten.no/");
         let may = |config: &Config, url: &str| config.may_fetch(&url.parse().unwrap());
-        for url in ["https://maskinporten.no/jwk", "http://localhost:1/", "http://127.0.0.9/", "http://[::1]:8080/"] {
+        for url in
+            ["https://maskinporten.no/jwk", "http://localhost:1/", "http://127.0.0.9/", "http://[::1]:8080/"]
+        {
             assert!(may(&config, url), "{url}");
         }
-        for url in ["http://maskinporten.no/", "http://localhost.example/", "http://10.0.0.1/", "ftp://localhost/"] {
+        for url in
+            ["http://maskinporten.no/", "http://localhost.example/", "http://10.0.0.1/", "ftp://localhost/"]
+        {
             assert!(!may(&config, url), "{url}");
         }
         assert!(may(&Config { danger_allow_plain_http: true, ..config }, "http://simulator:8080/"));

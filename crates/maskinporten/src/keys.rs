@@ -7,7 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use app::ports::TokenError;
 use aws_lc_rs::rsa::PublicKeyComponents;
 use aws_lc_rs::signature::{
-    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RsaParameters,
+    ParsedPublicKey, RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512,
+    RsaParameters,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -28,7 +29,12 @@ const MAX_KEYS: usize = 100;
 pub(crate) struct Key(Vec<(Algorithm, ParsedPublicKey)>);
 
 impl Key {
-    pub(crate) fn verify(&self, algorithm: Algorithm, input: &str, signature: &[u8]) -> Result<(), TokenError> {
+    pub(crate) fn verify(
+        &self,
+        algorithm: Algorithm,
+        input: &str,
+        signature: &[u8],
+    ) -> Result<(), TokenError> {
         let key = self.0.iter().find(|(of, _)| *of == algorithm);
         let (_, key) = key.ok_or_else(|| invalid("the key is meant for another signature algorithm"))?;
         key.verify_sig(input.as_bytes(), signature).map_err(|_| invalid("the signature does not fit"))
@@ -181,7 +187,11 @@ impl Keys {
     }
 
     async fn fetch(&self) -> Result<KeySet, FetchError> {
-        let address = if self.config.jwks_uri.is_empty() { self.discover().await? } else { self.config.jwks_uri.clone() };
+        let address = if self.config.jwks_uri.is_empty() {
+            self.discover().await?
+        } else {
+            self.config.jwks_uri.clone()
+        };
         parse_jwks(&self.get(&address).await?, &self.config.algorithms)
     }
 
@@ -192,9 +202,15 @@ impl Keys {
             issuer: String,
             jwks_uri: String,
         }
-        let address = format!("{}/.well-known/oauth-authorization-server", self.config.issuer.trim_end_matches('/'));
-        let metadata: Metadata = serde_json::from_slice(&self.get(&address).await?).map_err(FetchError::Metadata)?;
-        if metadata.issuer == self.config.issuer { Ok(metadata.jwks_uri) } else { Err(FetchError::OtherIssuer) }
+        let address =
+            format!("{}/.well-known/oauth-authorization-server", self.config.issuer.trim_end_matches('/'));
+        let metadata: Metadata =
+            serde_json::from_slice(&self.get(&address).await?).map_err(FetchError::Metadata)?;
+        if metadata.issuer == self.config.issuer {
+            Ok(metadata.jwks_uri)
+        } else {
+            Err(FetchError::OtherIssuer)
+        }
     }
 
     async fn get(&self, address: &str) -> Result<Vec<u8>, FetchError> {
@@ -222,7 +238,9 @@ impl State {
     fn plan(&self, kid: &str, now: Timestamp, config: &Config) -> Plan {
         let Some((set, fetched)) = &self.set else {
             return match &self.error {
-                Some(error) if is_within(self.attempted, now, FIRST_RETRY) => Plan::Refuse(unavailable(error)),
+                Some(error) if is_within(self.attempted, now, FIRST_RETRY) => {
+                    Plan::Refuse(unavailable(error))
+                }
                 _ => Plan::Fetch(Cause::Missing),
             };
         };
@@ -268,7 +286,8 @@ fn parse_jwks(body: &[u8], accepted: &[Algorithm]) -> Result<KeySet, FetchError>
         keys: Vec<serde_json::Value>,
     }
     let jwks: Jwks = serde_json::from_slice(body).map_err(FetchError::Jwks)?;
-    let set: KeySet = jwks.keys.into_iter().take(MAX_KEYS).filter_map(|jwk| usable_key(jwk, accepted)).collect();
+    let set: KeySet =
+        jwks.keys.into_iter().take(MAX_KEYS).filter_map(|jwk| usable_key(jwk, accepted)).collect();
     if set.is_empty() { Err(FetchError::NoKeys) } else { Ok(set) }
 }
 
@@ -363,7 +382,9 @@ mod tests {
     #[test]
     fn a_key_serves_the_algorithm_it_names_and_those_accepted() {
         let algorithms = |jwk, accepted: &[Algorithm]| -> Vec<Algorithm> {
-            usable_key(jwk, accepted).map(|(_, key)| key.0.iter().map(|(algorithm, _)| *algorithm).collect()).unwrap_or_default()
+            usable_key(jwk, accepted)
+                .map(|(_, key)| key.0.iter().map(|(algorithm, _)| *algorithm).collect())
+                .unwrap_or_default()
         };
         assert_eq!(algorithms(jwk(|_| {}), &Algorithm::ALL), [Algorithm::Rs256]);
         assert_eq!(algorithms(jwk(|jwk| drop(jwk.remove("alg"))), &Algorithm::ALL), Algorithm::ALL);

@@ -26,7 +26,9 @@ pub(crate) struct Unverified<'a> {
 /// Takes a token of bounded length apart; the signature algorithm is judged before anything else is read.
 pub(crate) fn parse<'a>(token: &'a str, config: &Config) -> Result<Unverified<'a>, TokenError> {
     let mut parts = token.split('.');
-    let (Some(header), Some(claims), Some(signature), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some(header), Some(claims), Some(signature), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return Err(invalid("not three parts divided by full stops"));
     };
     let header = object(header).ok_or_else(|| invalid("the header is not base64url of a JSON object"))?;
@@ -39,7 +41,8 @@ pub(crate) fn parse<'a>(token: &'a str, config: &Config) -> Result<Unverified<'a
     }
     let kid = header.get("kid").and_then(Value::as_str).filter(|kid| !kid.is_empty());
     let kid = kid.ok_or_else(|| invalid("the header has no kid"))?.to_owned();
-    let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| invalid("the signature is not base64url"))?;
+    let signature =
+        URL_SAFE_NO_PAD.decode(signature).map_err(|_| invalid("the signature is not base64url"))?;
     let input = &token[..token.rfind('.').unwrap_or_default()];
     Ok(Unverified { algorithm, kid, input, claims, signature })
 }
@@ -49,8 +52,13 @@ fn object(part: &str) -> Option<Map<String, Value>> {
 }
 
 /// Judges the claims of a token whose signature is good.
-pub(crate) fn check(token: &Unverified<'_>, config: &Config, now: Timestamp) -> Result<VerifiedToken, TokenError> {
-    let claims = object(token.claims).ok_or_else(|| invalid("the claims are not base64url of a JSON object"))?;
+pub(crate) fn check(
+    token: &Unverified<'_>,
+    config: &Config,
+    now: Timestamp,
+) -> Result<VerifiedToken, TokenError> {
+    let claims =
+        object(token.claims).ok_or_else(|| invalid("the claims are not base64url of a JSON object"))?;
     if claims.get("iss").and_then(Value::as_str) != Some(&config.issuer) {
         return Err(invalid("the issuer is not the one that is configured"));
     }
@@ -61,7 +69,9 @@ pub(crate) fn check(token: &Unverified<'_>, config: &Config, now: Timestamp) -> 
     }
     check_audience(claims.get("aud"), config)?;
     let consumer = consumer(&claims)?;
-    if let Some(supplier) = claims.get("supplier").and_then(|supplier| supplier.get("ID")).and_then(Value::as_str) {
+    if let Some(supplier) =
+        claims.get("supplier").and_then(|supplier| supplier.get("ID")).and_then(Value::as_str)
+    {
         tracing::info!(consumer = %consumer, supplier = ?supplier, "a supplier uses a token on behalf of the consumer");
     }
     Ok(VerifiedToken { consumer, expires })
@@ -69,14 +79,23 @@ pub(crate) fn check(token: &Unverified<'_>, config: &Config, now: Timestamp) -> 
 
 /// Checks `exp`, `iat` and `nbf`, whole numbers or not, and tells when the token expires.
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of any Timestamp are below 2^53")]
-#[expect(clippy::cast_possible_truncation, reason = "a cast from float saturates, and what is no time is refused")]
-fn check_times(claims: &Map<String, Value>, config: &Config, now: Timestamp) -> Result<Timestamp, TokenError> {
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a cast from float saturates, and what is no time is refused"
+)]
+fn check_times(
+    claims: &Map<String, Value>,
+    config: &Config,
+    now: Timestamp,
+) -> Result<Timestamp, TokenError> {
     let now = now.as_millisecond() as f64 / 1000.0;
     let leeway = config.leeway.as_secs_f64();
     let time = |name: &str| match claims.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => {
-            let seconds = value.as_f64().ok_or_else(|| TokenError::Invalid { reason: format!("{name} is not a number") })?;
+            let seconds = value
+                .as_f64()
+                .ok_or_else(|| TokenError::Invalid { reason: format!("{name} is not a number") })?;
             Ok(Some(seconds))
         }
     };

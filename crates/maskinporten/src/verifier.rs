@@ -57,10 +57,13 @@ fn http_client(config: &Config, url: &Url) -> Result<reqwest::Client, ConfigErro
     if rustls::crypto::CryptoProvider::get_default().is_none() {
         return Err(ConfigError::NoCryptoProvider);
     }
-    let mut builder =
-        reqwest::Client::builder().timeout(config.timeout).connect_timeout(config.timeout).redirect(Policy::none());
+    let mut builder = reqwest::Client::builder()
+        .timeout(config.timeout)
+        .connect_timeout(config.timeout)
+        .redirect(Policy::none());
     if let Some(pem) = &config.root_certificates {
-        builder = builder.tls_certs_only(reqwest::Certificate::from_pem_bundle(pem).map_err(ConfigError::HttpClient)?);
+        builder = builder
+            .tls_certs_only(reqwest::Certificate::from_pem_bundle(pem).map_err(ConfigError::HttpClient)?);
     } else if url.scheme() == "http" {
         // The certificates of the system are not needed, and reading them takes time.
         builder = builder.tls_certs_only([]);
@@ -76,7 +79,9 @@ impl TokenVerifier for MaskinportenVerifier {
     async fn verify(&self, token: &str, now: Timestamp) -> Result<VerifiedToken, TokenError> {
         // Before the token is hashed, so that no long one costs anything.
         if token.len() > self.config.max_token_bytes {
-            return Err(TokenError::Invalid { reason: format!("longer than {} bytes", self.config.max_token_bytes) });
+            return Err(TokenError::Invalid {
+                reason: format!("longer than {} bytes", self.config.max_token_bytes),
+            });
         }
         let fingerprint = fingerprint(token);
         if let Some(verified) = self.cache.get(&fingerprint, now) {

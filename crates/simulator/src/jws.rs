@@ -2,8 +2,8 @@
 
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
-    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384,
-    RSA_PKCS1_SHA512, RsaEncoding, RsaKeyPair, RsaParameters, UnparsedPublicKey,
+    RSA_PKCS1_2048_8192_SHA256, RSA_PKCS1_2048_8192_SHA384, RSA_PKCS1_2048_8192_SHA512, RSA_PKCS1_SHA256,
+    RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RsaEncoding, RsaKeyPair, RsaParameters, UnparsedPublicKey,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -94,5 +94,10 @@ pub(crate) fn parse(text: &str) -> Option<Unverified<'_>> {
         return None;
     }
     let object = |part: &str| serde_json::from_slice::<Map<String, Value>>(&decode(part)?).ok();
-    Some(Unverified { header: object(header)?, claims: object(claims)?, input, signature: decode(signature)? })
+    Some(Unverified {
+        header: object(header)?,
+        claims: object(claims)?,
+        input,
+        signature: decode(signature)?,
+    })
 }

@@ -8,9 +8,16 @@ use super::{CaError, KeyedCertificate};
 pub const TRUSTSTORE_PASSWORD: &str = "changeit";
 
 pub(super) fn key_store(keyed: &KeyedCertificate, alias: &str, password: &str) -> Result<Vec<u8>, CaError> {
-    let chain = keyed.chain_der().map(Certificate::from_der).collect::<Result<Vec<_>, _>>().map_err(CaError::KeyStore)?;
+    let chain = keyed
+        .chain_der()
+        .map(Certificate::from_der)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(CaError::KeyStore)?;
     let mut store = KeyStore::new();
-    store.add_entry(alias, KeyStoreEntry::PrivateKeyChain(PrivateKeyChain::new(&keyed.key, alias.as_bytes(), chain)));
+    store.add_entry(
+        alias,
+        KeyStoreEntry::PrivateKeyChain(PrivateKeyChain::new(&keyed.key, alias.as_bytes(), chain)),
+    );
     store.writer(password).write().map_err(CaError::KeyStore)
 }
 
@@ -24,7 +31,10 @@ pub(super) fn key_store(keyed: &KeyedCertificate, alias: &str, password: &str) -
 pub fn truststore(certificates: &[(&str, &[u8])], password: &str) -> Result<Vec<u8>, CaError> {
     let mut store = KeyStore::new();
     for (alias, der) in certificates {
-        store.add_entry(alias, KeyStoreEntry::Certificate(Certificate::from_der(der).map_err(CaError::KeyStore)?));
+        store.add_entry(
+            alias,
+            KeyStoreEntry::Certificate(Certificate::from_der(der).map_err(CaError::KeyStore)?),
+        );
     }
     store.writer(password).write().map_err(CaError::KeyStore)
 }

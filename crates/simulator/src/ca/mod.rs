@@ -16,14 +16,15 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize, string::PrintableString,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, DnValue, ExtendedKeyUsagePurpose, IsCa,
+    Issuer, KeyPair, KeyUsagePurpose, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, RsaKeySize,
+    string::PrintableString,
 };
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use crate::files::{self, Access};
 
-pub use keystore::{truststore, TRUSTSTORE_PASSWORD};
+pub use keystore::{TRUSTSTORE_PASSWORD, truststore};
 pub use order::{Flaw, RsaBits, Usage, Virksomhetssertifikat};
 
 const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -45,7 +46,9 @@ pub enum CaError {
         source: io::Error,
     },
     /// What stands in a file is not the key or certificate it should be.
-    #[error("read {path}: it holds no usable key or certificate; remove the folder to have a new authority made")]
+    #[error(
+        "read {path}: it holds no usable key or certificate; remove the folder to have a new authority made"
+    )]
     Content {
         /// Which one.
         path: PathBuf,
@@ -110,7 +113,8 @@ impl TestCa {
         }
         let key_path = folder.join("issuing.key.pem");
         let key = KeyPair::from_pem(&read(&key_path)?).map_err(|_| CaError::Content { path: key_path })?;
-        let issuer = Issuer::from_ca_cert_der(&certificate.as_slice().into(), key).map_err(|_| CaError::Content { path })?;
+        let issuer = Issuer::from_ca_cert_der(&certificate.as_slice().into(), key)
+            .map_err(|_| CaError::Content { path })?;
         Ok(Self { folder, root, issuing: Authority { certificate, issuer } })
     }
 
@@ -125,7 +129,11 @@ impl TestCa {
         let trusted = truststore(&[("knutepunkt-test-root", &root.certificate)], TRUSTSTORE_PASSWORD)?;
         write(&folder.join("truststore.p12"), &trusted, Access::Public)?;
         for (name, authority) in [("root", &root), ("issuing", &issuing)] {
-            write(&folder.join(format!("{name}.pem")), certificate_pem(&authority.certificate).as_bytes(), Access::Public)?;
+            write(
+                &folder.join(format!("{name}.pem")),
+                certificate_pem(&authority.certificate).as_bytes(),
+                Access::Public,
+            )?;
         }
         Ok(Self { folder, root: root.certificate, issuing })
     }
@@ -159,7 +167,11 @@ impl TestCa {
     ///
     /// # Errors
     /// [`CaError::Orgnr`] unless the order has nine digits; [`CaError::Name`] and [`CaError::Issue`] for the rest.
-    pub fn virksomhetssertifikat(&self, order: &Virksomhetssertifikat, now: Timestamp) -> Result<KeyedCertificate, CaError> {
+    pub fn virksomhetssertifikat(
+        &self,
+        order: &Virksomhetssertifikat,
+        now: Timestamp,
+    ) -> Result<KeyedCertificate, CaError> {
         let params = order.params(now)?;
         let key = rsa_key(order.bits)?;
         if order.flaw == Some(Flaw::OtherCa) {
@@ -252,7 +264,8 @@ impl Authority {
             (DnType::OrganizationName, "Knutepunkt, kun til test"),
             (DnType::CommonName, name),
         ]);
-        params.is_ca = IsCa::Ca(above.map_or(BasicConstraints::Unconstrained, |_| BasicConstraints::Constrained(0)));
+        params.is_ca =
+            IsCa::Ca(above.map_or(BasicConstraints::Unconstrained, |_| BasicConstraints::Constrained(0)));
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = rsa_key(RsaBits::B2048)?;
         let certificate = match above {
@@ -266,11 +279,19 @@ impl Authority {
         Ok(Self { certificate: certificate.der().to_vec(), issuer: Issuer::new(params, key) })
     }
 
-    fn issue(&self, params: &CertificateParams, key: &KeyPair, above: &[&[u8]]) -> Result<KeyedCertificate, CaError> {
+    fn issue(
+        &self,
+        params: &CertificateParams,
+        key: &KeyPair,
+        above: &[&[u8]],
+    ) -> Result<KeyedCertificate, CaError> {
         let mut params = params.clone();
         params.use_authority_key_identifier_extension = true;
         let certificate = params.signed_by(key, &self.issuer).map_err(CaError::Issue)?;
-        let issuers = std::iter::once(self.certificate.as_slice()).chain(above.iter().copied()).map(<[u8]>::to_vec).collect();
+        let issuers = std::iter::once(self.certificate.as_slice())
+            .chain(above.iter().copied())
+            .map(<[u8]>::to_vec)
+            .collect();
         Ok(KeyedCertificate { key: key.serialize_der(), leaf: certificate.der().to_vec(), issuers })
     }
 }
@@ -372,7 +393,8 @@ impl KeyedCertificate {
 fn certifies(certificate: &[u8], key: &[u8]) -> bool {
     use rcgen::PublicKeyData as _;
     let Ok((_, certificate)) = X509Certificate::from_der(certificate) else { return false };
-    KeyPair::try_from(key).is_ok_and(|key| key.der_bytes() == certificate.public_key().subject_public_key.data.as_ref())
+    KeyPair::try_from(key)
+        .is_ok_and(|key| key.der_bytes() == certificate.public_key().subject_public_key.data.as_ref())
 }
 
 fn valid_until(certificate: &[u8]) -> Option<Timestamp> {
@@ -401,7 +423,8 @@ fn distinguished_name(parts: &[(DnType, &str)]) -> DistinguishedName {
     let mut name = DistinguishedName::new();
     for (kind, text) in parts {
         // Country and serialNumber are PrintableString by X.520; the rest may hold æ, ø and å.
-        let printable = matches!(kind, DnType::CountryName) || *kind == DnType::CustomDnType(order::SERIAL_NUMBER.to_vec());
+        let printable = matches!(kind, DnType::CountryName)
+            || *kind == DnType::CustomDnType(order::SERIAL_NUMBER.to_vec());
         let value = match PrintableString::try_from(*text) {
             Ok(value) if printable => DnValue::PrintableString(value),
             _ => DnValue::Utf8String((*text).to_owned()),

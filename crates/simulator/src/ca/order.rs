@@ -13,9 +13,11 @@ const ORGANIZATION_IDENTIFIER: &[u64] = &[2, 5, 4, 97];
 /// `certificatePolicies`, 2.5.29.32.
 const CERTIFICATE_POLICIES: &[u64] = &[2, 5, 29, 32];
 /// `SEQUENCE { SEQUENCE { OBJECT IDENTIFIER 2.16.578.1.1.1.1.100 } }`: the policy of Digdir's test generator.
-const TEST_POLICY: &[u8] = &[0x30, 0x0c, 0x30, 0x0a, 0x06, 0x08, 0x60, 0x84, 0x42, 0x01, 0x01, 0x01, 0x01, 0x64];
+const TEST_POLICY: &[u8] =
+    &[0x30, 0x0c, 0x30, 0x0a, 0x06, 0x08, 0x60, 0x84, 0x42, 0x01, 0x01, 0x01, 0x01, 0x64];
 /// The same with 2.16.578.1.1.1.1.101, which nobody lists.
-const UNKNOWN_POLICY: &[u8] = &[0x30, 0x0c, 0x30, 0x0a, 0x06, 0x08, 0x60, 0x84, 0x42, 0x01, 0x01, 0x01, 0x01, 0x65];
+const UNKNOWN_POLICY: &[u8] =
+    &[0x30, 0x0c, 0x30, 0x0a, 0x06, 0x08, 0x60, 0x84, 0x42, 0x01, 0x01, 0x01, 0x01, 0x65];
 
 /// Size of an RSA key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,7 +75,13 @@ pub struct Virksomhetssertifikat {
 impl Virksomhetssertifikat {
     /// For the organisation `navn` with organisasjonsnummer `orgnr` (nine digits).
     pub fn new(orgnr: impl Into<String>, navn: impl Into<String>) -> Self {
-        Self { orgnr: orgnr.into(), navn: navn.into(), usage: Usage::default(), bits: RsaBits::default(), flaw: None }
+        Self {
+            orgnr: orgnr.into(),
+            navn: navn.into(),
+            usage: Usage::default(),
+            bits: RsaBits::default(),
+            flaw: None,
+        }
     }
 
     /// For one usage only.
@@ -131,7 +139,8 @@ impl Virksomhetssertifikat {
             Usage::Crypt => vec![KeyUsagePurpose::KeyEncipherment, KeyUsagePurpose::DataEncipherment],
         };
         let policy = if self.flaw == Some(Flaw::WrongPolicy) { UNKNOWN_POLICY } else { TEST_POLICY };
-        params.custom_extensions = vec![CustomExtension::from_oid_content(CERTIFICATE_POLICIES, policy.to_vec())];
+        params.custom_extensions =
+            vec![CustomExtension::from_oid_content(CERTIFICATE_POLICIES, policy.to_vec())];
         Ok(params)
     }
 }

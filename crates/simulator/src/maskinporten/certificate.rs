@@ -3,9 +3,9 @@
 //! Source: Digdir's certificate validator and test certificate generator, and the SEID 2.0 profile.
 
 use jiff::Timestamp;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 use x509_parser::extensions::ParsedExtension;
 use x509_parser::oid_registry::Oid;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
 
 use super::CertificateCheck;
 use crate::jws::{self, Alg};
@@ -72,7 +72,12 @@ impl<'a> Certificate<'a> {
             "1.2.840.113549.1.1.13" => Alg::Rs512,
             _ => return false,
         };
-        jws::is_signed_by(issuer.public_key(), alg, self.0.tbs_certificate.as_ref(), &self.0.signature_value.data)
+        jws::is_signed_by(
+            issuer.public_key(),
+            alg,
+            self.0.tbs_certificate.as_ref(),
+            &self.0.signature_value.data,
+        )
     }
 }
 
@@ -91,7 +96,11 @@ fn organization_name(value: &str) -> Option<&str> {
 }
 
 /// Checks time, chain and profile as far as `checks` asks.
-pub(super) fn check(certificate: &Certificate<'_>, checks: &CertificateCheck, now: Timestamp) -> Result<(), &'static str> {
+pub(super) fn check(
+    certificate: &Certificate<'_>,
+    checks: &CertificateCheck,
+    now: Timestamp,
+) -> Result<(), &'static str> {
     if !certificate.is_valid_at(now) {
         return Err("it has expired or is not yet valid");
     }
@@ -108,12 +117,16 @@ pub(super) fn check(certificate: &Certificate<'_>, checks: &CertificateCheck, no
 /// Follows the issuers from the leaf to a self-signed root among `authorities`.
 fn check_chain(leaf: &Certificate<'_>, authorities: &[Vec<u8>], now: Timestamp) -> Result<(), &'static str> {
     const UNTRUSTED: &str = "it does not come from an authority that is trusted here";
-    let authorities: Vec<Certificate<'_>> = authorities.iter().filter_map(|der| Certificate::parse(der)).collect();
+    let authorities: Vec<Certificate<'_>> =
+        authorities.iter().filter_map(|der| Certificate::parse(der)).collect();
     let mut current = leaf;
     for _ in 0..MAX_CHAIN {
         let issuer = authorities
             .iter()
-            .find(|authority| authority.0.subject().as_raw() == current.0.issuer().as_raw() && current.is_signed_by(authority))
+            .find(|authority| {
+                authority.0.subject().as_raw() == current.0.issuer().as_raw()
+                    && current.is_signed_by(authority)
+            })
             .ok_or(UNTRUSTED)?;
         if !issuer.0.is_ca() {
             return Err("its issuer is no certificate authority");
@@ -131,14 +144,18 @@ fn check_chain(leaf: &Certificate<'_>, authorities: &[Vec<u8>], now: Timestamp) 
 
 fn check_profile(certificate: &X509Certificate<'_>) -> Result<(), &'static str> {
     let critical_known = |oid: &Oid<'_>| matches!(oid.to_id_string().as_str(), "2.5.29.15" | "2.5.29.19");
-    if certificate.extensions().iter().any(|extension| extension.critical && !critical_known(&extension.oid)) {
+    if certificate.extensions().iter().any(|extension| extension.critical && !critical_known(&extension.oid))
+    {
         return Err("it has an unknown critical extension");
     }
-    let usage = certificate.key_usage().map_err(|_| "its key usage cannot be read")?.ok_or("it has no key usage")?;
+    let usage =
+        certificate.key_usage().map_err(|_| "its key usage cannot be read")?.ok_or("it has no key usage")?;
     if !usage.value.digital_signature() && !usage.value.non_repudiation() {
         return Err("its key usage is neither digitalSignature nor nonRepudiation");
     }
-    let known = |policy: &str| POLICIES.contains(&policy) || POLICY_PREFIXES.iter().any(|prefix| policy.starts_with(prefix));
+    let known = |policy: &str| {
+        POLICIES.contains(&policy) || POLICY_PREFIXES.iter().any(|prefix| policy.starts_with(prefix))
+    };
     let policy = certificate.extensions().iter().any(|extension| match extension.parsed_extension() {
         ParsedExtension::CertificatePolicies(policies) => {
             policies.iter().any(|policy| known(&policy.policy_id.to_id_string()))
@@ -157,7 +174,16 @@ mod tests {
         assert_eq!(organization_name("KS - 971032146"), Some("971032146"));
         assert_eq!(organization_name("KS-971032146"), Some("971032146"));
         assert_eq!(organization_name("Ås kommune –- 971032146"), Some("971032146"));
-        for name in ["971032146", "-971032146", "KS 971032146", "KS - 1971032146", "KS - 97103214", "KS - x971032146", "æøå", ""] {
+        for name in [
+            "971032146",
+            "-971032146",
+            "KS 971032146",
+            "KS - 1971032146",
+            "KS - 97103214",
+            "KS - x971032146",
+            "æøå",
+            "",
+        ] {
             assert_eq!(organization_name(name), None, "{name}");
         }
     }

@@ -29,7 +29,8 @@ async fn ail(State(simulator): State<Simulator>, request: Request, next: Next) -
     match simulator.fault() {
         Fault::None => {}
         Fault::Unavailable => {
-            return (StatusCode::SERVICE_UNAVAILABLE, "the simulator was told to be unavailable\n").into_response();
+            return (StatusCode::SERVICE_UNAVAILABLE, "the simulator was told to be unavailable\n")
+                .into_response();
         }
         Fault::Slow(delay) => tokio::time::sleep(delay).await,
     }
@@ -57,7 +58,11 @@ async fn token(State(simulator): State<Simulator>, body: Bytes) -> Response {
     match grant::token(&simulator, &body) {
         Ok(answer) => ([(header::CACHE_CONTROL, "no-store")], Json(answer)).into_response(),
         Err(refusal) => {
-            tracing::info!(code = refusal.code, reason = refusal.text, "the Maskinporten simulator refused a grant");
+            tracing::info!(
+                code = refusal.code,
+                reason = refusal.text,
+                "the Maskinporten simulator refused a grant"
+            );
             refusal.into_response()
         }
     }

@@ -39,14 +39,16 @@ fn invalid_grant(code: &'static str, text: impl Into<String>) -> Refusal {
 pub(super) fn token(simulator: &Simulator, body: &[u8]) -> Result<TokenResponse, Refusal> {
     let now = simulator.now();
     let assertion = read_form(body)?;
-    let jwt = jws::parse(&assertion)
-        .ok_or_else(|| refuse("invalid_request", "MP-010", "assertion is not a JWT of three base64url parts"))?;
+    let jwt = jws::parse(&assertion).ok_or_else(|| {
+        refuse("invalid_request", "MP-010", "assertion is not a JWT of three base64url parts")
+    })?;
     let alg = jwt.header.get("alg").and_then(Value::as_str).and_then(Alg::from_name);
     let alg = alg.ok_or_else(|| invalid_grant("MP-124", "alg must be RS256, RS384 or RS512"))?;
 
     let client_id = text_claim(&jwt.claims, "iss")?;
-    let klient =
-        simulator.klient(client_id).ok_or_else(|| invalid_grant("MP-100", "iss is not the id of a registered client"))?;
+    let klient = simulator
+        .klient(client_id)
+        .ok_or_else(|| invalid_grant("MP-100", "iss is not the id of a registered client"))?;
     let own = authenticate(simulator, &klient, &jwt, alg, now)?;
     check_audience(simulator, &jwt.claims)?;
     let expires = check_times(simulator, &jwt.claims, now)?;
@@ -94,7 +96,13 @@ fn read_form(body: &[u8]) -> Result<String, Refusal> {
     }
     match grant_type.as_deref() {
         Some(GRANT_TYPE) => {}
-        Some(_) => return Err(refuse("unsupported_grant_type", "MP-010", format!("grant_type must be {GRANT_TYPE}"))),
+        Some(_) => {
+            return Err(refuse(
+                "unsupported_grant_type",
+                "MP-010",
+                format!("grant_type must be {GRANT_TYPE}"),
+            ));
+        }
         None => return Err(refuse("invalid_request", "MP-010", "grant_type is missing")),
     }
     assertion.ok_or_else(|| refuse("invalid_request", "MP-010", "assertion is missing"))
@@ -102,7 +110,9 @@ fn read_form(body: &[u8]) -> Result<String, Refusal> {
 
 fn text_claim<'a>(claims: &'a Map<String, Value>, name: &str) -> Result<&'a str, Refusal> {
     let claim = claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    claim.ok_or_else(|| refuse("invalid_request", "MP-010", format!("the claim {name} is missing or not a string")))
+    claim.ok_or_else(|| {
+        refuse("invalid_request", "MP-010", format!("the claim {name} is missing or not a string"))
+    })
 }
 
 /// Who signed the grant.
@@ -129,19 +139,26 @@ fn authenticate(
         let strict = matches!(checks, CertificateCheck::Strict(_));
         let orgnr = certificate.orgnr(strict).map_err(bad_certificate)?;
         if klient.orgnr.as_ref().is_some_and(|registered| *registered != orgnr) {
-            return Err(invalid_grant("MP-122", "the organisasjonsnummer of the certificate is not that of the client"));
+            return Err(invalid_grant(
+                "MP-122",
+                "the organisasjonsnummer of the certificate is not that of the client",
+            ));
         }
         Authenticated { orgnr, method: "virksomhetssertifikat" }
     } else {
         let kid = jwt.header.get("kid").and_then(Value::as_str);
         let kid = kid.ok_or_else(|| invalid_grant("MP-120", "the header has neither x5c nor kid"))?;
-        let key = klient.keys.get(kid).ok_or_else(|| invalid_grant("MP-124", "kid is not registered to the client"))?;
+        let key = klient
+            .keys
+            .get(kid)
+            .ok_or_else(|| invalid_grant("MP-124", "kid is not registered to the client"))?;
         if key.expires.is_some_and(|expires| expires <= now) {
             return Err(invalid_grant("MP-121", "the registered key has expired"));
         }
         check_signature(&key.public_key, alg, jwt)?;
         let orgnr = klient.orgnr.clone();
-        let orgnr = orgnr.ok_or_else(|| invalid_grant("MP-122", "no organisasjonsnummer is registered to the client"))?;
+        let orgnr = orgnr
+            .ok_or_else(|| invalid_grant("MP-122", "no organisasjonsnummer is registered to the client"))?;
         Authenticated { orgnr, method: "private_key_jwt" }
     };
     if orgnr::is_valid(&authenticated.orgnr) {
@@ -153,7 +170,10 @@ fn authenticate(
 
 fn first_certificate(x5c: &Value) -> Result<Vec<u8>, Refusal> {
     let wrong = || invalid_grant("MP-123", "x5c must be an array of base64 strings");
-    let chain = x5c.as_array().filter(|chain| !chain.is_empty() && chain.iter().all(Value::is_string)).ok_or_else(wrong)?;
+    let chain = x5c
+        .as_array()
+        .filter(|chain| !chain.is_empty() && chain.iter().all(Value::is_string))
+        .ok_or_else(wrong)?;
     let leaf = chain.first().and_then(Value::as_str).ok_or_else(wrong)?;
     STANDARD.decode(leaf).map_err(|_| wrong())
 }
@@ -173,7 +193,8 @@ fn check_signature(public_key: &[u8], alg: Alg, jwt: &Unverified<'_>) -> Result<
 /// The audience is the issuer; the slash at its end may be missing.
 fn check_audience(simulator: &Simulator, claims: &Map<String, Value>) -> Result<(), Refusal> {
     let issuer = simulator.issuer().trim_end_matches('/');
-    let is_issuer = |value: &Value| value.as_str().is_some_and(|aud| aud.strip_suffix('/').unwrap_or(aud) == issuer);
+    let is_issuer =
+        |value: &Value| value.as_str().is_some_and(|aud| aud.strip_suffix('/').unwrap_or(aud) == issuer);
     let fits = match claims.get("aud") {
         Some(Value::Array(all)) => all.iter().any(is_issuer),
         Some(one) => is_issuer(one),
@@ -185,10 +206,16 @@ fn check_audience(simulator: &Simulator, claims: &Map<String, Value>) -> Result<
 /// Checks `iat` and `exp`, which may be floats as .NET writes them, and tells when the grant expires.
 #[expect(clippy::cast_precision_loss, reason = "times of today in seconds are far below 2^52")]
 #[expect(clippy::cast_possible_truncation, reason = "the value is known to lie near the present")]
-fn check_times(simulator: &Simulator, claims: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, Refusal> {
+fn check_times(
+    simulator: &Simulator,
+    claims: &Map<String, Value>,
+    now: Timestamp,
+) -> Result<Timestamp, Refusal> {
     let seconds = |name: &str| {
         let value = claims.get(name).and_then(Value::as_f64);
-        value.ok_or_else(|| refuse("invalid_request", "MP-010", format!("the claim {name} is missing or not a number")))
+        value.ok_or_else(|| {
+            refuse("invalid_request", "MP-010", format!("the claim {name} is missing or not a number"))
+        })
     };
     let (issued, expires) = (seconds("iat")?, seconds("exp")?);
     let now = now.as_millisecond() as f64 / 1000.0;
@@ -227,10 +254,13 @@ fn granted_scopes(klient: &Klient, claims: &Map<String, Value>) -> Result<String
 
 /// The organisation that the token is for: that of `consumer_org` when the client may act for it.
 fn consumer(klient: &Klient, own: &str, claims: &Map<String, Value>) -> Result<String, Refusal> {
-    let Some(consumer) = claims.get("consumer_org").filter(|consumer| !consumer.is_null()) else { return Ok(own.to_owned()) };
+    let Some(consumer) = claims.get("consumer_org").filter(|consumer| !consumer.is_null()) else {
+        return Ok(own.to_owned());
+    };
     let consumer = consumer.as_str().filter(|text| orgnr::is_valid(text));
-    let consumer =
-        consumer.ok_or_else(|| refuse("invalid_request", "MP-010", "consumer_org is not a valid organisasjonsnummer"))?;
+    let consumer = consumer.ok_or_else(|| {
+        refuse("invalid_request", "MP-010", "consumer_org is not a valid organisasjonsnummer")
+    })?;
     let may = consumer == own
         || match &klient.acts_for {
             ActsFor::Itself => false,
@@ -248,10 +278,14 @@ fn audience(claims: &Map<String, Value>) -> Result<Value, Refusal> {
     match claims.get("resource") {
         None | Some(Value::Null) => Ok(Value::from("unspecified")),
         Some(one @ Value::String(_)) => Ok(one.clone()),
-        Some(Value::Array(all)) if !all.is_empty() && all.iter().all(Value::is_string) => match all.as_slice() {
-            [one] => Ok(one.clone()),
-            _ => Ok(Value::Array(all.clone())),
-        },
-        Some(_) => Err(refuse("invalid_request", "MP-010", "resource must be a string or an array of strings")),
+        Some(Value::Array(all)) if !all.is_empty() && all.iter().all(Value::is_string) => {
+            match all.as_slice() {
+                [one] => Ok(one.clone()),
+                _ => Ok(Value::Array(all.clone())),
+            }
+        }
+        Some(_) => {
+            Err(refuse("invalid_request", "MP-010", "resource must be a string or an array of strings"))
+        }
     }
 }

@@ -60,7 +60,10 @@ pub(super) struct Key {
 
 impl fmt::Debug for SigningKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SigningKeys").field("bits", &self.bits).field("path", &self.path).finish_non_exhaustive()
+        f.debug_struct("SigningKeys")
+            .field("bits", &self.bits)
+            .field("path", &self.path)
+            .finish_non_exhaustive()
     }
 }
 
@@ -130,7 +133,8 @@ impl Ring {
     }
 
     fn from_pem(text: &str) -> Option<Self> {
-        let mut keys = pem::parse_many(text).ok()?.into_iter().map(|block| Key::from_pkcs8(block.into_contents()));
+        let mut keys =
+            pem::parse_many(text).ok()?.into_iter().map(|block| Key::from_pkcs8(block.into_contents()));
         let (current, next) = (keys.next()??, keys.next()??);
         let former = match keys.next() {
             Some(key) => Some(key?),
@@ -140,7 +144,8 @@ impl Ring {
     }
 
     fn keep(&self, path: &Path) -> Result<(), KeysError> {
-        let blocks: Vec<pem::Pem> = self.iter().map(|key| pem::Pem::new("PRIVATE KEY", key.pkcs8.clone())).collect();
+        let blocks: Vec<pem::Pem> =
+            self.iter().map(|key| pem::Pem::new("PRIVATE KEY", key.pkcs8.clone())).collect();
         files::write(path, pem::encode_many(&blocks).as_bytes(), Access::Private)
             .map_err(|source| KeysError::File { path: path.to_owned(), source })
     }

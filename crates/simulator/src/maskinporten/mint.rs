@@ -142,36 +142,7 @@ impl Simulator {
                 let key = foreign_key();
                 sign(&key, &key.kid, order, &claims)
             }
-            _ => self.inner.keys.with_current(|key| self.sign_or_forge(key, order, &claims)),
-        }
-    }
-
-    fn sign_or_forge(&self, key: &Key, order: &TokenOrder, claims: &Map<String, Value>) -> String {
-        match order.forgery {
-            Some(Forgery::AlgNone) => format!("{}.", jws::signing_input(&header("none", &key.kid, order), claims)),
-            Some(Forgery::HmacWithPublicKey) => {
-                let input = jws::signing_input(&header("HS256", &key.kid, order), claims);
-                let secret = hmac::Key::new(hmac::HMAC_SHA256, key.public_key());
-                let tag = hmac::sign(&secret, input.as_bytes());
-                format!("{input}.{}", jws::encode(tag))
-            }
-            Some(Forgery::Tampered) => {
-                let honest = sign(key, &key.kid, order, claims);
-                let mut claims = claims.clone();
-                claims.insert("consumer".to_owned(), organisation("974760673"));
-                let input = jws::signing_input(&header(order.alg.name(), &key.kid, order), &claims);
-                let signature = honest.rsplit('.').next().unwrap_or_default();
-                format!("{input}.{signature}")
-            }
-            Some(Forgery::BrokenSignature) => {
-                let input = jws::signing_input(&header(order.alg.name(), &key.kid, order), claims);
-                let mut signature = jws::sign(&key.pair, order.alg, &input).unwrap_or_default();
-                if let Some(byte) = signature.last_mut() {
-                    *byte ^= 1;
-                }
-                format!("{input}.{}", jws::encode(signature))
-            }
-            _ => sign(key, &key.kid, order, claims),
+            _ => self.inner.keys.with_current(|key| sign_or_forge(key, order, &claims)),
         }
     }
 
@@ -201,6 +172,37 @@ impl Simulator {
     }
 }
 
+fn sign_or_forge(key: &Key, order: &TokenOrder, claims: &Map<String, Value>) -> String {
+    match order.forgery {
+        Some(Forgery::AlgNone) => {
+            format!("{}.", jws::signing_input(&header("none", &key.kid, order), claims))
+        }
+        Some(Forgery::HmacWithPublicKey) => {
+            let input = jws::signing_input(&header("HS256", &key.kid, order), claims);
+            let secret = hmac::Key::new(hmac::HMAC_SHA256, key.public_key());
+            let tag = hmac::sign(&secret, input.as_bytes());
+            format!("{input}.{}", jws::encode(tag))
+        }
+        Some(Forgery::Tampered) => {
+            let honest = sign(key, &key.kid, order, claims);
+            let mut claims = claims.clone();
+            claims.insert("consumer".to_owned(), organisation("974760673"));
+            let input = jws::signing_input(&header(order.alg.name(), &key.kid, order), &claims);
+            let signature = honest.rsplit('.').next().unwrap_or_default();
+            format!("{input}.{signature}")
+        }
+        Some(Forgery::BrokenSignature) => {
+            let input = jws::signing_input(&header(order.alg.name(), &key.kid, order), claims);
+            let mut signature = jws::sign(&key.pair, order.alg, &input).unwrap_or_default();
+            if let Some(byte) = signature.last_mut() {
+                *byte ^= 1;
+            }
+            format!("{input}.{}", jws::encode(signature))
+        }
+        _ => sign(key, &key.kid, order, claims),
+    }
+}
+
 /// An organisation as tokens name it: ISO 6523 with the Norwegian register.
 fn organisation(orgnr: &str) -> Value {
     json!({ "authority": "iso6523-actorid-upis", "ID": format!("0192:{orgnr}") })
@@ -216,7 +218,8 @@ fn header(alg: &str, kid: &str, order: &TokenOrder) -> Map<String, Value> {
 
 fn sign(key: &Key, kid: &str, order: &TokenOrder, claims: &Map<String, Value>) -> String {
     let input = jws::signing_input(&header(order.alg.name(), kid, order), claims);
-    let signature = jws::sign(&key.pair, order.alg, &input).expect("the keys of the simulator are RSA of 2048 bits or more");
+    let signature = jws::sign(&key.pair, order.alg, &input)
+        .expect("the keys of the simulator are RSA of 2048 bits or more");
     format!("{input}.{}", jws::encode(signature))
 }
 

@@ -111,7 +111,7 @@ impl SimulatorConfig {
             auto: true,
             auto_scopes: vec![wire::maskinporten::SCOPE_KS_FIKS.to_owned()],
             auto_acts_for: ActsFor::Anyone,
-            lifetime: Duration::from_secs(120),
+            lifetime: Duration::from_mins(2),
         }
     }
 }

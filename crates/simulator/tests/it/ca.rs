@@ -3,7 +3,8 @@ use std::path::Path;
 
 use jiff::{SignedDuration, Timestamp};
 use knutepunkt_simulator::ca::{
-    CaError, Flaw, KeyedCertificate, RsaBits, TRUSTSTORE_PASSWORD, TestCa, Usage, Virksomhetssertifikat, self_signed_konto_key,
+    CaError, Flaw, KeyedCertificate, RsaBits, TRUSTSTORE_PASSWORD, TestCa, Usage, Virksomhetssertifikat,
+    self_signed_konto_key,
 };
 use p12_keystore::{KeyStore, KeyStoreEntry};
 use x509_parser::prelude::{FromDer as _, GeneralName, X509Certificate};
@@ -20,7 +21,10 @@ fn authority() -> (tempfile::TempDir, TestCa) {
 
 fn subject(certificate: &X509Certificate<'_>, oid: &str) -> Vec<String> {
     let attributes = certificate.subject().iter_attributes();
-    attributes.filter(|a| a.attr_type().to_id_string() == oid).map(|a| a.as_str().unwrap().to_owned()).collect()
+    attributes
+        .filter(|a| a.attr_type().to_id_string() == oid)
+        .map(|a| a.as_str().unwrap().to_owned())
+        .collect()
 }
 
 #[cfg(unix)]
@@ -77,7 +81,8 @@ fn keys_can_be_read_by_their_owner_only() {
 #[test]
 fn a_virksomhetssertifikat_follows_the_seid_2_profile() {
     let (_folder, ca) = authority();
-    let order = Virksomhetssertifikat::new("971032146", "Blåbær kommune").bits(RsaBits::B3072).usage(Usage::Auth);
+    let order =
+        Virksomhetssertifikat::new("971032146", "Blåbær kommune").bits(RsaBits::B3072).usage(Usage::Auth);
     let issued = ca.virksomhetssertifikat(&order, now()).unwrap();
     let (_, certificate) = X509Certificate::from_der(issued.certificate_der()).unwrap();
     assert_eq!(subject(&certificate, "2.5.4.6"), ["NO"]);
@@ -112,9 +117,11 @@ fn only_nine_digits_get_a_virksomhetssertifikat() {
 #[test]
 fn flaws_are_as_ordered() {
     let (_folder, ca) = authority();
-    let issue = |flaw| ca.virksomhetssertifikat(&Virksomhetssertifikat::new("971032146", "Feil"), now()).and_then(|_| {
-        ca.virksomhetssertifikat(&Virksomhetssertifikat::new("971032146", "Feil").flaw(flaw), now())
-    });
+    let issue = |flaw| {
+        ca.virksomhetssertifikat(&Virksomhetssertifikat::new("971032146", "Feil"), now()).and_then(|_| {
+            ca.virksomhetssertifikat(&Virksomhetssertifikat::new("971032146", "Feil").flaw(flaw), now())
+        })
+    };
     assert!(issue(Flaw::Expired).unwrap().valid_until().unwrap() < now());
     let early = issue(Flaw::NotYetValid).unwrap();
     let (_, early) = X509Certificate::from_der(early.certificate_der()).unwrap();
@@ -138,7 +145,12 @@ fn the_tls_certificate_names_this_machine_and_lives_less_than_a_year() {
     let names = certificate.subject_alternative_name().unwrap().unwrap();
     assert!(names.value.general_names.contains(&GeneralName::DNSName("localhost")));
     assert!(names.value.general_names.contains(&GeneralName::IPAddress(&[127, 0, 0, 1])));
-    assert!(names.value.general_names.contains(&GeneralName::IPAddress(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1])));
+    assert!(
+        names
+            .value
+            .general_names
+            .contains(&GeneralName::IPAddress(&[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1]))
+    );
     assert!(issued.valid_until().unwrap() < now() + SignedDuration::from_hours(24 * 365));
     assert_eq!(issued.tls_chain_der().count(), 2, "leaf and intermediate");
     assert_eq!(issued.private_key_pem().lines().next(), Some("-----BEGIN PRIVATE KEY-----"));
@@ -160,7 +172,10 @@ fn a_kept_certificate_of_another_authority_or_with_another_key_is_issued_anew() 
     let (folder, ca) = authority();
     let (_elsewhere, other) = authority();
     let kept = |ca: &TestCa| {
-        ca.keep(folder.path(), "konto", "konto", "hemmelig", now(), || ca.konto_key("konto", RsaBits::B2048, now())).unwrap()
+        ca.keep(folder.path(), "konto", "konto", "hemmelig", now(), || {
+            ca.konto_key("konto", RsaBits::B2048, now())
+        })
+        .unwrap()
     };
     let first = kept(&ca);
     assert_eq!(first.certificate_der(), kept(&ca).certificate_der());
@@ -186,7 +201,8 @@ fn key_stores_hold_key_and_chain_under_alias_and_password() {
         }
         other => panic!("{other:?}"),
     }
-    let trusted = KeyStore::from_pkcs12(&fs::read(ca.truststore_path()).unwrap(), TRUSTSTORE_PASSWORD).unwrap();
+    let trusted =
+        KeyStore::from_pkcs12(&fs::read(ca.truststore_path()).unwrap(), TRUSTSTORE_PASSWORD).unwrap();
     match trusted.entry("knutepunkt-test-root") {
         Some(KeyStoreEntry::Certificate(root)) => assert_eq!(root.as_der(), ca.root_der()),
         other => panic!("{other:?}"),

@@ -8,7 +8,16 @@ use knutepunkt_simulator::ca::{RsaBits, TRUSTSTORE_PASSWORD, TestCa, Virksomhets
 
 fn keytool(store: &Path, password: &str) -> String {
     let output = Command::new("keytool")
-        .args(["-J-Duser.language=en", "-list", "-v", "-storetype", "PKCS12", "-storepass", password, "-keystore"])
+        .args([
+            "-J-Duser.language=en",
+            "-list",
+            "-v",
+            "-storetype",
+            "PKCS12",
+            "-storepass",
+            password,
+            "-keystore",
+        ])
         .arg(store)
         .output()
         .expect("keytool must be in the path");
@@ -28,7 +37,10 @@ fn java_reads_key_store_and_truststore() {
     assert!(trusted.contains("knutepunkt-test-root"), "{trusted}");
 
     let order = Virksomhetssertifikat::new("971032146", "Blåbær og Søt Ås").bits(RsaBits::B3072);
-    ca.virksomhetssertifikat(&order, now).unwrap().save(folder.path(), "org", "virksomhet", "hemmelig").unwrap();
+    ca.virksomhetssertifikat(&order, now)
+        .unwrap()
+        .save(folder.path(), "org", "virksomhet", "hemmelig")
+        .unwrap();
     let key = keytool(&folder.path().join("org.p12"), "hemmelig");
     assert!(key.contains("PrivateKeyEntry"), "{key}");
     assert!(key.contains("Alias name: virksomhet"), "{key}");

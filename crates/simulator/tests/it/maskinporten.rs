@@ -10,10 +10,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use http_body_util::BodyExt as _;
 use jiff::Timestamp;
-use knutepunkt_simulator::ca::{Flaw, KeyedCertificate, RsaBits, TestCa, Usage, Virksomhetssertifikat, self_signed_konto_key};
+use knutepunkt_simulator::ca::{
+    Flaw, KeyedCertificate, RsaBits, TestCa, Usage, Virksomhetssertifikat, self_signed_konto_key,
+};
 use knutepunkt_simulator::maskinporten::{
-    ActsFor, Alg, Assertion, CertificateCheck, Fault, Klient, KlientKey, SigningKeys, Simulator, SimulatorConfig, SimulatorError,
-    sign_assertion,
+    ActsFor, Alg, Assertion, CertificateCheck, Fault, Klient, KlientKey, SigningKeys, Simulator,
+    SimulatorConfig, SimulatorError, sign_assertion,
 };
 use knutepunkt_simulator::{Miljo, Now};
 use proptest::prelude::*;
@@ -37,7 +39,9 @@ fn shared() -> &'static Shared {
     SHARED.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
         let ca = TestCa::load_or_create(folder.path(), start()).unwrap();
-        let virksomhet = ca.virksomhetssertifikat(&Virksomhetssertifikat::new(ORGNR, "Storevik kommune"), start()).unwrap();
+        let virksomhet = ca
+            .virksomhetssertifikat(&Virksomhetssertifikat::new(ORGNR, "Storevik kommune"), start())
+            .unwrap();
         Shared { ca, virksomhet }
     })
 }
@@ -107,7 +111,8 @@ impl World {
 
     /// Sends the grant as KS's Java client writes it: the colons as they are.
     async fn ask(&self, assertion: &str) -> (StatusCode, Value) {
-        self.post(format!("grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion={assertion}")).await
+        self.post(format!("grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer&assertion={assertion}"))
+            .await
     }
 
     async fn ask_with(&self, assertion: Assertion, key: &KeyedCertificate) -> (StatusCode, Value) {
@@ -161,7 +166,11 @@ fn klient(change: impl FnOnce(&mut Klient)) -> Klient {
 fn production_and_the_real_issuers_are_refused() {
     let make = |issuer: &str, miljo| {
         let now: Now = Arc::new(start);
-        Simulator::new(SimulatorConfig::new(issuer, miljo), SigningKeys::generate(RsaBits::B2048).unwrap(), now)
+        Simulator::new(
+            SimulatorConfig::new(issuer, miljo),
+            SigningKeys::generate(RsaBits::B2048).unwrap(),
+            now,
+        )
     };
     assert!(matches!(make(ISSUER, Miljo::Produksjon), Err(SimulatorError::Production)));
     for issuer in [
@@ -252,7 +261,9 @@ async fn kept_signing_keys_outlive_a_restart_and_a_rotation() {
 async fn the_form_may_be_encoded_and_in_any_order() {
     let world = World::lax();
     let assertion = sign_assertion(&grant("1"), &shared().virksomhet).unwrap();
-    let body = format!("assertion={assertion}&noe=annet&grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer");
+    let body = format!(
+        "assertion={assertion}&noe=annet&grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer"
+    );
     assert_eq!(world.post(body).await.0, StatusCode::OK);
 }
 
@@ -262,8 +273,18 @@ async fn a_form_with_something_missing_twice_or_wrong_is_refused() {
     let grant_type = "grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer";
     World::refused(&world.post("").await, 400, "invalid_request", "MP-010");
     World::refused(&world.post(grant_type).await, 400, "invalid_request", "MP-010");
-    World::refused(&world.post("grant_type=password&assertion=a.b.c").await, 400, "unsupported_grant_type", "MP-010");
-    World::refused(&world.post(format!("{grant_type}&{grant_type}&assertion=a")).await, 400, "invalid_request", "MP-010");
+    World::refused(
+        &world.post("grant_type=password&assertion=a.b.c").await,
+        400,
+        "unsupported_grant_type",
+        "MP-010",
+    );
+    World::refused(
+        &world.post(format!("{grant_type}&{grant_type}&assertion=a")).await,
+        400,
+        "invalid_request",
+        "MP-010",
+    );
     for assertion in ["", "a", "a.b", "a.b.c", "a.b.c.d", "e30.e30"] {
         World::refused(&world.ask(assertion).await, 400, "invalid_request", "MP-010");
     }
@@ -274,7 +295,11 @@ async fn a_form_with_something_missing_twice_or_wrong_is_refused() {
 async fn all_three_algorithms_are_taken_and_no_others() {
     let world = World::lax();
     for (jti, alg) in [("256", Alg::Rs256), ("384", Alg::Rs384), ("512", Alg::Rs512)] {
-        assert_eq!(world.ask_with(grant(jti).alg(alg), &shared().virksomhet).await.0, StatusCode::OK, "{alg:?}");
+        assert_eq!(
+            world.ask_with(grant(jti).alg(alg), &shared().virksomhet).await.0,
+            StatusCode::OK,
+            "{alg:?}"
+        );
     }
     for alg in ["none", "HS256", "ES256", "PS256", "rs256"] {
         let answer = world.ask_with(grant("1").header("alg", alg), &shared().virksomhet).await;
@@ -287,7 +312,8 @@ async fn times_may_be_floats_as_dotnet_writes_them() {
     let world = World::strict();
     #[expect(clippy::cast_precision_loss, reason = "a time of today")]
     let iat = start().as_second() as f64 + 0.25;
-    let answer = world.ask_with(grant("1").claim("iat", iat).claim("exp", iat + 120.5), &shared().virksomhet).await;
+    let answer =
+        world.ask_with(grant("1").claim("iat", iat).claim("exp", iat + 120.5), &shared().virksomhet).await;
     assert!(World::claims(&answer)["exp"].is_i64(), "the Java client needs an integer");
 }
 
@@ -296,7 +322,8 @@ async fn a_grant_is_judged_by_its_times() {
     let world = World::lax();
     let now = start().as_second();
     for (iat, exp) in [(now, now + 122), (now - 200, now - 11), (now + 11, now + 120), (now - 60, now + 62)] {
-        let answer = world.ask_with(grant("1").claim("iat", iat).claim("exp", exp), &shared().virksomhet).await;
+        let answer =
+            world.ask_with(grant("1").claim("iat", iat).claim("exp", exp), &shared().virksomhet).await;
         World::refused(&answer, 400, "invalid_grant", "MP-130");
     }
     for claim in ["iat", "exp"] {
@@ -307,7 +334,12 @@ async fn a_grant_is_judged_by_its_times() {
     }
     let old = || grant("2").claim("iat", now - 60).claim("exp", now + 60);
     assert_eq!(world.ask_with(old(), &shared().virksomhet).await.0, StatusCode::OK);
-    World::refused(&World::strict().ask_with(old(), &shared().virksomhet).await, 400, "invalid_grant", "MP-130");
+    World::refused(
+        &World::strict().ask_with(old(), &shared().virksomhet).await,
+        400,
+        "invalid_grant",
+        "MP-130",
+    );
 }
 
 #[tokio::test]
@@ -315,8 +347,17 @@ async fn the_audience_is_the_issuer_with_or_without_a_slash() {
     let world = World::lax();
     let without = grant("1").claim("aud", ISSUER.trim_end_matches('/'));
     assert_eq!(world.ask_with(without, &shared().virksomhet).await.0, StatusCode::OK);
-    assert_eq!(world.ask_with(grant("2").claim("aud", json!([ISSUER])), &shared().virksomhet).await.0, StatusCode::OK);
-    for aud in [json!("https://maskinporten.no/"), json!("http://127.0.0.1:8080/maskinporten//"), json!(null), json!(7), json!([])] {
+    assert_eq!(
+        world.ask_with(grant("2").claim("aud", json!([ISSUER])), &shared().virksomhet).await.0,
+        StatusCode::OK
+    );
+    for aud in [
+        json!("https://maskinporten.no/"),
+        json!("http://127.0.0.1:8080/maskinporten//"),
+        json!(null),
+        json!(7),
+        json!([]),
+    ] {
         let answer = world.ask_with(grant("3").claim("aud", aud), &shared().virksomhet).await;
         World::refused(&answer, 400, "invalid_grant", "MP-110");
     }
@@ -328,7 +369,10 @@ async fn a_jti_can_be_used_once_by_each_client() {
     assert_eq!(world.ask_with(grant("1"), &shared().virksomhet).await.0, StatusCode::OK);
     World::refused(&world.ask_with(grant("1"), &shared().virksomhet).await, 400, "invalid_grant", "MP-012");
     assert_eq!(world.ask_with(grant("2"), &shared().virksomhet).await.0, StatusCode::OK);
-    assert_eq!(world.ask_with(grant("1").claim("iss", "en-annen"), &shared().virksomhet).await.0, StatusCode::OK);
+    assert_eq!(
+        world.ask_with(grant("1").claim("iss", "en-annen"), &shared().virksomhet).await.0,
+        StatusCode::OK
+    );
     let later = start().as_second() + 200;
     world.clock.store(later, Ordering::SeqCst);
     let again = grant("1").claim("iat", later).claim("exp", later + 120);
@@ -374,7 +418,12 @@ async fn a_registered_key_serves_without_a_certificate() {
     assert_eq!(claims["consumer"]["ID"], "0192:974760673");
     assert_eq!(claims["client_amr"], "private_key_jwt");
     World::refused(&world.ask_with(grant("2").kid("k2"), &key).await, 400, "invalid_grant", "MP-124");
-    World::refused(&world.ask_with(grant("2").kid("k1"), &shared().virksomhet).await, 400, "invalid_grant", "MP-124");
+    World::refused(
+        &world.ask_with(grant("2").kid("k1"), &shared().virksomhet).await,
+        400,
+        "invalid_grant",
+        "MP-124",
+    );
     world.simulator.register(registered(Some(start()), Some(OTHER)));
     World::refused(&world.ask_with(grant("2").kid("k1"), &key).await, 400, "invalid_grant", "MP-121");
     world.simulator.register(registered(None, None));
@@ -385,7 +434,10 @@ async fn a_registered_key_serves_without_a_certificate() {
 async fn a_certificate_counts_more_than_a_kid() {
     let world = World::lax();
     let both = grant("1").header("kid", "ukjent");
-    assert_eq!(World::claims(&world.ask_with(both, &shared().virksomhet).await)["consumer"]["ID"], "0192:971032146");
+    assert_eq!(
+        World::claims(&world.ask_with(both, &shared().virksomhet).await)["consumer"]["ID"],
+        "0192:971032146"
+    );
 }
 
 #[tokio::test]
@@ -431,8 +483,14 @@ async fn a_supplier_gets_a_token_for_the_consumer_that_delegated() {
     assert_eq!(claims["delegation_source"], "https://www.altinn.no");
 
     world.simulator.register(klient(|_| {}));
-    World::refused(&world.ask_with(for_other("2"), &shared().virksomhet).await, 403, "access_denied", "MP-251");
-    let own = World::claims(&world.ask_with(grant("3").claim("consumer_org", ORGNR), &shared().virksomhet).await);
+    World::refused(
+        &world.ask_with(for_other("2"), &shared().virksomhet).await,
+        403,
+        "access_denied",
+        "MP-251",
+    );
+    let own =
+        World::claims(&world.ask_with(grant("3").claim("consumer_org", ORGNR), &shared().virksomhet).await);
     assert!(own.get("supplier").is_none());
     world.simulator.register(klient(|klient| klient.acts_for = ActsFor::These(vec![OTHER.to_owned()])));
     assert_eq!(world.ask_with(for_other("4"), &shared().virksomhet).await.0, StatusCode::OK);
@@ -476,8 +534,16 @@ async fn certificates_are_checked_as_far_as_the_mode_asks() {
         ("not yet valid", issue(order().flaw(Flaw::NotYetValid)), [false, false, false]),
         ("no orgnr", issue(order().flaw(Flaw::NoOrgnr)), [false, false, false]),
         ("two orgnr", issue(order().flaw(Flaw::TwoOrgnr)), [false, false, false]),
-        ("wrong control digit", issue(Virksomhetssertifikat::new("971032147", "Feil")), [false, false, false]),
-        ("orgnr in O", issue(Virksomhetssertifikat::new(ORGNR, "KS - 971032146").flaw(Flaw::NoOrgnr)), [true, true, false]),
+        (
+            "wrong control digit",
+            issue(Virksomhetssertifikat::new("971032147", "Feil")),
+            [false, false, false],
+        ),
+        (
+            "orgnr in O",
+            issue(Virksomhetssertifikat::new(ORGNR, "KS - 971032146").flaw(Flaw::NoOrgnr)),
+            [true, true, false],
+        ),
     ];
     for (name, certificate, taken) in cases {
         for (world, taken) in [&lax, &chained, &strict].into_iter().zip(taken) {
@@ -514,7 +580,7 @@ async fn a_slow_simulator_answers_late_but_well() {
 async fn keys_may_be_as_large_as_maskinporten_s() {
     let keys = SigningKeys::generate(RsaBits::B4096).unwrap();
     let simulator = Simulator::new(SimulatorConfig::new(ISSUER, Miljo::Test), keys, Arc::new(start)).unwrap();
-    let token = simulator.mint_token(ORGNR, "ks:fiks", Duration::from_secs(120));
+    let token = simulator.mint_token(ORGNR, "ks:fiks", Duration::from_mins(2));
     assert_eq!(URL_SAFE_NO_PAD.decode(token.rsplit('.').next().unwrap()).unwrap().len(), 512);
 }
 
@@ -522,8 +588,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
     fn garbage_is_refused_and_never_panics(body in prop::collection::vec(any::<u8>(), 0..600), header in "[ -~]{0,80}", claims in "[ -~]{0,80}") {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         static WORLD: OnceLock<World> = OnceLock::new();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let world = WORLD.get_or_init(World::lax);
         let assertion = format!("{}.{}.AAAA", URL_SAFE_NO_PAD.encode(header), URL_SAFE_NO_PAD.encode(claims));
         runtime.block_on(async {
