@@ -31,6 +31,9 @@ import pathlib, sys
 import xml.etree.ElementTree as xml
 
 suites = [xml.parse(file).getroot() for file in pathlib.Path(sys.argv[1]).glob("TEST-*.xml")]
+for suite in suites:
+    for case in suite.iter("testcase"):
+        print(f"{float(case.get('time')):7.1f} s  {case.get('name').replace('_', ' ')}")
 total = sum(int(suite.get("tests")) for suite in suites)
 skipped = sum(int(suite.get("skipped")) for suite in suites)
 print(f"Java: {total} scenarios run, {skipped} skipped")

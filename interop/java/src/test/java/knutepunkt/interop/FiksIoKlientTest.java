@@ -80,8 +80,11 @@ class FiksIoKlientTest {
 
     @AfterEach
     void disconnect() throws Exception {
-        fagsystem.close();
-        arkiv.close();
+        for (Client client : new Client[] {fagsystem, arkiv}) {
+            if (client != null) {
+                client.close();
+            }
+        }
     }
 
     private static MeldingRequest.MeldingRequestBuilder toArkiv(String meldingstype) {

@@ -3,11 +3,9 @@ package knutepunkt.interop;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
+import java.net.HttpURLConnection;
 import java.net.ServerSocket;
 import java.net.URI;
-import java.net.http.HttpClient;
-import java.net.http.HttpRequest;
-import java.net.http.HttpResponse;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -74,7 +72,7 @@ final class Server implements AutoCloseable {
 
     /** Starts the process on the data it has and waits until it answers. */
     void launch() throws Exception {
-        long before = Files.exists(log) ? Files.size(log) : 0;
+        int before = Files.exists(log) ? Files.readString(log).length() : 0;
         process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(ProcessBuilder.Redirect.appendTo(log.toFile()))
@@ -84,19 +82,22 @@ final class Server implements AutoCloseable {
                 throw new AssertionError("the server ended with " + process.exitValue() + ":\n" + Files.readString(log));
             }
             // It says so once the whole world is there, which is a little later than its HTTP side works.
-            return Files.readString(log).substring((int) before).contains("er klar") && isUp();
+            return Files.readString(log).substring(before).contains("er klar") && isUp();
         });
     }
 
-    private boolean isUp() throws InterruptedException {
-        HttpRequest request = HttpRequest.newBuilder(URI.create("http://127.0.0.1:" + httpPort + "/helse"))
-                .timeout(Duration.ofSeconds(5))
-                .build();
+    /** Not with {@code HttpClient}: that fixes the JVM's trust store, which is known only once the server is up. */
+    private boolean isUp() throws IOException {
+        HttpURLConnection connection =
+                (HttpURLConnection) URI.create("http://127.0.0.1:" + httpPort + "/helse").toURL().openConnection();
+        connection.setConnectTimeout(5_000);
+        connection.setReadTimeout(5_000);
         try {
-            HttpClient client = HttpClient.newBuilder().connectTimeout(Duration.ofSeconds(5)).build();
-            return client.send(request, HttpResponse.BodyHandlers.discarding()).statusCode() == 200;
+            return connection.getResponseCode() == 200;
         } catch (IOException notYet) {
             return false;
+        } finally {
+            connection.disconnect();
         }
     }
 
