@@ -1,0 +1,146 @@
+//! Getting in, and being sent away.
+
+use app::Caller;
+use knutepunkt_amqp::Config;
+use lapin::options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
+use lapin::types::FieldTable;
+use lapin::{BasicProperties, ErrorKind};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::world::{World, within};
+
+/// Reply code and text of an error.
+fn reply(error: &lapin::Error) -> (u16, String) {
+    match error.kind() {
+        ErrorKind::ProtocolError(error) => (error.get_id(), error.get_message().to_string()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn wrong_password_unknown_user_and_token_of_another_are_refused_alike() {
+    let world = World::new().await;
+    let party = &world.storevik;
+    let user = party.integrasjon.to_string();
+    let good = format!("{} {}", party.passord, party.token);
+    for (user, secret) in [
+        (user.as_str(), format!("wrong {}", party.token)),
+        (user.as_str(), format!("{} {}", party.passord, world.lillefjord.token)),
+        (user.as_str(), format!("{} garbage", party.passord)),
+        (user.as_str(), party.passord.clone()),
+        ("00000000-0000-4000-8000-000000000000", good.clone()),
+        ("guest", good.clone()),
+    ] {
+        let error = world.connect_as(user, &secret).await.expect_err("it is refused");
+        let text = "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN. For details see the broker logfile.";
+        assert_eq!(reply(&error), (403, text.to_owned()));
+    }
+    world.connect_as(&user, &good).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn foreign_queue_is_403_and_unknown_queue_404_on_the_channel() {
+    let world = World::new().await;
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let user = world.storevik.integrasjon;
+    let foreign = world.lillefjord.queue();
+    let unknown = "fiksio.konto.00000000-0000-4000-8000-000000000000";
+    for (queue, expected) in [
+        (foreign.as_str(), (403, format!("ACCESS_REFUSED - access to queue '{foreign}' in vhost '/' refused for user '{user}'"))),
+        (unknown, (404, format!("NOT_FOUND - no queue '{unknown}' in vhost '/'"))),
+    ] {
+        let channel = connection.create_channel().await.unwrap();
+        let consume =
+            channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
+        assert_eq!(reply(&within(consume).await.expect_err("it is refused")), expected);
+        let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+        let channel = connection.create_channel().await.unwrap();
+        let declare = channel.queue_declare(queue.into(), options, FieldTable::default());
+        assert_eq!(reply(&within(declare).await.expect_err("it is refused")), expected);
+    }
+    // The connection is as good as before.
+    let channel = connection.create_channel().await.unwrap();
+    let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
+    world.send(3).await;
+    let own = channel.queue_declare(world.storevik.queue().into(), options, FieldTable::default()).await.unwrap();
+    assert_eq!((own.message_count(), own.consumer_count()), (3, 0));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn publish_and_declare_are_refused_cleanly() {
+    let world = World::new().await;
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let declare = channel.queue_declare("jobs".into(), QueueDeclareOptions::default(), FieldTable::default());
+    assert_eq!(reply(&within(declare).await.expect_err("it is refused")).0, 403);
+
+    let channel = connection.create_channel().await.unwrap();
+    channel.confirm_select(ConfirmSelectOptions::default()).await.unwrap();
+    let queue = world.lillefjord.queue();
+    let published = within(async {
+        channel
+            .basic_publish("".into(), queue.into(), BasicPublishOptions::default(), b"x", BasicProperties::default())
+            .await?
+            .await
+    });
+    let (code, text) = reply(&published.await.expect_err("it is refused"));
+    assert_eq!(code, 403);
+    assert!(text.starts_with("ACCESS_REFUSED - access to exchange 'amq.default' in vhost '/' refused for user"), "{text}");
+    assert_eq!(world.broker().queue_status(world.lillefjord.konto).await.unwrap().ready, 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn new_password_ends_the_connections_of_the_old_with_320() {
+    let world = World::new().await;
+    let party = &world.storevik;
+    let mine = world.connect(party).await.unwrap();
+    let other = world.connect(&world.lillefjord).await.unwrap();
+    let mut errors = Box::pin(mine.events_listener());
+    world.app.new_passord(&Caller::Operator, party.org, party.system, party.integrasjon).await.unwrap();
+    let error = within(async {
+        loop {
+            match futures::StreamExt::next(&mut errors).await.expect("an event") {
+                lapin::Event::Error(error) => break error,
+                _ => {}
+            }
+        }
+    })
+    .await;
+    assert_eq!(reply(&error), (320, "CONNECTION_FORCED - the log-in was changed, log in again".to_owned()));
+    // Nobody else is bothered, and the old password is out.
+    other.create_channel().await.unwrap();
+    assert_eq!(reply(&world.connect(party).await.expect_err("it is refused")).0, 403);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn garbage_and_plain_text_do_not_disturb_the_others() {
+    let world = World::new().await;
+    for bytes in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"AMQP\0\0\x09\x01", &[0xff; 5000]] {
+        let mut stream = TcpStream::connect(world.address).await.unwrap();
+        stream.write_all(bytes).await.unwrap();
+        let mut answer = Vec::new();
+        // Whatever the answer, it comes to an end.
+        let _ = within(stream.read_to_end(&mut answer)).await;
+    }
+    world.connect(&world.storevik).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn too_many_connections_without_login_are_turned_down_at_once() {
+    let world = World::with(Config { unauthenticated_max: 1, ..Config::default() }).await;
+    let logged_in = world.connect(&world.storevik).await.unwrap();
+    let idle = TcpStream::connect(world.address).await.unwrap();
+    // Accepted in order, so by the time the next is, the first holds the only place.
+    let mut late = TcpStream::connect(world.address).await.unwrap();
+    assert_eq!(within(late.read(&mut [0; 8])).await.unwrap(), 0);
+    logged_in.create_channel().await.unwrap();
+    drop(idle);
+    within(async { while world.connect(&world.storevik).await.is_err() {} }).await;
+    world.end().await;
+}

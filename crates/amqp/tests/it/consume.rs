@@ -1,0 +1,225 @@
+//! Fetching meldinger.
+
+use std::time::Duration;
+
+use app::Caller;
+use app::konto::KontoSti;
+use futures::StreamExt;
+use lapin::message::Delivery;
+use lapin::options::{
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions, BasicRejectOptions,
+};
+use lapin::types::{AMQPValue, FieldTable};
+use lapin::{Channel, Connection, Consumer};
+
+use crate::world::{World, within};
+
+async fn consume(connection: &Connection, queue: &str, tag: &str, prefetch: u16) -> (Channel, Consumer) {
+    let channel = connection.create_channel().await.unwrap();
+    channel.basic_qos(prefetch, BasicQosOptions::default()).await.unwrap();
+    let consumer = channel
+        .basic_consume(queue.into(), tag.into(), BasicConsumeOptions::default(), FieldTable::default())
+        .await
+        .unwrap();
+    (channel, consumer)
+}
+
+async fn next(consumer: &mut Consumer) -> Delivery {
+    within(consumer.next()).await.expect("the consumer goes on").expect("a delivery")
+}
+
+fn header(delivery: &Delivery, name: &str) -> Option<String> {
+    match delivery.properties.headers().as_ref()?.inner().get(name)? {
+        AMQPValue::LongString(text) => Some(text.to_string()),
+        other => panic!("{name} is {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn melding_is_received_and_acked() {
+    let world = World::new().await;
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let queue = world.storevik.queue();
+    let (_channel, mut consumer) = consume(&connection, &queue, "", 10).await;
+    assert!(consumer.tag().as_str().starts_with("amq.ctag-"));
+    let id = world.send_one(b"ASiC-E".to_vec()).await;
+
+    let delivery = next(&mut consumer).await;
+    assert_eq!(delivery.data, b"ASiC-E");
+    assert_eq!((delivery.routing_key.as_str(), delivery.redelivered), (queue.as_str(), false));
+    assert_eq!(header(&delivery, "melding-id"), Some(id.to_string()));
+    assert_eq!(header(&delivery, "avsender-id"), Some(world.lillefjord.konto.to_string()));
+    assert_eq!(header(&delivery, "egendefinert-header.klientKorrelasjonsId").as_deref(), Some("sak 1"));
+    assert_eq!(delivery.properties.expiration().as_ref().unwrap().as_str(), "604800000");
+    world.until_queue(|queue| (queue.ready, queue.unacked, queue.consumers) == (0, 1, 1)).await;
+    delivery.ack(BasicAckOptions::default()).await.unwrap();
+    world.until_queue(|queue| (queue.ready, queue.unacked) == (0, 0)).await;
+    connection.close(200, "OK".into()).await.unwrap();
+    world.until_queue(|queue| queue.consumers == 0).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn thousands_come_in_order_and_can_be_acked_many_at_a_time() {
+    let world = World::new().await;
+    world.send(2000).await;
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let (channel, mut consumer) = consume(&connection, &world.storevik.queue(), "", 100).await;
+    for number in 0..2000_u64 {
+        let delivery = next(&mut consumer).await;
+        assert_eq!(delivery.data, number.to_string().into_bytes());
+        assert_eq!(delivery.delivery_tag, number + 1);
+        if number % 50 == 49 {
+            channel.basic_ack(delivery.delivery_tag, BasicAckOptions { multiple: true }).await.unwrap();
+        }
+    }
+    world.until_queue(|queue| (queue.ready, queue.unacked) == (0, 0)).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn large_payload_arrives_whole() {
+    let world = World::new().await;
+    let payload: Vec<u8> = (0..4_900_000_u32).map(|number| u8::try_from(number % 251).unwrap()).collect();
+    for _ in 0..3 {
+        world.send_one(payload.clone()).await;
+    }
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let (_channel, mut consumer) = consume(&connection, &world.storevik.queue(), "", 10).await;
+    for _ in 0..3 {
+        let delivery = next(&mut consumer).await;
+        assert!(delivery.data == payload);
+        delivery.ack(BasicAckOptions::default()).await.unwrap();
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_was_not_acked_comes_again_on_the_next_connection_under_the_same_tag() {
+    let world = World::new().await;
+    world.send(3).await;
+    let queue = world.storevik.queue();
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let (_channel, mut consumer) = consume(&connection, &queue, "", 10).await;
+    let tag = consumer.tag();
+    for _ in 0..3 {
+        assert!(!next(&mut consumer).await.redelivered);
+    }
+    connection.close(200, "OK".into()).await.unwrap();
+
+    // As the official clients do it: the old tag, given explicitly.
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let (_channel, mut consumer) = consume(&connection, &queue, tag.as_str(), 10).await;
+    assert_eq!(consumer.tag(), tag);
+    for number in 0..3 {
+        let delivery = next(&mut consumer).await;
+        assert!(delivery.redelivered);
+        assert_eq!(delivery.data, number.to_string().into_bytes());
+        let count = delivery.properties.headers().as_ref().unwrap().inner().get("x-delivery-count").cloned();
+        assert_eq!(count, Some(AMQPValue::LongLongInt(1)));
+        delivery.ack(BasicAckOptions::default()).await.unwrap();
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn third_requeue_sends_a_serverfeil_to_the_sender() {
+    let world = World::new().await;
+    let id = world.send_one(b"x".to_vec()).await;
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let (_channel, mut consumer) = consume(&connection, &world.storevik.queue(), "", 10).await;
+    for attempt in 0..3 {
+        let delivery = next(&mut consumer).await;
+        assert_eq!(delivery.redelivered, attempt > 0);
+        delivery.nack(BasicNackOptions { requeue: true, ..BasicNackOptions::default() }).await.unwrap();
+    }
+    let connection = world.connect(&world.lillefjord).await.unwrap();
+    let (_channel, mut consumer) = consume(&connection, &world.lillefjord.queue(), "", 10).await;
+    let delivery = next(&mut consumer).await;
+    assert_eq!(header(&delivery, "type").as_deref(), Some("no.ks.fiks.kvittering.serverfeil.v1"));
+    assert_eq!(header(&delivery, "svar-til"), Some(id.to_string()));
+    assert!(header(&delivery, "svar-til-type").is_some() && delivery.data.is_empty());
+    delivery.ack(BasicAckOptions::default()).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn reject_without_requeue_drops_the_melding() {
+    let world = World::new().await;
+    world.send(1).await;
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let (_channel, mut consumer) = consume(&connection, &world.storevik.queue(), "", 10).await;
+    next(&mut consumer).await.reject(BasicRejectOptions { requeue: false }).await.unwrap();
+    world.until_queue(|queue| (queue.ready, queue.unacked, queue.dead) == (0, 0, 0)).await;
+    assert_eq!(world.broker().queue_status(world.lillefjord.konto).await.unwrap().ready, 0);
+    world.end().await;
+}
+
+#[tokio::test]
+async fn prefetch_is_never_exceeded() {
+    let world = World::new().await;
+    world.send(20).await;
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let (_channel, mut consumer) = consume(&connection, &world.storevik.queue(), "", 3).await;
+    let mut held = Vec::new();
+    for _ in 0..3 {
+        held.push(next(&mut consumer).await);
+    }
+    world.until_queue(|queue| (queue.ready, queue.unacked) == (17, 3)).await;
+    assert!(tokio::time::timeout(Duration::from_millis(50), consumer.next()).await.is_err());
+    held.remove(0).ack(BasicAckOptions::default()).await.unwrap();
+    next(&mut consumer).await;
+    world.until_queue(|queue| (queue.ready, queue.unacked) == (16, 3)).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn cancelled_consumer_gets_no_more_and_may_settle_what_it_has() {
+    let world = World::new().await;
+    world.send(1).await;
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let (channel, mut consumer) = consume(&connection, &world.storevik.queue(), "mine", 10).await;
+    let delivery = next(&mut consumer).await;
+    channel.basic_cancel("mine".into(), BasicCancelOptions::default()).await.unwrap();
+    world.send(1).await;
+    world.until_queue(|queue| (queue.ready, queue.unacked, queue.consumers) == (1, 1, 0)).await;
+    channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default()).await.unwrap();
+    world.until_queue(|queue| (queue.ready, queue.unacked) == (1, 0)).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn removed_konto_cancels_its_consumers() {
+    let world = World::new().await;
+    let party = &world.storevik;
+    let connection = world.connect(party).await.unwrap();
+    let (channel, mut consumer) = consume(&connection, &party.queue(), "", 10).await;
+    let sti = KontoSti { fiks_org_id: party.org, system_id: party.system, konto_id: party.konto };
+    world.app.remove_konto(&Caller::Operator, sti).await.unwrap();
+    assert!(within(consumer.next()).await.is_none_or(|end| end.is_err()));
+    assert!(channel.status().connected());
+    world.end().await;
+}
+
+#[tokio::test]
+async fn shutdown_tells_the_client_and_gives_everything_back() {
+    let world = World::new().await;
+    world.send(2).await;
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let (_channel, mut consumer) = consume(&connection, &world.storevik.queue(), "", 10).await;
+    next(&mut consumer).await;
+    next(&mut consumer).await;
+    let mut events = Box::pin(connection.events_listener());
+    world.shutdown.cancel();
+    let error = within(async {
+        loop {
+            if let lapin::Event::Error(error) = events.next().await.expect("an event") {
+                break error;
+            }
+        }
+    })
+    .await;
+    assert!(error.to_string().contains("CONNECTION_FORCED - the server is shutting down"), "{error}");
+    world.until_queue(|queue| (queue.ready, queue.unacked, queue.consumers) == (2, 0, 0)).await;
+    world.end().await;
+}
