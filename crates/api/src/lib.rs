@@ -7,6 +7,8 @@
 //! Source of paths, bodies and statuses: the published OpenAPI documents of KS and, where there is none, the official
 //! clients.
 
+#[cfg(test)]
+mod access;
 mod code;
 mod dokumentlager;
 mod extract;

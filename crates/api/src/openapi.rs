@@ -72,7 +72,6 @@ fn describe(operation: &Operation, schemas: &mut Schemas) -> Value {
             Access::Integrasjon => "For alle innloggede integrasjoner.",
             Access::Eier => "For integrasjoner i systemet som eier det kallet gjelder.",
             Access::Konfigurer => "For integrasjoner med privilegiet FIKS.KONFIGURER på systemet.",
-            Access::Person => "Bare for personer med rettigheter i organisasjonen; integrasjoner får 403.",
         },
         "parameters": parameters(operation.path),
         "responses": {

@@ -43,8 +43,6 @@ pub(crate) enum Access {
     Eier,
     /// An integrasjon of the System that may configure it (FIKS.KONFIGURER).
     Konfigurer,
-    /// Only a person with rights in the organisasjon; never an integrasjon.
-    Person,
 }
 
 /// What a request carries.

@@ -63,3 +63,316 @@ fn check_length(app: &App, headers: &HeaderMap) -> Result<(), Error> {
         _ => Ok(()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use app::Caller;
+    use app::ports::{Broker as _, Consumer};
+    use axum::body::Body;
+    use bytes::Bytes;
+    use futures::stream;
+    use serde_json::Value;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::{TcpListener, TcpStream};
+
+    use super::*;
+    use crate::testing::{
+        Answer, BOUNDARY, INLINE_MAX, MOTTATT, OPPRETT, PAYLOAD_MAX, Party, World, call, form, part,
+    };
+
+    #[tokio::test]
+    async fn melding_is_accepted_with_exactly_eight_keys() {
+        let world = World::new().await;
+        let mut metadata = world.metadata(OPPRETT);
+        metadata["ttl"] = Value::from(60_000);
+        metadata["headere"] = json!({ "klientMeldingId": "m", "klientKorrelasjonsId": "k" });
+        metadata["framtidig"] = json!({ "unknown": true });
+        let sent = world.send(&world.fag, form(&metadata, Some(b"payload"))).await.ok(StatusCode::ACCEPTED);
+        let id = sent["meldingId"].clone();
+        assert_eq!(
+            sent,
+            json!({
+                "meldingId": id,
+                "meldingType": OPPRETT,
+                "avsenderKontoId": world.fag.konto,
+                "mottakerKontoId": world.arkiv.konto,
+                "ttl": 60_000,
+                "dokumentlagerId": null,
+                "svarPaMelding": null,
+                "headere": { "klientMeldingId": "m", "klientKorrelasjonsId": "k" },
+            })
+        );
+        let delivered = receive(&world, &world.arkiv).await;
+        assert_eq!(delivered.melding.id.to_string(), id.as_str().unwrap());
+        assert_eq!(delivered.payload, "payload");
+    }
+
+    #[tokio::test]
+    async fn nulls_count_as_absent_and_the_answer_has_a_ttl() {
+        let world = World::new().await;
+        let mut metadata = world.metadata(OPPRETT);
+        for field in ["ttl", "svarPaMelding", "headere"] {
+            metadata[field] = Value::Null;
+        }
+        let sent = world.send(&world.fag, form(&metadata, Some(b"x"))).await.ok(StatusCode::ACCEPTED);
+        assert_eq!(sent["ttl"], 7 * 24 * 60 * 60 * 1000);
+        assert_eq!(sent["headere"], json!({}));
+    }
+
+    #[tokio::test]
+    async fn payload_is_optional_and_an_empty_one_is_none() {
+        let world = World::new().await;
+        let received =
+            world.send(&world.fag, form(&world.metadata(OPPRETT), Some(b"x"))).await.ok(StatusCode::ACCEPTED);
+        receive(&world, &world.arkiv).await;
+        for data in [None, Some(b"".as_slice())] {
+            let svar = json!({
+                "avsenderKontoId": world.arkiv.konto,
+                "mottakerKontoId": world.fag.konto,
+                "meldingType": MOTTATT,
+                "svarPaMelding": received["meldingId"],
+            });
+            let sent = world.send(&world.arkiv, form(&svar, data)).await.ok(StatusCode::ACCEPTED);
+            assert_eq!(sent["svarPaMelding"], received["meldingId"]);
+        }
+    }
+
+    #[tokio::test]
+    async fn large_payload_goes_to_dokumentlager() {
+        let world = World::new().await;
+        let payload: Vec<u8> = (0..=u8::MAX).cycle().take(INLINE_MAX + 1).collect();
+        let whole = form(&world.metadata(OPPRETT), Some(&payload));
+        // In pieces, as a client sends it.
+        let pieces: Vec<_> =
+            whole.chunks(100).map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece))).collect();
+        let sent =
+            world.send(&world.fag, Body::from_stream(stream::iter(pieces))).await.ok(StatusCode::ACCEPTED);
+        let path = format!("/dokumentlager/nedlasting/{}", sent["dokumentlagerId"].as_str().unwrap());
+        let fetched = world.call(&world.arkiv, Method::GET, path, None).await;
+        assert_eq!(fetched.body, payload);
+        assert_eq!(receive(&world, &world.arkiv).await.payload, "");
+    }
+
+    #[tokio::test]
+    async fn bad_forms_are_refused_and_send_nothing() {
+        let world = World::new().await;
+        let metadata = world.metadata(OPPRETT).to_string();
+        let (metadata, data) = (part("metadata", metadata.as_bytes()), part("data", b"payload"));
+        let end = format!("--{BOUNDARY}--\r\n").into_bytes();
+        let too_long = format!(
+            "--{BOUNDARY}\r\nContent-Disposition: form-data; name=metadata; x={}\r\n\r\n",
+            "a".repeat(9000)
+        );
+        for (form, code) in [
+            (end.clone(), "UGYLDIG_SKJEMA"),
+            ([data.clone(), end.clone()].concat(), "UGYLDIG_SKJEMA"),
+            ([data.clone(), metadata.clone(), end.clone()].concat(), "UGYLDIG_SKJEMA"),
+            ([metadata.clone(), metadata.clone(), data.clone(), end.clone()].concat(), "UGYLDIG_SKJEMA"),
+            ([metadata.clone(), data.clone(), data.clone(), end.clone()].concat(), "UGYLDIG_SKJEMA"),
+            ([metadata.clone(), data.clone(), metadata.clone(), end.clone()].concat(), "UGYLDIG_SKJEMA"),
+            ([metadata.clone(), part("vedlegg", b"x"), end.clone()].concat(), "UGYLDIG_SKJEMA"),
+            (too_long.into_bytes(), "UGYLDIG_SKJEMA"),
+            (b"garbage".to_vec(), "UGYLDIG_SKJEMA"),
+            ([metadata.clone(), data.clone()].concat(), "AVBRUTT"),
+            (metadata.clone(), "AVBRUTT"),
+            (Vec::new(), "AVBRUTT"),
+            ([part("metadata", b""), data.clone(), end.clone()].concat(), "UGYLDIG_JSON"),
+            ([part("metadata", b"{"), data.clone(), end.clone()].concat(), "UGYLDIG_JSON"),
+            ([part("metadata", b"[1]"), data.clone(), end.clone()].concat(), "UGYLDIG_JSON"),
+            ([part("metadata", b"{}"), data.clone(), end.clone()].concat(), "UGYLDIG_JSON"),
+        ] {
+            world.send(&world.fag, form).await.error(StatusCode::BAD_REQUEST, code);
+        }
+        let large = [part("metadata", &vec![b' '; 300 * 1024]), end].concat();
+        world.send(&world.fag, large).await.error(StatusCode::PAYLOAD_TOO_LARGE, "FOR_STOR");
+        assert_eq!(world.queued(&world.arkiv).await, 0);
+    }
+
+    #[tokio::test]
+    async fn answer_says_which_field_of_the_metadata_is_wrong() {
+        let world = World::new().await;
+        let mut missing = world.metadata(OPPRETT);
+        missing.as_object_mut().unwrap().remove("mottakerKontoId");
+        let mut no_uuid = world.metadata(OPPRETT);
+        no_uuid["avsenderKontoId"] = Value::from("konto");
+        let mut wrong_type = world.metadata(OPPRETT);
+        wrong_type["headere"] = json!({ "a": 1 });
+        for (metadata, field) in
+            [(missing, "mottakerKontoId"), (no_uuid, "avsenderKontoId"), (wrong_type, "headere.a")]
+        {
+            let answer = world.send(&world.fag, form(&metadata, Some(b"x"))).await;
+            let message = answer.error(StatusCode::BAD_REQUEST, "UGYLDIG_JSON");
+            assert!(message.contains(&format!("«{field}»")), "{message}");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_media_type_is_refused() {
+        let world = World::new().await;
+        let answer = world.call(&world.fag, Method::POST, PATH, Some(world.metadata(OPPRETT))).await;
+        answer.error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UGYLDIG_MEDIETYPE");
+    }
+
+    async fn refused(world: &World, party: &Party, metadata: Value, data: Option<&[u8]>) -> Answer {
+        let answer = world.send(party, form(&metadata, data)).await;
+        assert_eq!(world.queued(&world.arkiv).await, 0);
+        answer
+    }
+
+    #[tokio::test]
+    async fn what_may_not_be_sent_is_refused_with_the_reason() {
+        let world = World::new().await;
+        let with = |field: &str, value: Value| {
+            let mut metadata = world.metadata(OPPRETT);
+            metadata[field] = value;
+            metadata
+        };
+        let unknown = json!("00000000-0000-4000-8000-000000000000");
+        let (fag, fremmed, some) = (&world.fag, &world.fremmed, Some(b"x".as_slice()));
+        for (party, metadata, data, status, code) in [
+            (fag, with("avsenderKontoId", unknown.clone()), some, StatusCode::NOT_FOUND, "UKJENT_KONTO"),
+            (fag, with("mottakerKontoId", unknown), some, StatusCode::NOT_FOUND, "UKJENT_KONTO"),
+            (fremmed, with("ttl", Value::Null), some, StatusCode::FORBIDDEN, "FREMMED_KONTO"),
+            (
+                fremmed,
+                with("avsenderKontoId", json!(fremmed.konto)),
+                some,
+                StatusCode::FORBIDDEN,
+                "MANGLER_TILGANG",
+            ),
+            (
+                fag,
+                with("meldingType", json!("no.ks.tull")),
+                some,
+                StatusCode::BAD_REQUEST,
+                "UKJENT_MELDINGSTYPE",
+            ),
+            (fag, with("meldingType", json!(MOTTATT)), None, StatusCode::BAD_REQUEST, "KAN_IKKE_SENDE"),
+            (
+                fag,
+                with("mottakerKontoId", json!(fremmed.konto)),
+                some,
+                StatusCode::BAD_REQUEST,
+                "KAN_IKKE_MOTTA",
+            ),
+            (fag, with("ttl", Value::Null), None, StatusCode::BAD_REQUEST, "PAYLOAD_MANGLER"),
+            (fag, with("ttl", Value::Null), Some(b"".as_slice()), StatusCode::BAD_REQUEST, "PAYLOAD_MANGLER"),
+            (fag, with("ttl", json!(999)), some, StatusCode::BAD_REQUEST, "UGYLDIG_FELT"),
+            (fag, with("ttl", json!(-1)), some, StatusCode::BAD_REQUEST, "UGYLDIG_FELT"),
+            (fag, with("meldingType", json!("")), some, StatusCode::BAD_REQUEST, "UGYLDIG_FELT"),
+            (
+                fag,
+                with("headere", json!({ "a".repeat(300): "x" })),
+                some,
+                StatusCode::BAD_REQUEST,
+                "UGYLDIG_FELT",
+            ),
+            (
+                fag,
+                with("headere", json!({ "a": "x".repeat(70_000) })),
+                some,
+                StatusCode::BAD_REQUEST,
+                "UGYLDIG_FELT",
+            ),
+        ] {
+            refused(&world, party, metadata, data).await.error(status, code);
+        }
+        let arkiv = &world.arkiv;
+        world.app.grant_tilgang(&Caller::Operator, fag.sti(), arkiv.system).await.unwrap();
+        let mut mottatt = with("meldingType", json!(MOTTATT));
+        (mottatt["avsenderKontoId"], mottatt["mottakerKontoId"]) = (json!(arkiv.konto), json!(fag.konto));
+        refused(&world, arkiv, mottatt, some).await.error(StatusCode::BAD_REQUEST, "PAYLOAD_IKKE_TILLATT");
+    }
+
+    #[tokio::test]
+    async fn payload_one_byte_too_large_is_refused_and_the_largest_is_taken() {
+        let world = World::new().await;
+        let largest = vec![0; usize::try_from(PAYLOAD_MAX).unwrap()];
+        world.send(&world.fag, form(&world.metadata(OPPRETT), Some(&largest))).await.ok(StatusCode::ACCEPTED);
+        let larger = [largest, vec![0]].concat();
+        let answer = world.send(&world.fag, form(&world.metadata(OPPRETT), Some(&larger))).await;
+        answer.error(StatusCode::PAYLOAD_TOO_LARGE, "FOR_STOR");
+        assert_eq!(world.queued(&world.arkiv).await, 1);
+    }
+
+    #[tokio::test]
+    async fn form_that_says_itself_that_it_is_too_large_is_refused_unread() {
+        let world = World::new().await;
+        let mut request = world
+            .send_request(&world.fag, Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>()));
+        request.headers_mut().insert(CONTENT_LENGTH, (PAYLOAD_MAX + FORM_BYTES + 1).into());
+        call(&world.router, request).await.error(StatusCode::PAYLOAD_TOO_LARGE, "FOR_STOR");
+    }
+
+    #[tokio::test]
+    async fn client_that_goes_away_in_mid_upload_has_sent_nothing() {
+        let world = World::new().await;
+        for payload_bytes in [10, INLINE_MAX * 4] {
+            let whole = form(&world.metadata(OPPRETT), Some(&vec![0; payload_bytes]));
+            let begun = Bytes::copy_from_slice(&whole[..whole.len() - 5]);
+            let gone = Err(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+            let answer = world.send(&world.fag, Body::from_stream(stream::iter([Ok(begun), gone]))).await;
+            answer.error(StatusCode::BAD_REQUEST, "AVBRUTT");
+        }
+        assert_eq!(world.queued(&world.arkiv).await, 0);
+    }
+
+    #[tokio::test]
+    async fn installation_without_room_or_broker_says_so_and_invites_no_repetition() {
+        let world = World::new().await;
+        let send = async || world.send(&world.fag, form(&world.metadata(OPPRETT), Some(b"x"))).await;
+        world.broker.fill();
+        let full = send().await;
+        full.error(StatusCode::INSUFFICIENT_STORAGE, "FULLT");
+        world.broker.stop();
+        let out = send().await;
+        out.error(StatusCode::SERVICE_UNAVAILABLE, "UTILGJENGELIG");
+        assert!([full, out].iter().all(|answer| !answer.headers.contains_key("retry-after")));
+        world.broker.explode();
+        let message = send().await.error(StatusCode::INTERNAL_SERVER_ERROR, "INTERN_FEIL");
+        assert!(!message.contains("exploded"), "{message}");
+        assert_eq!(world.queued(&world.arkiv).await, 0);
+    }
+
+    /// Over a socket, since it is about what the connection does: the client looks for the answer only when it has sent
+    /// everything, and then sends again on the same connection.
+    #[tokio::test]
+    async fn client_that_is_refused_early_sees_the_answer_and_keeps_its_connection() {
+        let world = World::new().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move { axum::serve(listener, world.router).await });
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let payload = vec![0; 20 * 1024 * 1024];
+        for _ in 0..2 {
+            let head = format!(
+                "POST {PATH} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer wrong\r\nContent-Length: {}\r\n\
+                 Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n",
+                payload.len()
+            );
+            connection.write_all(head.as_bytes()).await.unwrap();
+            connection.write_all(&payload).await.unwrap();
+            let mut answer = Vec::new();
+            while !answer.ends_with(b"}") {
+                assert_ne!(
+                    connection.read_buf(&mut answer).await.unwrap(),
+                    0,
+                    "{}",
+                    String::from_utf8_lossy(&answer)
+                );
+            }
+            let answer = String::from_utf8(answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("UGYLDIG_TOKEN"), "{answer}");
+        }
+        server.abort();
+    }
+
+    async fn receive(world: &World, party: &Party) -> app::ports::Delivery {
+        let mut channel = world.broker.open_channel().await.unwrap();
+        channel.control.consume(Consumer(1), party.konto, 1).await.unwrap();
+        let delivery = channel.deliveries.recv().await.unwrap();
+        channel.control.settle(delivery.id, app::ports::Settlement::Ack);
+        channel.control.close().await;
+        delivery
+    }
+}
