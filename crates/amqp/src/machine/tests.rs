@@ -1113,7 +1113,7 @@ fn feed(bytes: &[u8], piece: usize) -> Client {
                 None => break,
             };
             client.answer(Answer::Done);
-            for consumer in consumer {
+            if let Some(consumer) = consumer {
                 for _ in 0..3 {
                     next_delivery += 1;
                     client.deliver(consumer, next_delivery);

@@ -183,7 +183,7 @@ impl World {
     pub(crate) async fn end(self) {
         self.shutdown.cancel();
         within(self.server).await.unwrap();
-        self.broker.close().await;
+        self.broker.close().await.unwrap();
     }
 }
 
