@@ -140,9 +140,52 @@ pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, JsonFa
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use axum::body::Body;
+    use http::{HeaderValue, Method, StatusCode};
+    use serde_json::json;
 
     use super::*;
+    use crate::testing::{World, call};
+
+    #[tokio::test]
+    async fn bodies_that_cannot_be_taken_are_told_apart() {
+        let world = World::new().await;
+        let path = format!("{}/info", world.fag.konto_path());
+        let good =
+            json!({ "navn": "Ny konto", "beskrivelse": "Ny", "framtidig": { "a": [null] } }).to_string();
+        let put = async |media_type: Option<&str>, body: Body| {
+            let mut request = world.fag.request(Method::PUT, &path);
+            if let Some(media_type) = media_type {
+                request = request.header(CONTENT_TYPE, media_type);
+            }
+            call(&world.router, request.body(body).unwrap()).await
+        };
+        let json = Some("application/json");
+        put(json, good.clone().into()).await.ok(StatusCode::NO_CONTENT);
+        put(None, good.clone().into()).await.ok(StatusCode::NO_CONTENT);
+        let answer = put(Some("application/x-www-form-urlencoded"), good.into()).await;
+        answer.error(StatusCode::UNSUPPORTED_MEDIA_TYPE, "UGYLDIG_MEDIETYPE");
+        for bad in [
+            "",
+            "  ",
+            "{",
+            "nei",
+            "[]",
+            "{}",
+            "{\"navn\":1,\"beskrivelse\":\"Ny\"}",
+            "{\"navn\":\"Ny\"}",
+            "{} {}",
+        ] {
+            put(json, bad.into()).await.error(StatusCode::BAD_REQUEST, "UGYLDIG_JSON");
+        }
+        let deep = "[".repeat(100_000);
+        put(json, deep.into()).await.error(StatusCode::BAD_REQUEST, "UGYLDIG_JSON");
+        let large = Body::from(vec![b' '; MAX_JSON_BYTES + 1]);
+        put(json, large).await.error(StatusCode::PAYLOAD_TOO_LARGE, "FOR_STOR");
+        let gone = Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
+        let gone = Body::from_stream(futures::stream::iter([Ok(Bytes::from_static(b"{")), gone]));
+        put(json, gone).await.error(StatusCode::BAD_REQUEST, "AVBRUTT");
+    }
 
     #[test]
     fn media_types_of_json_are_known() {

@@ -452,3 +452,86 @@ fn of_json(what: &str, fault: &JsonFault) -> (Code, String) {
 fn missing_field(error: &str) -> Option<&str> {
     error.strip_prefix("missing field `")?.split('`').next()
 }
+
+#[cfg(test)]
+mod tests {
+    use app::ports::Clock as _;
+    use axum::body::Body;
+    use http::{Method, Request};
+    use wire::id::IntegrasjonId;
+
+    use super::*;
+    use crate::testing::{Party, World, call};
+
+    #[tokio::test]
+    async fn unknown_path_and_method_are_told_in_json() {
+        let world = World::new().await;
+        let get = |path: &str| Request::get(path).body(Body::empty()).unwrap();
+        call(&world.router, get("/")).await.error(StatusCode::NOT_FOUND, "UKJENT_STI");
+        call(&world.router, get("/fiks-io/api/v1/sendt")).await.error(StatusCode::NOT_FOUND, "UKJENT_STI");
+        let answer = call(&world.router, get(wire::send::PATH)).await;
+        answer.error(StatusCode::METHOD_NOT_ALLOWED, "UGYLDIG_METODE");
+        assert_eq!(answer.headers["allow"], "POST");
+    }
+
+    #[tokio::test]
+    async fn log_in_that_fails_has_one_text_whatever_the_reason() {
+        let world = World::new().await;
+        let path = format!("/fiks-io/katalog/api/v1/kontoer/{}", world.arkiv.konto);
+        let id = world.fag.integrasjon;
+        let expected = format!("Autentisering feilet for integrasjon med id {id}");
+        for party in [
+            Party { passord: "wrong".to_owned(), ..world.fag.clone() },
+            Party { orgnummer: world.arkiv.orgnummer, ..world.fag.clone() },
+            Party { passord: world.arkiv.passord.clone(), ..world.fag.clone() },
+        ] {
+            let answer = world.call(&party, Method::GET, &path, None).await;
+            assert_eq!(answer.error(StatusCode::UNAUTHORIZED, "UGYLDIG_INTEGRASJON"), expected);
+        }
+        let nobody = Party { integrasjon: IntegrasjonId::from_uuid(uuid::Uuid::nil()), ..world.fag.clone() };
+        let message = world
+            .call(&nobody, Method::GET, &path, None)
+            .await
+            .error(StatusCode::UNAUTHORIZED, "UGYLDIG_INTEGRASJON");
+        assert_eq!(
+            message,
+            "Autentisering feilet for integrasjon med id 00000000-0000-0000-0000-000000000000"
+        );
+        let no_headers =
+            Request::get(&path).header("AUTHORIZATION", format!("Bearer {}", world.fag.orgnummer));
+        let answer = call(&world.router, no_headers.body(Body::empty()).unwrap()).await;
+        answer.error(StatusCode::UNAUTHORIZED, "UGYLDIG_INTEGRASJON");
+    }
+
+    #[tokio::test]
+    async fn bad_token_has_one_text_and_missing_keys_another() {
+        let world = World::new().await;
+        let path = format!("/fiks-io/katalog/api/v1/kontoer/{}", world.arkiv.konto);
+        let expired = Party { orgnummer: "expired", ..world.fag.clone() };
+        let message = world
+            .call(&expired, Method::GET, &path, None)
+            .await
+            .error(StatusCode::UNAUTHORIZED, "UGYLDIG_TOKEN");
+        assert_eq!(message, "Klarte ikke å validere access_token");
+        let keyless = Party { orgnummer: "unavailable", ..world.fag.clone() };
+        world
+            .call(&keyless, Method::GET, &path, None)
+            .await
+            .error(StatusCode::SERVICE_UNAVAILABLE, "UTILGJENGELIG");
+    }
+
+    #[tokio::test]
+    async fn error_tells_when_and_where_it_happened() {
+        let world = World::new().await;
+        let answer = call(&world.router, Request::get("/nei?x=y").body(Body::empty()).unwrap()).await;
+        assert_eq!(answer.json()["timestamp"], world.clock.now().as_millisecond());
+        assert_eq!(answer.json()["path"], "/nei");
+    }
+
+    #[test]
+    fn what_the_caller_sent_is_cut_before_it_comes_back() {
+        assert_eq!(short("a\r\nb"), "ab…");
+        assert_eq!(short(&"x".repeat(100)).chars().count(), 81);
+        assert_eq!(short("helt greit"), "helt greit");
+    }
+}

@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock};
 use app::contract::{CountingIds, ManualClock};
 use app::konto::{KontoSti, NyKonto};
 use app::ports::{
-    Broker, BrokerError, Clock as _, DeadLetter, DeletedQueue, MeldingRecord, OpenChannel, QueueStatus,
-    TokenError, TokenVerifier, VerifiedToken,
+    Broker, BrokerError, DeadLetter, DeletedQueue, MeldingRecord, OpenChannel, QueueStatus, TokenError,
+    TokenVerifier, VerifiedToken,
 };
 use app::system::NyttSystem;
 use app::{Adapters, App, Caller, PassordKey, Settings};
@@ -356,12 +356,5 @@ impl Broker for FragileBroker {
 
     async fn list_dead_letters(&self, konto: KontoId, limit: u32) -> Result<Vec<DeadLetter>, BrokerError> {
         self.inner.list_dead_letters(konto, limit).await
-    }
-}
-
-impl World {
-    /// The time in the world.
-    pub(crate) fn now(&self) -> Timestamp {
-        self.clock.now()
     }
 }

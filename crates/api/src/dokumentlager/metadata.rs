@@ -40,3 +40,33 @@ async fn metadata(
         korrelasjonsid: None,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{OPPRETT, World, form};
+
+    #[tokio::test]
+    async fn sizes_are_those_of_what_was_sent() {
+        let world = World::new().await;
+        let sent = world
+            .send(&world.fag, form(&world.metadata(OPPRETT), Some(&[7; 5000])))
+            .await
+            .ok(StatusCode::ACCEPTED);
+        let id = sent["dokumentlagerId"].as_str().unwrap();
+        let path = format!("/dokumentlager/nedlasting/{id}/metadata");
+        assert_eq!(
+            world.call(&world.arkiv, Method::GET, path, None).await.ok(StatusCode::OK),
+            json!({
+                "id": id,
+                "dokumentnavn": id,
+                "mimeType": "application/octet-stream",
+                "kryptertStorrelse": 5000,
+                "ukryptertStorrelse": 5000,
+            })
+        );
+    }
+}

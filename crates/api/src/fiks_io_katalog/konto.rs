@@ -57,3 +57,49 @@ pub(crate) fn konto_status(found: &app::katalog::KatalogKonto) -> KontoStatus {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn konto_is_shown_with_owner_and_complete_status() {
+        let world = World::new().await;
+        let path = format!("/fiks-io/katalog/api/v1/kontoer/{}", world.arkiv.konto);
+        let konto = world.call(&world.fag, Method::GET, path, None).await.ok(StatusCode::OK);
+        assert_eq!(
+            konto,
+            json!({
+                "fiksOrgId": world.arkiv.org,
+                "fiksOrgNavn": "Lillefjord kommune",
+                "organisasjonsnummer": world.arkiv.orgnummer,
+                "kommunenummer": "4640",
+                "kontoId": world.arkiv.konto,
+                "kontoNavn": "Konto i Lillefjord kommune",
+                "status": {
+                    "gyldigAvsender": true,
+                    "gyldigMottaker": true,
+                    "antallKonsumenter": 0,
+                    "antallUavhentedeMeldinger": 0,
+                },
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn unknown_konto_and_bad_ids_are_told_apart() {
+        let world = World::new().await;
+        let unknown = "/fiks-io/katalog/api/v1/kontoer/00000000-0000-4000-8000-000000000000";
+        world.call(&world.fag, Method::GET, unknown, None).await.error(StatusCode::NOT_FOUND, "UKJENT_KONTO");
+        for bad in ["konto", "%FF", "%2e%2e"] {
+            let answer = world
+                .call(&world.fag, Method::GET, format!("/fiks-io/katalog/api/v1/kontoer/{bad}"), None)
+                .await;
+            answer.error(StatusCode::BAD_REQUEST, "UGYLDIG_STI");
+        }
+    }
+}

@@ -53,3 +53,44 @@ pub(crate) fn offentlig_nokkel(nokkel: domain::nokkel::OffentligNokkel, now: Tim
         status_message,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use axum::body::Body;
+    use http::{Request, StatusCode};
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{World, call, certificate};
+
+    #[tokio::test]
+    async fn anybody_can_fetch_a_key_without_logging_in() {
+        let world = World::new().await;
+        let path = format!("/fiks-io/katalog/api/v1/kontoer/{}/offentligNokkel", world.arkiv.konto);
+        let fetch = async || call(&world.router, Request::get(&path).body(Body::empty()).unwrap()).await;
+        fetch().await.error(StatusCode::NOT_FOUND, "INGEN_NOKKEL");
+        world.app.set_nokkel(&app::Caller::Operator, world.arkiv.sti(), certificate()).await.unwrap();
+        let nokkel = fetch().await.ok(StatusCode::OK);
+        assert_eq!([&nokkel["nokkel"], &nokkel["valid"]], [&json!(certificate()), &json!(true)]);
+        assert!(nokkel.get("statusMessage").is_none());
+    }
+
+    #[tokio::test]
+    async fn certificate_outside_its_validity_says_so() {
+        let world = World::new().await;
+        let nokkel =
+            world.app.set_nokkel(&app::Caller::Operator, world.arkiv.sti(), certificate()).await.unwrap();
+        let second = Duration::from_secs(1);
+        for (now, valid) in [
+            (nokkel.gyldig_fra - second, false),
+            (nokkel.gyldig_fra, true),
+            (nokkel.gyldig_til - second, true),
+            (nokkel.gyldig_til, false),
+        ] {
+            let shown = offentlig_nokkel(nokkel.clone(), now);
+            assert_eq!((shown.valid, shown.status_message.is_none()), (valid, valid), "{now}");
+        }
+    }
+}

@@ -38,3 +38,23 @@ async fn sett_nokkel(
     let nokkel = app.set_own_nokkel(&caller, konto, "nokkel", &body.nokkel).await?;
     Ok(Json(offentlig_nokkel(nokkel, app.clock().now())))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::testing::{World, certificate};
+
+    #[tokio::test]
+    async fn key_is_set_under_its_name_in_this_api() {
+        let world = World::new().await;
+        let path = format!("/fiks-io/katalog/api/v1/kontoer/{}/offentligNokkel", world.arkiv.konto);
+        let body = json!({ "nokkel": certificate() });
+        let nokkel = world.call(&world.arkiv, Method::PUT, &path, Some(body)).await.ok(StatusCode::OK);
+        assert_eq!(nokkel["nokkel"], certificate());
+        let answer = world.call(&world.arkiv, Method::PUT, &path, Some(json!({ "nokkel": "nei" }))).await;
+        let message = answer.error(StatusCode::BAD_REQUEST, "UGYLDIG_FELT");
+        assert!(message.contains("«nokkel»"), "{message}");
+    }
+}

@@ -31,3 +31,20 @@ async fn status(
 ) -> Result<Json<KontoStatus>, Failure> {
     Ok(Json(konto_status(&app.katalog_konto(konto).await?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::testing::{OPPRETT, World, form};
+
+    #[tokio::test]
+    async fn meldinger_on_the_queue_are_counted() {
+        let world = World::new().await;
+        world.send(&world.fag, form(&world.metadata(OPPRETT), Some(b"x"))).await.ok(StatusCode::ACCEPTED);
+        let path = format!("/fiks-io/katalog/api/v1/kontoer/{}/status", world.arkiv.konto);
+        let status = world.call(&world.fag, Method::GET, path, None).await.ok(StatusCode::OK);
+        assert_eq!([&status["antallUavhentedeMeldinger"], &status["antallKonsumenter"]], [1, 0]);
+    }
+}

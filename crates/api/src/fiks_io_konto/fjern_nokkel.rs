@@ -30,3 +30,18 @@ async fn fjern_nokkel(
     app.remove_own_nokkel(&caller, konto).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{World, certificate};
+
+    #[tokio::test]
+    async fn key_is_out_of_use() {
+        let world = World::new().await;
+        world.app.set_nokkel(&app::Caller::Operator, world.arkiv.sti(), certificate()).await.unwrap();
+        let path = format!("/fiks-io/konto/api/v1/kontoer/{}/offentligNokkel", world.arkiv.konto);
+        world.call(&world.arkiv, Method::DELETE, &path, None).await.ok(StatusCode::NO_CONTENT);
+        world.call(&world.fag, Method::GET, &path, None).await.error(StatusCode::NOT_FOUND, "INGEN_NOKKEL");
+    }
+}

@@ -32,3 +32,18 @@ async fn nokkel(
     let nokkel = app.offentlig_nokkel(konto).await?;
     Ok(Json(offentlig_nokkel(nokkel, app.clock().now())))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn konto_without_key_is_told() {
+        let world = World::new().await;
+        let path = format!("/fiks-io/konto/api/v1/kontoer/{}/offentligNokkel", world.arkiv.konto);
+        world.call(&world.fag, Method::GET, path, None).await.error(StatusCode::NOT_FOUND, "INGEN_NOKKEL");
+    }
+}

@@ -38,3 +38,24 @@ async fn sett_nokkel(
     let nokkel = app.set_own_nokkel(&caller, konto, "pem", &body.pem).await?;
     Ok((StatusCode::CREATED, Json(offentlig_nokkel(nokkel, app.clock().now()))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{World, certificate};
+
+    #[tokio::test]
+    async fn key_is_set_under_its_name_in_this_api() {
+        let world = World::new().await;
+        let path = format!("/fiks-io/konto/api/v1/kontoer/{}/offentligNokkel", world.arkiv.konto);
+        let body = json!({ "pem": certificate() });
+        let nokkel = world.call(&world.arkiv, Method::PUT, &path, Some(body)).await.ok(StatusCode::CREATED);
+        assert_eq!(nokkel["nokkel"], certificate());
+        let fetched = world.call(&world.fag, Method::GET, &path, None).await.ok(StatusCode::OK);
+        assert_eq!(fetched, nokkel);
+        let answer =
+            world.call(&world.arkiv, Method::PUT, &path, Some(json!({ "nokkel": certificate() }))).await;
+        let message = answer.error(StatusCode::BAD_REQUEST, "UGYLDIG_JSON");
+        assert!(message.contains("«pem»"), "{message}");
+    }
+}

@@ -32,3 +32,22 @@ async fn avvis_foresporsel(
     app.reject_foresporsel(&caller, sti, fra).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn foresporsel_is_gone() {
+        let world = World::new().await;
+        let ask = format!("{}/forespurteTilganger/{}", world.fremmed.system_path(), world.arkiv.konto);
+        world.call(&world.fremmed, Method::POST, &ask, None).await.ok(StatusCode::CREATED);
+        let path = format!("{}/forespurteTilganger/{}", world.arkiv.konto_path(), world.fremmed.system);
+        world.call(&world.arkiv, Method::DELETE, &path, None).await.ok(StatusCode::NO_CONTENT);
+        world
+            .call(&world.arkiv, Method::DELETE, &path, None)
+            .await
+            .error(StatusCode::NOT_FOUND, "INGEN_FORESPORSEL");
+    }
+}

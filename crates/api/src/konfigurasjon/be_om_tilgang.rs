@@ -32,3 +32,31 @@ async fn be_om_tilgang(
     app.request_tilgang(&caller, fiks_org_id, system_id, konto).await?;
     Ok(StatusCode::CREATED)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn request_stands_in_the_system_until_it_is_answered() {
+        let world = World::new().await;
+        let ask = format!("{}/forespurteTilganger/{}", world.fremmed.system_path(), world.arkiv.konto);
+        world.call(&world.fremmed, Method::POST, &ask, None).await.ok(StatusCode::CREATED);
+        let system = world
+            .call(&world.fremmed, Method::GET, world.fremmed.system_path(), None)
+            .await
+            .ok(StatusCode::OK);
+        assert_eq!(system["forespurteTilgangerTilKontoer"][0]["id"], json!(world.arkiv.konto));
+        let grant = format!("{}/tilganger/{}", world.arkiv.konto_path(), world.fremmed.system);
+        world.call(&world.arkiv, Method::POST, grant, None).await.ok(StatusCode::CREATED);
+        let system = world
+            .call(&world.fremmed, Method::GET, world.fremmed.system_path(), None)
+            .await
+            .ok(StatusCode::OK);
+        assert_eq!(system["forespurteTilgangerTilKontoer"], json!([]));
+        assert_eq!(system["tilgangTilKontoer"][0]["id"], json!(world.arkiv.konto));
+    }
+}

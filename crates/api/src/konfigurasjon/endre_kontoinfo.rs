@@ -38,3 +38,20 @@ async fn endre_kontoinfo(
     app.update_konto_info(&caller, sti, body.navn, body.beskrivelse).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn konto_shows_its_new_texts() {
+        let world = World::new().await;
+        let (path, info) =
+            (format!("{}/info", world.fag.konto_path()), json!({ "navn": "Ny konto", "beskrivelse": "Ny" }));
+        world.call(&world.fag, Method::PUT, path, Some(info)).await.ok(StatusCode::NO_CONTENT);
+        let konto =
+            world.call(&world.fag, Method::GET, world.fag.konto_path(), None).await.ok(StatusCode::OK);
+        assert_eq!([&konto["navn"], &konto["beskrivelse"]], ["Ny konto", "Ny"]);
+    }
+}

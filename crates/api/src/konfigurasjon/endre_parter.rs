@@ -39,3 +39,20 @@ async fn endre_parter(
     let konto = app.update_parter(&caller, sti, bodies::wanted_parter(body.parts)).await?;
     Ok(Json(UpdateParterResponse { parter: bodies::konto_parter(&konto) }))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn answer_says_parter_where_the_request_says_parts() {
+        let world = World::new().await;
+        let path = format!("{}/parter", world.fag.konto_path());
+        let body = json!({ "parts": [{ "partNavn": "klient.innsyn", "stottetProtokollVersjon": "v1" }] });
+        let answer = world.call(&world.fag, Method::POST, path, Some(body)).await.ok(StatusCode::OK);
+        assert_eq!(answer["parter"][0]["navn"], "klient.innsyn");
+    }
+}

@@ -52,3 +52,35 @@ async fn endre_systeminfo(
     app.update_system_info(&caller, fiks_org_id, system_id, info).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn system_shows_its_new_texts() {
+        let world = World::new().await;
+        let path = format!("{}/info", world.fag.system_path());
+        let info = json!({
+            "navn": "Nytt navn", "beskrivelse": "Ny", "eposter": ["a@example.no"], "offentlig": false, "leverandorNavn": null,
+        });
+        world.call(&world.fag, Method::PUT, &path, Some(info)).await.ok(StatusCode::NO_CONTENT);
+        let system =
+            world.call(&world.fag, Method::GET, world.fag.system_path(), None).await.ok(StatusCode::OK);
+        assert_eq!([&system["navn"], &system["offentlig"]], [&json!("Nytt navn"), &json!(false)]);
+    }
+
+    #[tokio::test]
+    async fn every_broken_field_is_told() {
+        let world = World::new().await;
+        let path = format!("{}/info", world.fag.system_path());
+        let info = json!({ "navn": "a_b", "beskrivelse": "", "eposter": ["nei"], "offentlig": true });
+        let answer = world.call(&world.fag, Method::PUT, &path, Some(info)).await;
+        let message = answer.error(StatusCode::BAD_REQUEST, "UGYLDIG_FELT");
+        assert!(
+            ["«navn»", "«beskrivelse»", "«eposter»"].iter().all(|field| message.contains(field)),
+            "{message}"
+        );
+    }
+}

@@ -32,3 +32,22 @@ async fn fjern_tilgang(
     app.remove_tilgang(&caller, sti, fra).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{OPPRETT, World, form};
+
+    #[tokio::test]
+    async fn melding_is_refused_once_tilgang_is_gone() {
+        let world = World::new().await;
+        let path = format!("{}/tilganger/{}", world.arkiv.konto_path(), world.fag.system);
+        world.call(&world.arkiv, Method::DELETE, &path, None).await.ok(StatusCode::NO_CONTENT);
+        let answer = world.send(&world.fag, form(&world.metadata(OPPRETT), Some(b"x"))).await;
+        answer.error(StatusCode::FORBIDDEN, "MANGLER_TILGANG");
+        world
+            .call(&world.arkiv, Method::DELETE, &path, None)
+            .await
+            .error(StatusCode::NOT_FOUND, "INGEN_TILGANG");
+    }
+}

@@ -30,3 +30,20 @@ async fn gi_fra_seg_tilgang(
     app.give_up_tilgang(&caller, fiks_org_id, system_id, konto).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn tilgang_is_gone() {
+        let world = World::new().await;
+        let path = format!("{}/tilganger/{}", world.fag.system_path(), world.arkiv.konto);
+        world.call(&world.fag, Method::DELETE, &path, None).await.ok(StatusCode::NO_CONTENT);
+        world
+            .call(&world.fag, Method::DELETE, &path, None)
+            .await
+            .error(StatusCode::NOT_FOUND, "INGEN_TILGANG");
+    }
+}

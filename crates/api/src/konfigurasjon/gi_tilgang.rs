@@ -34,3 +34,27 @@ async fn gi_tilgang(
     app.grant_tilgang(&caller, sti, til).await?;
     Ok(StatusCode::CREATED)
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{World, call};
+
+    #[tokio::test]
+    async fn tilgang_is_given_without_having_been_asked_for() {
+        let world = World::new().await;
+        let path = format!("{}/tilganger/{}", world.fag.konto_path(), world.arkiv.system);
+        // As the generated .NET client calls an operation without body.
+        let request =
+            world.fag.request(Method::POST, path).header("Content-Type", "application/json; charset=utf-8");
+        let answer = call(&world.router, request.body(Body::empty()).unwrap()).await;
+        answer.ok(StatusCode::CREATED);
+        assert!(answer.body.is_empty());
+        let path = format!("{}/tilganger", world.fag.konto_path());
+        let systemer = world.call(&world.fag, Method::GET, path, None).await.ok(StatusCode::OK);
+        assert_eq!(systemer[0]["id"], json!(world.arkiv.system));
+    }
+}

@@ -34,3 +34,31 @@ async fn hent_konto(
     let konto = app.konto(&caller, sti).await?;
     Ok(Json(bodies::konto(konto, app.clock().now())))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn konto_without_key_has_no_such_field() {
+        let world = World::new().await;
+        let konto =
+            world.call(&world.fag, Method::GET, world.fag.konto_path(), None).await.ok(StatusCode::OK);
+        assert_eq!(
+            [&konto["id"], &konto["parts"][0]["navn"]],
+            [&json!(world.fag.konto), &json!("klient.full")]
+        );
+        assert!(konto.get("offentligNokkel").is_none() && konto.get("parter").is_none(), "{konto}");
+    }
+
+    #[tokio::test]
+    async fn konto_of_another_system_does_not_exist_in_this_one() {
+        let world = World::new().await;
+        let path = format!("{}/kontoer/{}", world.fag.system_path(), world.arkiv.konto);
+        world.call(&world.fag, Method::GET, path, None).await.error(StatusCode::NOT_FOUND, "UKJENT_KONTO");
+    }
+}

@@ -46,3 +46,23 @@ async fn hent_protokoll(
         status: protokoll.status,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn every_meldingstype_says_whether_it_tells_of_a_fault() {
+        let world = World::new().await;
+        let path =
+            format!("/fiks-protokoll/api/v1/konfigurasjon/{}/protokoller/no.ks.fiks.arkiv/v1", world.fag.org);
+        let found = world.call(&world.fag, Method::GET, path, None).await.ok(StatusCode::OK);
+        let meldingstyper = found["meldingstyper"].as_array().unwrap();
+        assert!(meldingstyper.iter().all(|one| one["erFeilmelding"].is_boolean()), "{found}");
+        assert_eq!(meldingstyper[0]["payloadKriterie"], "REQUIRED");
+        assert_eq!(found["parter"][0]["navn"], "arkiv.full");
+    }
+}

@@ -34,3 +34,29 @@ async fn hent_system(
     let system = bodies::system(detaljer, app.clock().now());
     Ok(Json(system.ok_or_else(|| Error::Internal("a system has no integrasjon".into()))?))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn system_is_shown_with_all_that_belongs_to_it() {
+        let world = World::new().await;
+        let system =
+            world.call(&world.fag, Method::GET, world.fag.system_path(), None).await.ok(StatusCode::OK);
+        assert_eq!(system["integrasjonId"], json!(world.fag.integrasjon));
+        assert_eq!(system["orgnummer"], world.fag.orgnummer);
+        assert_eq!(system["kontoer"][0]["metrikk"], json!({ "meldingerPaKo": 0, "antallKonsumenter": 0 }));
+        assert_eq!(system["kontoer"][0]["parter"][0]["navn"], "klient.full");
+        assert_eq!(system["tilgangTilKontoer"][0]["id"], json!(world.arkiv.konto));
+        assert_eq!(system["tilgangTilKontoer"][0]["system"]["fiksOrg"]["navn"], "Lillefjord kommune");
+        assert_eq!(system["forespurteTilgangerTilKontoer"], json!([]));
+        assert_eq!(system["integrasjoner"][0]["primer"], true);
+        assert_eq!(system["integrasjoner"][0]["aktiv"], true);
+        assert!(system.get("leverandorNavn").is_none());
+    }
+}

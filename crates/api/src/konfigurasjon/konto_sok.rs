@@ -54,3 +54,35 @@ async fn konto_sok(
     let kontoer = app.search_kontoer(&caller, fiks_org_id, system_id, &term, &owners, &protokoller).await?;
     Ok(Json(ProtokollKontoSokResponse { kontoer: kontoer.into_iter().map(bodies::ekstern_konto).collect() }))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn kontoer_are_found_by_text_owner_and_protokoll() {
+        let world = World::new().await;
+        let path = format!("{}/konto-sok", world.fag.system_path());
+        let found = async |body| {
+            let answer = world.call(&world.fag, Method::POST, &path, Some(body)).await.ok(StatusCode::OK);
+            let kontoer = answer["kontoer"].as_array().unwrap().clone();
+            kontoer.into_iter().map(|konto| konto["navn"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(found(json!({})).await, ["Konto i Fjerndal kommune", "Konto i Lillefjord kommune"]);
+        assert_eq!(found(json!({ "term": "lilleFJORD" })).await, ["Konto i Lillefjord kommune"]);
+        assert_eq!(
+            found(json!({ "filter": { "fiksOrgIder": [world.fremmed.org] } })).await,
+            ["Konto i Fjerndal kommune"]
+        );
+        let speaks = |versjon: &str, part: &str| {
+            let wanted =
+                json!({ "protokollNavn": "no.ks.fiks.arkiv", "protokollVersjon": versjon, "parter": [part] });
+            json!({ "filter": { "protokollFilter": [wanted] } })
+        };
+        assert_eq!(found(speaks("v1", "arkiv.full")).await, ["Konto i Lillefjord kommune"]);
+        assert!(found(speaks("v2", "arkiv.full")).await.is_empty());
+    }
+}

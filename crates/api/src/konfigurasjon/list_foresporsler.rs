@@ -34,3 +34,23 @@ async fn list_foresporsler(
     let systemer = app.list_foresporsler(&caller, sti).await?;
     Ok(Json(systemer.into_iter().map(bodies::system_summary).collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn who_has_asked_is_shown() {
+        let world = World::new().await;
+        let ask = format!("{}/forespurteTilganger/{}", world.fremmed.system_path(), world.arkiv.konto);
+        world.call(&world.fremmed, Method::POST, &ask, None).await.ok(StatusCode::CREATED);
+        let path = format!("{}/forespurteTilganger", world.arkiv.konto_path());
+        let systemer = world.call(&world.arkiv, Method::GET, path, None).await.ok(StatusCode::OK);
+        assert_eq!(systemer[0]["id"], json!(world.fremmed.system));
+        assert_eq!(systemer.as_array().unwrap().len(), 1);
+    }
+}

@@ -32,3 +32,22 @@ async fn list_organisasjoner(
     let organisasjoner = app.list_organisasjoner_med_systemer(&caller, fiks_org_id, system_id).await?;
     Ok(Json(organisasjoner.into_iter().map(bodies::fiks_org).collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn organisasjoner_are_shown_without_one_that_has_only_the_asking_system() {
+        let world = World::new().await;
+        let path = format!("{}/organisasjoner", world.fag.system_path());
+        let found = world.call(&world.fag, Method::GET, path, None).await.ok(StatusCode::OK);
+        let navn: Vec<_> =
+            found.as_array().unwrap().iter().map(|org| org["navn"].as_str().unwrap()).collect();
+        assert_eq!(navn, ["Fjerndal kommune", "Lillefjord kommune"]);
+        assert_eq!(found[0]["kommunenummer"], "4640");
+    }
+}

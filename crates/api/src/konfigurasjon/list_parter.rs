@@ -36,3 +36,38 @@ async fn list_parter(
         .collect();
     Ok(Json(ParterResponse { parter }))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn parter_of_all_versions_are_shown() {
+        let world = World::new().await;
+        let path =
+            format!("/fiks-protokoll/api/v1/konfigurasjon/{}/protokoller/no.ks.fiks.arkiv", world.fag.org);
+        let found = world.call(&world.fag, Method::GET, path, None).await.ok(StatusCode::OK);
+        let of = |versjon| {
+            found["parter"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .filter(|part| part["protokollversjon"] == versjon)
+                .count()
+        };
+        assert!(of("v1") > 0 && of("v2") > 0, "{found}");
+    }
+
+    #[tokio::test]
+    async fn unknown_protokoll_is_told() {
+        let world = World::new().await;
+        let path = format!("/fiks-protokoll/api/v1/konfigurasjon/{}/protokoller/no.ks.tull", world.fag.org);
+        world
+            .call(&world.fag, Method::GET, path, None)
+            .await
+            .error(StatusCode::NOT_FOUND, "UKJENT_PROTOKOLL");
+    }
+}

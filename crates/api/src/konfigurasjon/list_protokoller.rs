@@ -39,3 +39,23 @@ async fn list_protokoller(
     };
     Ok(Json(protokoller.into_iter().map(summary).collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn parter_are_told_by_name() {
+        let world = World::new().await;
+        let path = format!("/fiks-protokoll/api/v1/konfigurasjon/{}/protokoller", world.fag.org);
+        let found = world.call(&world.fag, Method::GET, path, None).await.ok(StatusCode::OK);
+        let arkiv = found.as_array().unwrap().iter().find(|one| one["navn"] == "no.ks.fiks.arkiv").unwrap();
+        assert_eq!(
+            [&arkiv["protokollversjon"], &arkiv["status"], &arkiv["parter"][0]],
+            ["v1", "AKTIV", "arkiv.full"]
+        );
+    }
+}

@@ -34,3 +34,23 @@ async fn list_tilganger(
     let systemer = app.list_tilganger(&caller, sti).await?;
     Ok(Json(systemer.into_iter().map(bodies::system_summary).collect()))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn systemer_are_shown_with_their_owner() {
+        let world = World::new().await;
+        let path = format!("{}/tilganger", world.arkiv.konto_path());
+        let systemer = world.call(&world.arkiv, Method::GET, path, None).await.ok(StatusCode::OK);
+        assert_eq!(systemer[0]["id"], json!(world.fag.system));
+        assert_eq!(systemer[0]["fiksOrgNavn"], "Storevik kommune");
+        let path = format!("{}/tilganger", world.fag.konto_path());
+        assert_eq!(world.call(&world.fag, Method::GET, path, None).await.ok(StatusCode::OK), json!([]));
+    }
+}

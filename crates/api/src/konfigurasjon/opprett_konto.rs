@@ -51,3 +51,44 @@ async fn opprett_konto(
     let konto = app.create_konto(&caller, fiks_org_id, system_id, ny).await?;
     Ok((StatusCode::CREATED, Json(bodies::konto(konto, app.clock().now()))))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{World, certificate};
+
+    fn body(versjon: &str) -> serde_json::Value {
+        json!({
+            "navn": "Mitt arkiv",
+            "beskrivelse": "Arkiv",
+            "stottetProtokollNavn": "no.ks.fiks.arkiv",
+            "parts": [{ "partNavn": "arkiv.full", "stottetProtokollVersjon": versjon }],
+            "offentligNokkel": certificate(),
+        })
+    }
+
+    #[tokio::test]
+    async fn konto_is_made_with_queue_and_key() {
+        let world = World::new().await;
+        let path = format!("{}/kontoer", world.fag.system_path());
+        let konto =
+            world.call(&world.fag, Method::POST, &path, Some(body("v1"))).await.ok(StatusCode::CREATED);
+        assert_eq!(
+            konto["parts"][0]["stottedeParter"],
+            json!(["klient.full", "klient.arkivering", "klient.innsyn"])
+        );
+        assert_eq!(konto["offentligNokkel"]["nokkel"], certificate());
+        let status = format!("/fiks-io/katalog/api/v1/kontoer/{}/status", konto["id"].as_str().unwrap());
+        let status = world.call(&world.fag, Method::GET, status, None).await.ok(StatusCode::OK);
+        assert_eq!(status["gyldigMottaker"], true);
+    }
+
+    #[tokio::test]
+    async fn unknown_version_is_refused() {
+        let world = World::new().await;
+        let path = format!("{}/kontoer", world.fag.system_path());
+        let answer = world.call(&world.fag, Method::POST, &path, Some(body("v9"))).await;
+        let message = answer.error(StatusCode::BAD_REQUEST, "UGYLDIG_FELT");
+        assert!(message.contains("v9"), "{message}");
+    }
+}

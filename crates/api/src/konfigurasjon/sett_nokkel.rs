@@ -39,3 +39,31 @@ async fn sett_nokkel(
     let nokkel = app.set_nokkel(&caller, sti, &body.offentlig_nokkel).await?;
     Ok(Json(offentlig_nokkel(nokkel, app.clock().now())))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::testing::{World, certificate};
+
+    #[tokio::test]
+    async fn key_is_taken_and_shown() {
+        let world = World::new().await;
+        let (path, body) =
+            (format!("{}/pem", world.fag.konto_path()), json!({ "offentligNokkel": certificate() }));
+        let nokkel = world.call(&world.fag, Method::PUT, path, Some(body)).await.ok(StatusCode::OK);
+        assert_eq!([&nokkel["nokkel"], &nokkel["valid"]], [&json!(certificate()), &json!(true)]);
+        assert!(nokkel["validTo"].as_str().unwrap().parse::<jiff::Timestamp>().is_ok());
+    }
+
+    #[tokio::test]
+    async fn what_is_no_certificate_is_refused() {
+        let world = World::new().await;
+        let (path, body) = (format!("{}/pem", world.fag.konto_path()), json!({ "offentligNokkel": "nei" }));
+        world
+            .call(&world.fag, Method::PUT, path, Some(body))
+            .await
+            .error(StatusCode::BAD_REQUEST, "UGYLDIG_FELT");
+    }
+}

@@ -32,3 +32,17 @@ async fn slett_konto(
     app.remove_konto(&caller, sti).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn konto_is_gone() {
+        let world = World::new().await;
+        world.call(&world.fag, Method::DELETE, world.fag.konto_path(), None).await.ok(StatusCode::NO_CONTENT);
+        let answer = world.call(&world.fag, Method::GET, world.fag.konto_path(), None).await;
+        answer.error(StatusCode::NOT_FOUND, "UKJENT_KONTO");
+    }
+}

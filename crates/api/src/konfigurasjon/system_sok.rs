@@ -44,3 +44,33 @@ async fn system_sok(
         systemer: systemer.into_iter().map(bodies::ekstern_system).collect(),
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn only_systemer_that_can_talk_are_found_unless_asked_otherwise() {
+        let world = World::new().await;
+        let path = format!("{}/system-sok", world.fag.konto_path());
+        let found = async |body| {
+            let answer = world.call(&world.fag, Method::POST, &path, Some(body)).await.ok(StatusCode::OK);
+            let systemer = answer["systemer"].as_array().unwrap().clone();
+            systemer
+                .into_iter()
+                .map(|system| system["fiksOrg"]["navn"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found(json!({})).await, ["Lillefjord kommune"]);
+        let all = json!({ "filter": { "stotterKonto": false, "fiksOrgIder": null }, "term": null });
+        assert_eq!(found(all).await, ["Fjerndal kommune", "Lillefjord kommune"]);
+        assert_eq!(
+            found(json!({ "term": "FJERNDAL", "filter": { "stotterKonto": false } })).await,
+            ["Fjerndal kommune"]
+        );
+        assert!(found(json!({ "filter": { "fiksOrgIder": [world.fremmed.org] } })).await.is_empty());
+    }
+}

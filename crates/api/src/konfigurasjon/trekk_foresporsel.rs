@@ -30,3 +30,21 @@ async fn trekk_foresporsel(
     app.withdraw_foresporsel(&caller, fiks_org_id, system_id, konto).await?;
     Ok(StatusCode::NO_CONTENT)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn foresporsel_is_gone() {
+        let world = World::new().await;
+        let ask = format!("{}/forespurteTilganger/{}", world.fremmed.system_path(), world.arkiv.konto);
+        world.call(&world.fremmed, Method::POST, &ask, None).await.ok(StatusCode::CREATED);
+        world.call(&world.fremmed, Method::DELETE, &ask, None).await.ok(StatusCode::NO_CONTENT);
+        world
+            .call(&world.fremmed, Method::DELETE, &ask, None)
+            .await
+            .error(StatusCode::NOT_FOUND, "INGEN_FORESPORSEL");
+    }
+}

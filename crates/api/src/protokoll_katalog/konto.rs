@@ -42,3 +42,21 @@ async fn konto(
         status,
     }))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn konto_is_shown_with_what_it_is_for() {
+        let world = World::new().await;
+        let path = format!("/fiks-protokoll/katalog/api/v1/kontoer/{}", world.arkiv.konto);
+        let konto = world.call(&world.fag, Method::GET, path, None).await.ok(StatusCode::OK);
+        assert_eq!([&konto["kontoBeskrivelse"], &konto["fiksOrgNavn"]], ["Til test", "Lillefjord kommune"]);
+        assert_eq!(konto["status"]["gyldigMottaker"], json!(true));
+    }
+}

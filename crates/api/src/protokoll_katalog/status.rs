@@ -31,3 +31,20 @@ async fn status(
 ) -> Result<Json<KontoStatus>, Failure> {
     Ok(Json(konto_status(&app.katalog_konto(konto).await?)))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+    use crate::testing::World;
+
+    #[tokio::test]
+    async fn konto_without_fault_has_no_text() {
+        let world = World::new().await;
+        let path = format!("/fiks-protokoll/katalog/api/v1/kontoer/{}/status", world.arkiv.konto);
+        let status = world.call(&world.fag, Method::GET, path, None).await.ok(StatusCode::OK);
+        assert_eq!([&status["gyldigAvsender"], &status["gyldigMottaker"]], [true, true]);
+        assert!(status.get("melding").is_none());
+    }
+}
