@@ -13,8 +13,8 @@ const TABLE: &str = "audit_line";
 
 #[expect(unreachable_pub, reason = "the entity derive asks for pub")]
 mod table {
-    use sea_orm::value::TextUuid;
     use sea_orm::entity::prelude::*;
+    use sea_orm::value::TextUuid;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "audit_line")]
@@ -84,7 +84,11 @@ impl AuditRepository for SqlTx {
         insert(self.connection(), row.into_active_model(), TABLE).await
     }
 
-    async fn list_audit_lines(&mut self, owner: FiksOrgId, limit: u32) -> Result<Vec<AuditLine>, RegistryError> {
+    async fn list_audit_lines(
+        &mut self,
+        owner: FiksOrgId,
+        limit: u32,
+    ) -> Result<Vec<AuditLine>, RegistryError> {
         let rows = table::Entity::find()
             .filter(table::Column::FiksOrgId.eq(owner.to_string()))
             .order_by_desc(table::Column::Lopenummer)

@@ -2,8 +2,8 @@
 
 use app::ports::RegistryError;
 use jiff::Timestamp;
-use sea_orm::value::TextUuid;
 use sea_orm::sea_query::LikeExpr;
+use sea_orm::value::TextUuid;
 use wire::id::Uuid;
 
 use crate::error::corrupt;

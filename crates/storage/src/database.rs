@@ -12,11 +12,9 @@ use crate::registry::SqlRegistry;
 /// How long a unit of work waits for its turn, or for a free connection, before it fails.
 const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// Connections for reading on SQLite. Its readers never wait for each other, only for a connection.
+/// Connections for reading. Readers never wait for each other, only for a connection.
 const SQLITE_READERS: u32 = 4;
-
-/// Connections to PostgreSQL for each node.
-const POSTGRES_CONNECTIONS: u32 = 16;
+const POSTGRES_READERS: u32 = 15;
 
 /// A PostgreSQL connection idle for longer is tried before it is used again.
 const IDLE_BEFORE_PING: Duration = Duration::from_secs(5);
@@ -24,14 +22,15 @@ const IDLE_BEFORE_PING: Duration = Duration::from_secs(5);
 /// An open database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Database {
-    /// On SQLite a pool of one connection: whoever holds it is the only writer.
+    /// A pool of one connection: whoever holds it is the only writer of this process, and those who wait for it come in
+    /// the order they asked, without taking connections from those who read.
     write: DatabaseConnection,
     read: DatabaseConnection,
 }
 
 /// Opens the database at `url`: `sqlite://path?mode=rwc` for a file, which is made if it is not there, or
-/// `postgres://user:password@host/database`. The connection to PostgreSQL is not encrypted (TLS is not built in), so it must be
-/// on the same host or a private network.
+/// `postgres://user:password@host/database`. The connection to PostgreSQL is not encrypted (TLS is not built in), so it
+/// must be on the same host or a private network. It takes up to 16 connections.
 ///
 /// SQLite is run with a write-ahead log that is synced at each commit, so a commit survives a power failure.
 ///
@@ -55,7 +54,11 @@ pub async fn connect(url: &str) -> Result<Database, StorageError> {
 fn options(url: &str) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     // Statements are logged by nobody: they hold names of people and hashes of passwords.
-    options.sqlx_logging(false).record_stmt_in_spans(false).acquire_timeout(MAX_WAIT).connect_timeout(MAX_WAIT);
+    options
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false)
+        .acquire_timeout(MAX_WAIT)
+        .connect_timeout(MAX_WAIT);
     options
 }
 
@@ -71,17 +74,19 @@ async fn connect_sqlite(url: &str) -> Result<Database, StorageError> {
     });
     let write = open(write).await?;
     let mut read = options(url);
-    read.max_connections(SQLITE_READERS).test_before_acquire(false).map_sqlx_sqlite_opts(|options| {
-        options.busy_timeout(MAX_WAIT).pragma("query_only", "ON")
-    });
+    read.max_connections(SQLITE_READERS)
+        .test_before_acquire(false)
+        .map_sqlx_sqlite_opts(|options| options.busy_timeout(MAX_WAIT).pragma("query_only", "ON"));
     Ok(Database { write, read: open(read).await? })
 }
 
 async fn connect_postgres(url: &str) -> Result<Database, StorageError> {
-    let mut both = options(url);
-    both.max_connections(POSTGRES_CONNECTIONS).test_before_acquire_if_idle_for(IDLE_BEFORE_PING);
-    let connection = open(both).await?;
-    Ok(Database { write: connection.clone(), read: connection })
+    let pool = |connections| {
+        let mut options = options(url);
+        options.max_connections(connections).test_before_acquire_if_idle_for(IDLE_BEFORE_PING);
+        open(options)
+    };
+    Ok(Database { write: pool(1).await?, read: pool(POSTGRES_READERS).await? })
 }
 
 async fn open(options: ConnectOptions) -> Result<DatabaseConnection, StorageError> {
@@ -144,5 +149,29 @@ impl Database {
         self.read.close_by_ref().await?;
         self.write.close_by_ref().await?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sea_orm::{ConnectionTrait, DbBackend, Statement};
+
+    use super::*;
+
+    async fn pragma<T: sea_orm::TryGetable>(connection: &DatabaseConnection, name: &str) -> T {
+        let statement = Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {name}"));
+        connection.query_one_raw(statement).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+    }
+
+    #[tokio::test]
+    async fn sqlite_syncs_each_commit_and_holds_references() {
+        const FULL: i32 = 2;
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("registry.db").display());
+        let database = connect(&url).await.unwrap();
+        assert_eq!(pragma::<String>(&database.write, "journal_mode").await, "wal");
+        assert_eq!(pragma::<i32>(&database.write, "synchronous").await, FULL);
+        assert_eq!(pragma::<i32>(&database.write, "foreign_keys").await, 1);
+        assert_eq!(pragma::<i32>(&database.read, "query_only").await, 1);
     }
 }

@@ -12,8 +12,8 @@ const TABLE: &str = "dokument";
 
 #[expect(unreachable_pub, reason = "the entity derive asks for pub")]
 mod table {
-    use sea_orm::value::TextUuid;
     use sea_orm::entity::prelude::*;
+    use sea_orm::value::TextUuid;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "dokument")]
@@ -33,7 +33,7 @@ mod table {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-fn from_row(row: table::Model) -> Result<Dokument, RegistryError> {
+fn from_row(row: &table::Model) -> Result<Dokument, RegistryError> {
     Ok(Dokument {
         id: DokumentId::from_uuid(row.id.0),
         avsender: KontoId::from_uuid(row.avsender.0),
@@ -48,8 +48,11 @@ fn from_row(row: table::Model) -> Result<Dokument, RegistryError> {
 #[async_trait]
 impl DokumentRepository for SqlTx {
     async fn dokument(&mut self, id: DokumentId) -> Result<Option<Dokument>, RegistryError> {
-        let row = table::Entity::find_by_id(key(id.as_uuid())).one(self.connection()).await.map_err(failed(TABLE))?;
-        row.map(from_row).transpose()
+        let row = table::Entity::find_by_id(key(id.as_uuid()))
+            .one(self.connection())
+            .await
+            .map_err(failed(TABLE))?;
+        row.as_ref().map(from_row).transpose()
     }
 
     async fn add_dokument(&mut self, dokument: &Dokument) -> Result<(), RegistryError> {
@@ -64,7 +67,11 @@ impl DokumentRepository for SqlTx {
         insert(self.connection(), row.into_active_model(), TABLE).await
     }
 
-    async fn list_expired_dokumenter(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Dokument>, RegistryError> {
+    async fn list_expired_dokumenter(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Dokument>, RegistryError> {
         let rows = table::Entity::find()
             .filter(table::Column::Utloper.lte(millis(now)))
             .order_by_asc(table::Column::Utloper)
@@ -73,11 +80,14 @@ impl DokumentRepository for SqlTx {
             .all(self.connection())
             .await
             .map_err(failed(TABLE))?;
-        rows.into_iter().map(from_row).collect()
+        rows.iter().map(from_row).collect()
     }
 
     async fn remove_dokument(&mut self, id: DokumentId) -> Result<(), RegistryError> {
-        table::Entity::delete_by_id(key(id.as_uuid())).exec(self.connection()).await.map_err(failed(TABLE))?;
+        table::Entity::delete_by_id(key(id.as_uuid()))
+            .exec(self.connection())
+            .await
+            .map_err(failed(TABLE))?;
         Ok(())
     }
 }

@@ -70,7 +70,8 @@ pub(crate) fn backend(error: impl Into<BoxError>) -> RegistryError {
 /// A failed statement that was about `what`.
 pub(crate) fn failed(what: &'static str) -> impl FnOnce(DbErr) -> RegistryError {
     move |error| {
-        let is_conflict = matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) || lost_race(&error);
+        let is_conflict =
+            matches!(error.sql_err(), Some(SqlErr::UniqueConstraintViolation(_))) || lost_race(&error);
         if is_conflict { RegistryError::Conflict { what } } else { backend(error) }
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
+use sea_orm::error::ConnAcquireErr;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbErr, Statement};
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
@@ -77,6 +78,8 @@ impl Watch {
                 interval.tick().await;
                 // Bounded, since a database that does not answer must count as one that cannot be asked.
                 let answer = match tokio::time::timeout(INTERVAL, read(&connection)).await {
+                    // The program is about to end.
+                    Ok(Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))) => return,
                     Ok(answer) => answer.map_err(|error| error.to_string()),
                     Err(late) => Err(late.to_string()),
                 };
@@ -90,7 +93,10 @@ impl Watch {
                     }
                     Err(error) => {
                         if reachable {
-                            tracing::warn!(error, "the registry's database cannot be asked for changes; keeping no facts");
+                            tracing::warn!(
+                                error,
+                                "the registry's database cannot be asked for changes; keeping no facts"
+                            );
                         }
                         reachable = false;
                         generation.bump();

@@ -13,8 +13,8 @@ const TABLE: &str = "integrasjon";
 
 #[expect(unreachable_pub, reason = "the entity derive asks for pub")]
 mod table {
-    use sea_orm::value::TextUuid;
     use sea_orm::entity::prelude::*;
+    use sea_orm::value::TextUuid;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "integrasjon")]
@@ -63,7 +63,10 @@ fn from_row(row: table::Model) -> Result<Integrasjon, RegistryError> {
 #[async_trait]
 impl IntegrasjonRepository for SqlTx {
     async fn integrasjon(&mut self, id: IntegrasjonId) -> Result<Option<Integrasjon>, RegistryError> {
-        let row = table::Entity::find_by_id(key(id.as_uuid())).one(self.connection()).await.map_err(failed(TABLE))?;
+        let row = table::Entity::find_by_id(key(id.as_uuid()))
+            .one(self.connection())
+            .await
+            .map_err(failed(TABLE))?;
         row.map(from_row).transpose()
     }
 

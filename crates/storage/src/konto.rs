@@ -6,11 +6,11 @@ use domain::konto::{Konto, PartRef};
 use domain::nokkel::OffentligNokkel;
 use sea_orm::ActiveValue::NotSet;
 use sea_orm::sea_query::{Expr, SelectStatement};
-use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, QueryTrait,
-};
 use sea_orm::value::TextUuid;
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
+    QueryOrder, QuerySelect, QueryTrait,
+};
 use wire::id::{FiksOrgId, KontoId, SystemId, Uuid};
 
 use crate::convert::{contains, key, millis, searchable, sort_key, timestamp};
@@ -26,8 +26,8 @@ const CHUNK: usize = 1000;
 
 #[expect(unreachable_pub, reason = "the entity derive asks for pub")]
 mod table {
-    use sea_orm::value::TextUuid;
     use sea_orm::entity::prelude::*;
+    use sea_orm::value::TextUuid;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "konto")]
@@ -53,8 +53,8 @@ mod table {
 
 #[expect(unreachable_pub, reason = "the entity derive asks for pub")]
 mod part {
-    use sea_orm::value::TextUuid;
     use sea_orm::entity::prelude::*;
+    use sea_orm::value::TextUuid;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "konto_part")]
@@ -75,8 +75,8 @@ mod part {
 
 #[expect(unreachable_pub, reason = "the entity derive asks for pub")]
 mod nokkel {
-    use sea_orm::value::TextUuid;
     use sea_orm::entity::prelude::*;
+    use sea_orm::value::TextUuid;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "offentlig_nokkel")]
@@ -208,7 +208,10 @@ async fn retire_nokkel(tx: &mut SqlTx, konto: TextUuid) -> Result<(), RegistryEr
 #[async_trait]
 impl KontoRepository for SqlTx {
     async fn konto(&mut self, id: KontoId) -> Result<Option<Konto>, RegistryError> {
-        let row = table::Entity::find_by_id(key(id.as_uuid())).one(self.connection()).await.map_err(failed(TABLE))?;
+        let row = table::Entity::find_by_id(key(id.as_uuid()))
+            .one(self.connection())
+            .await
+            .map_err(failed(TABLE))?;
         Ok(with_parter(self.connection(), row.into_iter().collect()).await?.pop())
     }
 

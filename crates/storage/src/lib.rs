@@ -2,8 +2,8 @@
 //!
 //! - Ids are stored as text, so that an operator can read and search them in any SQL shell. Times are milliseconds since
 //!   1970 in UTC. What nobody searches in (e-mail addresses, the body of a Protokoll) is JSON.
-//! - Units of work that may write run one at a time, on SQLite (`BEGIN IMMEDIATE` on the only writing connection) and on
-//!   PostgreSQL (a lock on the row of the table `generation`, for all nodes). The configuration changes seldom and
+//! - Units of work that may write run one at a time: within a process because there is one connection for writing, and
+//!   among processes by `BEGIN IMMEDIATE` on SQLite and a lock on the row of the table `generation` on PostgreSQL. The configuration changes seldom and
 //!   every change reads first what it then writes; so no change ever fails because of another one, and no use case needs
 //!   to try again.
 //! - Units of work that only read take a snapshot and never wait.

@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
 };
 
 use crate::error::StorageError;
@@ -18,12 +18,13 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] =
-    &[Migration { name: "2026_11_22_first_tables", sql: include_str!("migrations/2026_11_22_first_tables.sql") }];
+const MIGRATIONS: &[Migration] = &[Migration {
+    name: "2026_11_22_first_tables",
+    sql: include_str!("migrations/2026_11_22_first_tables.sql"),
+}];
 
 /// What was applied: its name and its SQL, word for word.
-const MIGRATION_TABLE: &str =
-    "CREATE TABLE IF NOT EXISTS migration (name TEXT CONSTRAINT migration_pk PRIMARY KEY, statements TEXT NOT NULL)";
+const MIGRATION_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (name TEXT CONSTRAINT migration_pk PRIMARY KEY, statements TEXT NOT NULL)";
 
 /// Keeps two nodes that start at the same time from migrating at the same time. Any number that nobody else uses.
 const LOCK_POSTGRES: &str = "SELECT pg_advisory_xact_lock(5469208173306724)";
@@ -54,7 +55,8 @@ pub(crate) async fn apply(connection: &DatabaseConnection) -> Result<Vec<String>
 
 /// The names of those that are missing, in order.
 pub(crate) async fn list_pending(connection: &DatabaseConnection) -> Result<Vec<String>, StorageError> {
-    let applied = if has_migration_table(connection).await? { applied(connection).await? } else { BTreeMap::new() };
+    let applied =
+        if has_migration_table(connection).await? { applied(connection).await? } else { BTreeMap::new() };
     Ok(pending(&applied)?.map(|migration| migration.name.to_owned()).collect())
 }
 
@@ -90,7 +92,9 @@ async fn applied(connection: &impl ConnectionTrait) -> Result<BTreeMap<String, S
 }
 
 /// Compares what was applied with what this program knows.
-fn pending(applied: &BTreeMap<String, String>) -> Result<impl Iterator<Item = &'static Migration>, StorageError> {
+fn pending(
+    applied: &BTreeMap<String, String>,
+) -> Result<impl Iterator<Item = &'static Migration>, StorageError> {
     for (name, statements) in applied {
         match MIGRATIONS.iter().find(|migration| migration.name == name) {
             None => return Err(StorageError::UnknownMigration { name: name.clone() }),

@@ -14,8 +14,8 @@ const TABLE: &str = "organisasjon";
 
 #[expect(unreachable_pub, reason = "the entity derive asks for pub")]
 pub(crate) mod table {
-    use sea_orm::value::TextUuid;
     use sea_orm::entity::prelude::*;
+    use sea_orm::value::TextUuid;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "organisasjon")]
@@ -60,11 +60,17 @@ fn from_row(row: table::Model) -> Result<Organisasjon, RegistryError> {
 #[async_trait]
 impl OrganisasjonRepository for SqlTx {
     async fn organisasjon(&mut self, id: FiksOrgId) -> Result<Option<Organisasjon>, RegistryError> {
-        let row = table::Entity::find_by_id(key(id.as_uuid())).one(self.connection()).await.map_err(failed(TABLE))?;
+        let row = table::Entity::find_by_id(key(id.as_uuid()))
+            .one(self.connection())
+            .await
+            .map_err(failed(TABLE))?;
         row.map(from_row).transpose()
     }
 
-    async fn organisasjon_by_orgnummer(&mut self, orgnummer: Orgnummer) -> Result<Option<Organisasjon>, RegistryError> {
+    async fn organisasjon_by_orgnummer(
+        &mut self,
+        orgnummer: Orgnummer,
+    ) -> Result<Option<Organisasjon>, RegistryError> {
         let row = table::Entity::find()
             .filter(table::Column::Orgnummer.eq(orgnummer.as_str()))
             .one(self.connection())

@@ -99,8 +99,10 @@ impl ProtokollRepository for SqlTx {
     }
 
     async fn katalog_fingerprint(&mut self) -> Result<Option<String>, RegistryError> {
-        let row =
-            katalog::Entity::find_by_id(KATALOG_ROW).one(self.connection()).await.map_err(failed(KATALOG_TABLE))?;
+        let row = katalog::Entity::find_by_id(KATALOG_ROW)
+            .one(self.connection())
+            .await
+            .map_err(failed(KATALOG_TABLE))?;
         Ok(row.map(|row| row.fingeravtrykk))
     }
 

@@ -4,7 +4,8 @@ use domain::system::{System, SystemInfo};
 use sea_orm::ActiveValue::NotSet;
 use sea_orm::sea_query::SelectStatement;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, QueryTrait,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, QueryTrait,
 };
 use wire::id::{FiksOrgId, SystemId, Uuid};
 
@@ -17,8 +18,8 @@ const TABLE: &str = "system";
 
 #[expect(unreachable_pub, reason = "the entity derive asks for pub")]
 pub(crate) mod table {
-    use sea_orm::value::TextUuid;
     use sea_orm::entity::prelude::*;
+    use sea_orm::value::TextUuid;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "system")]
@@ -109,7 +110,10 @@ pub(crate) fn matching(term: &str) -> Condition {
 #[async_trait]
 impl SystemRepository for SqlTx {
     async fn system(&mut self, id: SystemId) -> Result<Option<System>, RegistryError> {
-        let row = table::Entity::find_by_id(key(id.as_uuid())).one(self.connection()).await.map_err(failed(TABLE))?;
+        let row = table::Entity::find_by_id(key(id.as_uuid()))
+            .one(self.connection())
+            .await
+            .map_err(failed(TABLE))?;
         row.map(from_row).transpose()
     }
 

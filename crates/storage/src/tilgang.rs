@@ -13,8 +13,8 @@ const FORESPORSEL_TABLE: &str = "foresporsel";
 
 #[expect(unreachable_pub, reason = "the entity derive asks for pub")]
 mod table {
-    use sea_orm::value::TextUuid;
     use sea_orm::entity::prelude::*;
+    use sea_orm::value::TextUuid;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "tilgang")]
@@ -34,8 +34,8 @@ mod table {
 
 #[expect(unreachable_pub, reason = "the entity derive asks for pub")]
 mod foresporsel {
-    use sea_orm::value::TextUuid;
     use sea_orm::entity::prelude::*;
+    use sea_orm::value::TextUuid;
 
     #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
     #[sea_orm(table_name = "foresporsel")]
@@ -53,7 +53,7 @@ mod foresporsel {
     impl ActiveModelBehavior for ActiveModel {}
 }
 
-fn tilgang_from_row(row: table::Model) -> Result<Tilgang, RegistryError> {
+fn tilgang_from_row(row: &table::Model) -> Result<Tilgang, RegistryError> {
     Ok(Tilgang {
         konto_id: KontoId::from_uuid(row.konto_id.0),
         system_id: SystemId::from_uuid(row.system_id.0),
@@ -61,7 +61,7 @@ fn tilgang_from_row(row: table::Model) -> Result<Tilgang, RegistryError> {
     })
 }
 
-fn foresporsel_from_row(row: foresporsel::Model) -> Result<Foresporsel, RegistryError> {
+fn foresporsel_from_row(row: &foresporsel::Model) -> Result<Foresporsel, RegistryError> {
     Ok(Foresporsel {
         konto_id: KontoId::from_uuid(row.konto_id.0),
         system_id: SystemId::from_uuid(row.system_id.0),
@@ -82,7 +82,7 @@ async fn list_tilganger(
         .all(tx.connection())
         .await
         .map_err(failed(TABLE))?;
-    rows.into_iter().map(tilgang_from_row).collect()
+    rows.iter().map(tilgang_from_row).collect()
 }
 
 async fn list_foresporsler(
@@ -98,7 +98,7 @@ async fn list_foresporsler(
         .all(tx.connection())
         .await
         .map_err(failed(FORESPORSEL_TABLE))?;
-    rows.into_iter().map(foresporsel_from_row).collect()
+    rows.iter().map(foresporsel_from_row).collect()
 }
 
 #[async_trait]
@@ -108,7 +108,7 @@ impl TilgangRepository for SqlTx {
             .one(self.connection())
             .await
             .map_err(failed(TABLE))?;
-        row.map(tilgang_from_row).transpose()
+        row.as_ref().map(tilgang_from_row).transpose()
     }
 
     async fn list_tilganger_til_konto(&mut self, konto: KontoId) -> Result<Vec<Tilgang>, RegistryError> {
@@ -136,19 +136,29 @@ impl TilgangRepository for SqlTx {
         Ok(removed.rows_affected > 0)
     }
 
-    async fn foresporsel(&mut self, konto: KontoId, system: SystemId) -> Result<Option<Foresporsel>, RegistryError> {
+    async fn foresporsel(
+        &mut self,
+        konto: KontoId,
+        system: SystemId,
+    ) -> Result<Option<Foresporsel>, RegistryError> {
         let row = foresporsel::Entity::find_by_id((key(konto.as_uuid()), key(system.as_uuid())))
             .one(self.connection())
             .await
             .map_err(failed(FORESPORSEL_TABLE))?;
-        row.map(foresporsel_from_row).transpose()
+        row.as_ref().map(foresporsel_from_row).transpose()
     }
 
-    async fn list_foresporsler_til_konto(&mut self, konto: KontoId) -> Result<Vec<Foresporsel>, RegistryError> {
+    async fn list_foresporsler_til_konto(
+        &mut self,
+        konto: KontoId,
+    ) -> Result<Vec<Foresporsel>, RegistryError> {
         list_foresporsler(self, foresporsel::Column::KontoId, key(konto.as_uuid())).await
     }
 
-    async fn list_foresporsler_for_system(&mut self, system: SystemId) -> Result<Vec<Foresporsel>, RegistryError> {
+    async fn list_foresporsler_for_system(
+        &mut self,
+        system: SystemId,
+    ) -> Result<Vec<Foresporsel>, RegistryError> {
         list_foresporsler(self, foresporsel::Column::SystemId, key(system.as_uuid())).await
     }
 

@@ -971,9 +971,9 @@ pub async fn search_for_systemer_ignores_case_of_norwegian_letters(registry: Reg
     seed(&registry).await;
     let mut tx = begin(&registry).await;
     tx.add_system(&system(3, 1, "BLÅBÆRSYLTETØY")).await.unwrap();
-    let mut described = system(4, 1, "Noe annet");
-    described.info.beskrivelse = "Ligger i Bærum".to_owned();
-    tx.add_system(&described).await.unwrap();
+    let noe_annet = system(4, 1, "Noe annet");
+    let info = SystemInfo { beskrivelse: "Ligger i Bærum".to_owned(), ..noe_annet.info };
+    tx.add_system(&System { info, ..noe_annet }).await.unwrap();
     commit(tx).await;
     assert_eq!(search_systemer(&registry, 1, "blåbær", &[]).await, ["BLÅBÆRSYLTETØY"]);
     assert_eq!(search_systemer(&registry, 1, "Syltetøy", &[]).await, ["BLÅBÆRSYLTETØY"]);

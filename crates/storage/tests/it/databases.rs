@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use app::ports::{Registry, RegistryError};
-use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 use knutepunkt_storage::StorageError;
+use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 
-use crate::fixture::{Kind, empty, kind, registry};
+use crate::fixture::{empty, registry};
 
 const FIRST: &str = "2026_11_22_first_tables";
 
@@ -42,7 +42,14 @@ async fn change(registry: &dyn Registry, fingerprint: &str) {
 
 #[tokio::test]
 async fn only_files_and_postgres_are_accepted() {
-    for url in ["mysql://localhost/x", "registry.db", "", "sqlite::memory:", "sqlite://:memory:", "sqlite://x?mode=memory"] {
+    for url in [
+        "mysql://localhost/x",
+        "registry.db",
+        "",
+        "sqlite::memory:",
+        "sqlite://:memory:",
+        "sqlite://x?mode=memory",
+    ] {
         let refused = knutepunkt_storage::connect(url).await;
         assert!(matches!(refused, Err(StorageError::UnsupportedUrl)), "{url}");
     }
@@ -50,7 +57,11 @@ async fn only_files_and_postgres_are_accepted() {
 
 #[tokio::test]
 async fn password_in_the_address_does_not_show_in_errors() {
-    for url in ["mysql://user:hemmelig@localhost/x", "postgres://user:hemmelig@127.0.0.1:1/x", "postgres://user:hemmelig@[/x"] {
+    for url in [
+        "mysql://user:hemmelig@localhost/x",
+        "postgres://user:hemmelig@127.0.0.1:1/x",
+        "postgres://user:hemmelig@[/x",
+    ] {
         let error = knutepunkt_storage::connect(url).await.unwrap_err();
         assert!(!format!("{error:?}").contains("hemmelig"), "{error:?}");
     }
@@ -86,7 +97,10 @@ async fn migrating_again_changes_nothing() {
     change(&*registry, "aa").await;
     let database = knutepunkt_storage::connect(&empty.url).await.unwrap();
     assert_eq!(database.migrate().await.unwrap(), [""; 0]);
-    assert_eq!(registry.begin_read().await.unwrap().katalog_fingerprint().await.unwrap().as_deref(), Some("aa"));
+    assert_eq!(
+        registry.begin_read().await.unwrap().katalog_fingerprint().await.unwrap().as_deref(),
+        Some("aa")
+    );
 }
 
 #[tokio::test]
@@ -103,7 +117,8 @@ async fn nodes_that_start_together_migrate_once() {
 #[tokio::test]
 async fn database_with_an_unknown_migration_is_refused() {
     let (_, empty) = registry().await;
-    sql(&empty.url, "INSERT INTO migration (name, statements) VALUES ('2999_01_01_future', 'SELECT 1')").await;
+    sql(&empty.url, "INSERT INTO migration (name, statements) VALUES ('2999_01_01_future', 'SELECT 1')")
+        .await;
     let database = knutepunkt_storage::connect(&empty.url).await.unwrap();
     for refused in [database.registry().await.err(), database.migrate().await.err()] {
         assert!(
@@ -119,7 +134,10 @@ async fn database_with_an_altered_migration_is_refused() {
     sql(&empty.url, "UPDATE migration SET statements = statements || ' '").await;
     let database = knutepunkt_storage::connect(&empty.url).await.unwrap();
     for refused in [database.registry().await.err(), database.migrate().await.err()] {
-        assert!(matches!(&refused, Some(StorageError::AlteredMigration { name }) if name == FIRST), "{refused:?}");
+        assert!(
+            matches!(&refused, Some(StorageError::AlteredMigration { name }) if name == FIRST),
+            "{refused:?}"
+        );
     }
 }
 
@@ -176,7 +194,10 @@ async fn processes_on_one_database_take_turns() {
     let (one, two) = tokio::join!(tokio::spawn(count(registry.clone())), tokio::spawn(count(other)));
     one.unwrap().unwrap();
     two.unwrap().unwrap();
-    assert_eq!(registry.begin_read().await.unwrap().katalog_fingerprint().await.unwrap().as_deref(), Some("20"));
+    assert_eq!(
+        registry.begin_read().await.unwrap().katalog_fingerprint().await.unwrap().as_deref(),
+        Some("20")
+    );
 }
 
 #[tokio::test]
@@ -187,15 +208,4 @@ async fn facts_are_not_kept_while_the_database_cannot_be_asked() {
     wait_until("the failure counts as a change", || registry.generation() > before).await;
     let later = registry.generation();
     wait_until("the next failure does too", || registry.generation() > later).await;
-}
-
-#[tokio::test]
-async fn sqlite_keeps_commits_through_power_loss_and_holds_references() {
-    if kind() != Kind::Sqlite {
-        return;
-    }
-    let (registry, empty) = registry().await;
-    change(&*registry, "aa").await;
-    assert_eq!(query(&empty.url, "PRAGMA journal_mode").await, ["wal"]);
-    assert_eq!(query(&empty.url, "PRAGMA integrity_check").await, ["ok"]);
 }
