@@ -632,3 +632,45 @@ fn percent_decoded(uri: &str) -> Option<String> {
     }
     String::from_utf8(bytes).ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn large_sizes_stand_in_the_extra_field() {
+        // Another field first, then ZIP64 with both sizes.
+        let mut extra = vec![0x55, 0x54, 1, 0, 9, 1, 0, 16, 0];
+        extra.extend_from_slice(&(6u64 << 30).to_le_bytes());
+        extra.extend_from_slice(&(5u64 << 30).to_le_bytes());
+        assert_eq!(sizes(u32::MAX, u32::MAX, &extra).unwrap(), (5 << 30, 6 << 30));
+        assert_eq!(sizes(7, u32::MAX, &extra).unwrap(), (7, 6 << 30));
+        assert_eq!(sizes(7, 8, &extra).unwrap(), (7, 8));
+        assert!(sizes(u32::MAX, u32::MAX, &extra[..20]).is_err());
+        assert!(sizes(u32::MAX, 8, &[]).is_err());
+    }
+
+    #[test]
+    fn a_descriptor_is_taken_in_each_of_its_forms() {
+        let (crc, compressed, uncompressed) = (0x0102_0304_u32, 5, 6);
+        let short = [&crc.to_le_bytes()[..], &[5, 0, 0, 0], &[6, 0, 0, 0]].concat();
+        let large = [&crc.to_le_bytes()[..], &[5, 0, 0, 0, 0, 0, 0, 0], &[6, 0, 0, 0, 0, 0, 0, 0]].concat();
+        for form in [short, large] {
+            for mark in [&[][..], &zip::DESCRIPTOR] {
+                let bytes = [mark, &form, b"PK\x01\x02 and more that follows"].concat();
+                let mut source = Source::new(&bytes[..]);
+                assert!(take_descriptor(&mut source, crc, compressed, uncompressed).unwrap());
+                assert_eq!(source.peek(4).unwrap(), zip::CENTRAL_HEADER);
+                assert!(!take_descriptor(&mut Source::new(&bytes[..]), crc, compressed, 7).unwrap());
+            }
+        }
+        assert!(matches!(take_descriptor(&mut Source::new(&b"PK"[..]), crc, 5, 6), Err(Error::Truncated)));
+    }
+
+    #[test]
+    fn percent_signs_are_resolved_or_left() {
+        assert_eq!(percent_decoded("s%C3%B8knad%20a").as_deref(), Some("søknad a"));
+        assert_eq!(percent_decoded("100%"), None);
+        assert_eq!(percent_decoded("%ff"), None);
+    }
+}

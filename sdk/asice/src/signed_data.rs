@@ -470,20 +470,29 @@ mod tests {
 
             let signer = Signer::from_pem(&leaf_key.serialize_pem(), &leaf.pem()).unwrap();
             let signature = verify(b"hei", &sign(b"hei", &signer, now()).unwrap()).unwrap().remove(0);
-            let (root, between) = (own(&root), own(&between));
-            let trusted = |roots: &[Certificate], intermediates: &[Certificate], time: Timestamp| {
-                signature.verify_chain(roots, intermediates, time.into()).is_ok()
+            let between_pem = between.pem();
+            let (root, between) = (&[own(&root)][..], &[own(&between)][..]);
+            let at = SystemTime::from(now());
+            let trusted = |roots: &[Certificate], intermediates: &[Certificate]| {
+                signature.verify_chain(roots, intermediates, at).is_ok()
             };
-            assert_eq!(trusted(&[root.clone()], &[between.clone()], now()), between_may_issue);
+            assert_eq!(trusted(root, between), between_may_issue);
             // A root that is the direct issuer is trusted as it is.
-            assert!(trusted(&[between.clone()], &[], now()));
-            assert!(!trusted(&[root.clone()], &[], now()));
-            assert!(!trusted(&[], &[root.clone(), between.clone()], now()));
-            assert!(!trusted(&[root], &[between], "5000-01-01T00:00:00Z".parse().unwrap()));
+            assert!(trusted(between, &[]));
+            assert!(!trusted(root, &[]));
+            assert!(!trusted(&[], &[root, between].concat()));
+            let late: Timestamp = "5000-01-01T00:00:00Z".parse().unwrap();
+            assert!(matches!(
+                signature.verify_chain(root, between, late.into()),
+                Err(Error::UntrustedSigner)
+            ));
 
             // With the chain in the signature no intermediates are needed.
-            let chain = format!("{}{}", leaf.pem(), signature.signer.to_pem());
-            assert!(Signer::from_pem(&leaf_key.serialize_pem(), &chain).is_ok());
+            let chain = format!("{between_pem}{}", leaf.pem());
+            let signer = Signer::from_pem(&leaf_key.serialize_pem(), &chain).unwrap();
+            let signature = verify(b"hei", &sign(b"hei", &signer, now()).unwrap()).unwrap().remove(0);
+            assert_eq!(signature.chain, between);
+            assert_eq!(signature.verify_chain(root, &[], at).is_ok(), between_may_issue);
         }
     }
 

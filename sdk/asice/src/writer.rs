@@ -320,6 +320,56 @@ impl<W: Write> Write for Counting<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
+
+    fn u64_at(bytes: &[u8], at: usize) -> u64 {
+        u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
+    }
+
+    #[test]
+    fn what_lies_beyond_four_gigabytes_gets_large_fields() {
+        const START: u64 = 5 << 30;
+        let signer = testing::signer();
+        let mut writer = AsiceWriter::new(Vec::new(), &signer).unwrap();
+        let start = writer.sink.count;
+        // As if a file of 5 GiB, packed to 5 GiB less, were written already.
+        writer.sink.count += START;
+        writer.files.push(("stor.bin".to_owned(), [0; 32]));
+        writer.entries.push(Entry {
+            name: "stor.bin".to_owned(),
+            flags: FLAG_DESCRIPTOR | FLAG_UTF8,
+            method: METHOD_DEFLATE,
+            crc: 0,
+            compressed: START,
+            uncompressed: START + 1,
+            offset: start,
+        });
+        writer.add_file("etter.txt", &b"hei"[..]).unwrap();
+        let archive = writer.finish().unwrap();
+
+        let find = |mark: [u8; 4]| archive.windows(4).rposition(|window| window == mark).unwrap();
+        let entry =
+            |name: &str| archive.windows(name.len()).rposition(|window| window == name.as_bytes()).unwrap();
+        // Sizes but not the offset for the large file; the offset but not the sizes for the next.
+        let large = entry("stor.bin") + "stor.bin".len();
+        assert_eq!(archive[large..large + 4], [1, 0, 16, 0]);
+        assert_eq!((u64_at(&archive, large + 4), u64_at(&archive, large + 12)), (START + 1, START));
+        let after = entry("etter.txt") + "etter.txt".len();
+        assert_eq!(archive[after..after + 4], [1, 0, 8, 0]);
+        assert_eq!(u64_at(&archive, after + 4), start + START);
+
+        let end = find(zip::ZIP64_END);
+        let directory = archive.windows(4).position(|window| window == zip::CENTRAL_HEADER).unwrap() as u64;
+        assert_eq!(u64_at(&archive, end + 24), 5, "entries");
+        assert_eq!(u64_at(&archive, end + 48), START + directory);
+        assert_eq!(u64_at(&archive, end + 40), end as u64 - directory);
+        let locator = find(zip::ZIP64_LOCATOR);
+        assert_eq!(locator, end + 56);
+        assert_eq!(u64_at(&archive, locator + 8), START + end as u64);
+        let last = find(zip::END);
+        assert_eq!(last, locator + 20);
+        assert_eq!(archive[last + 16..last + 20], [0xFF; 4]);
+    }
 
     #[test]
     fn dos_time_has_date_and_two_second_steps() {

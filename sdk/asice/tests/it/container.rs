@@ -163,7 +163,7 @@ fn a_container_without_manifest_or_signature_is_refused() {
 fn with_manifest_of(archive: &[u8], other: &[u8]) -> Vec<u8> {
     let mut added = entries(other);
     added.retain(|(name, _)| name.starts_with("META-INF/"));
-    added[0].0 = "META-INF/ASiCManifest2.xml".to_owned();
+    "META-INF/ASiCManifest2.xml".clone_into(&mut added[0].0);
     rewritten(archive, deflated, |entries| entries.extend(added))
 }
 

@@ -4,5 +4,6 @@
 
 mod container;
 mod envelope;
+mod foreign;
 mod stream;
 mod support;
