@@ -28,5 +28,5 @@ pub const DELIVERY_COUNT: &str = "x-delivery-count";
 pub const KLIENT_MELDING_ID: &str = "klientMeldingId";
 /// A sender's own header: free text that follows a conversation; copied to kvitteringer.
 pub const KLIENT_KORRELASJONS_ID: &str = "klientKorrelasjonsId";
-/// Deprecated twin of [`KLIENT_KORRELASJONS_ID`], still written by the Java client.
+/// Deprecated twin of [`KLIENT_KORRELASJONS_ID`]; the Java client up to 3.5.0 writes and reads nothing else.
 pub const KLIENT_KORRELASJON_ID: &str = "klientKorrelasjonId";

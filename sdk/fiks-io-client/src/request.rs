@@ -7,7 +7,7 @@ use std::time::Duration;
 use asice::FileSource;
 use bytes::Bytes;
 use uuid::Uuid;
-use wire::headers::{KLIENT_KORRELASJONS_ID, KLIENT_MELDING_ID};
+use wire::headers::{KLIENT_KORRELASJON_ID, KLIENT_KORRELASJONS_ID, KLIENT_MELDING_ID};
 use wire::id::{KontoId, MeldingId};
 use wire::send::SendMetadata;
 
@@ -163,8 +163,12 @@ impl MeldingRequest {
     }
 
     /// Free text that follows a conversation; the platform copies it to its kvitteringer.
+    ///
+    /// It goes out under both its names, since the official Java client reads only the old one up to version 3.5.0
+    /// (observed in its `MottattMelding`).
     pub fn klient_korrelasjons_id(self, id: impl Into<String>) -> Self {
-        self.header(KLIENT_KORRELASJONS_ID, id)
+        let id = id.into();
+        self.header(KLIENT_KORRELASJONS_ID, id.clone()).header(KLIENT_KORRELASJON_ID, id)
     }
 
     /// A header of the sender's own. The receiver gets it by the same name.

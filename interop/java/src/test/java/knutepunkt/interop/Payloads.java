@@ -3,6 +3,7 @@ package knutepunkt.interop;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.security.PrivateKey;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
@@ -53,6 +54,8 @@ final class Payloads {
                 reader.writeFile(content);
                 files.put(name, content.toByteArray());
             }
+            // The zip ends before its stream does, and the cipher complains when it is closed half-way.
+            decrypted.transferTo(OutputStream.nullOutputStream());
             CertificateFactory factory = CertificateFactory.getInstance("X.509");
             for (Certificate certificate : reader.getAsicManifest().getCertificate()) {
                 certificates.add((X509Certificate)
