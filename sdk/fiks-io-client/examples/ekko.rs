@@ -55,11 +55,13 @@ async fn answer(melding: &MottattMelding) -> Result<(), Box<dyn Error>> {
             let received = melding.dekrypter().await?.read_to_memory(MAX_BYTES).await?;
             let mut signed_by = String::new();
             for signature in &received.signatures {
-                let orgnummer = signature.signer.orgnr(OrgnrRules::default())?.ok_or("signed by no organisasjon")?;
+                let orgnummer =
+                    signature.signer.orgnr(OrgnrRules::default())?.ok_or("signed by no organisasjon")?;
                 signed_by.push_str(&orgnummer);
                 signed_by.push('\n');
             }
-            let files = received.files.into_iter().map(|file| FileSource::from_bytes(file.name, file.content));
+            let files =
+                received.files.into_iter().map(|file| FileSource::from_bytes(file.name, file.content));
             let payload = Payload::files(files.collect()).and_file("signert-av.txt", signed_by);
             melding.svar(KVITTERING, payload).await?;
         }
