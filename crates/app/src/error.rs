@@ -4,6 +4,7 @@ use domain::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, MeldingId, Syste
 use domain::sending::SendRefusal;
 
 use crate::ports::{BrokerError, RegistryError, TokenError};
+use crate::rule::Rule;
 
 /// A source of whatever type.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -69,13 +70,13 @@ fn list(errors: &[FieldError]) -> String {
 pub struct FieldError {
     /// JSON name of the field.
     pub field: &'static str,
-    /// The rule, as something that fits after the field's name: `has more than 200 characters`.
-    pub rule: String,
+    /// The rule.
+    pub rule: Rule,
 }
 
 impl FieldError {
-    pub(crate) fn new(field: &'static str, rule: impl fmt::Display) -> Self {
-        Self { field, rule: rule.to_string() }
+    pub(crate) fn new(field: &'static str, rule: impl Into<Rule>) -> Self {
+        Self { field, rule: rule.into() }
     }
 }
 

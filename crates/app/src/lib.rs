@@ -10,6 +10,7 @@ mod error;
 mod events;
 mod login;
 mod passord;
+mod rule;
 mod settings;
 
 #[cfg(feature = "contract")]
@@ -34,6 +35,7 @@ pub use error::{BoxError, Error, FieldError, Forbidden, Missing};
 pub use events::Event;
 pub use login::LoginAttempt;
 pub use passord::{IntegrasjonPassord, PassordKey};
+pub use rule::{Rule, SertifikatRule};
 pub use settings::Settings;
 
 use crate::cache::Facts;
@@ -122,6 +124,11 @@ impl App {
 
     async fn begin(&self) -> Result<Box<dyn Tx>, Error> {
         Ok(self.inner.registry.begin().await?)
+    }
+
+    /// For use cases that write nothing: they wait for nobody.
+    async fn begin_read(&self) -> Result<Box<dyn Tx>, Error> {
+        Ok(self.inner.registry.begin_read().await?)
     }
 
     /// Writes a line of the audit log as part of `tx`.

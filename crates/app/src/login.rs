@@ -64,7 +64,7 @@ impl App {
             .facts
             .konto_owners
             .get(&*self.inner.registry, &konto, async || {
-                Ok::<_, Error>(self.begin().await?.konto(konto).await?.map(|konto| konto.system_id))
+                Ok::<_, Error>(self.begin_read().await?.konto(konto).await?.map(|konto| konto.system_id))
             })
             .await?;
         match owner {
@@ -79,7 +79,7 @@ impl App {
             .facts
             .logins
             .get(&*self.inner.registry, &id, async || {
-                let mut tx = self.begin().await?;
+                let mut tx = self.begin_read().await?;
                 let Some(integrasjon) = tx.integrasjon(id).await? else { return Ok(None) };
                 let Some(system) = tx.system(integrasjon.system_id).await? else { return Ok(None) };
                 Ok(Some(Arc::new(LoginFacts { integrasjon, system })))

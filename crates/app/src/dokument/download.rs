@@ -25,7 +25,7 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`] also when its time is over, [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn dokument(&self, caller: &Caller, id: DokumentId) -> Result<Dokument, Error> {
-        let dokument = self.begin().await?.dokument(id).await?.ok_or(Missing::Dokument(id))?;
+        let dokument = self.begin_read().await?.dokument(id).await?.ok_or(Missing::Dokument(id))?;
         if dokument.utloper <= self.now() {
             return Err(Missing::Dokument(id).into());
         }

@@ -38,7 +38,7 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Unavailable`].
     pub async fn katalog_konto(&self, id: KontoId) -> Result<KatalogKonto, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_read().await?;
         let konto = tx.konto(id).await?.ok_or(Missing::Konto(id))?;
         let system = tx.system(konto.system_id).await?.ok_or(Missing::Konto(id))?;
         let eier = tx.organisasjon(system.fiks_org_id).await?.ok_or(Missing::Konto(id))?;

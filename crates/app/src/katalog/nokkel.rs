@@ -10,6 +10,6 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`] for an unknown Konto and for one without key alike, [`Error::Unavailable`].
     pub async fn offentlig_nokkel(&self, konto: KontoId) -> Result<OffentligNokkel, Error> {
-        Ok(self.begin().await?.nokkel(konto).await?.ok_or(Missing::Nokkel(konto))?)
+        Ok(self.begin_read().await?.nokkel(konto).await?.ok_or(Missing::Nokkel(konto))?)
     }
 }

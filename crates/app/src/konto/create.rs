@@ -3,6 +3,7 @@ use domain::konto::{Konto, PartRef};
 use domain::tekst;
 
 use crate::error::{Error, FieldError};
+use crate::rule::Rule;
 use crate::konto::read::KontoDetaljer;
 use crate::konto::{check_parter, sertifikat};
 use crate::{App, Caller, Change};
@@ -49,10 +50,8 @@ impl App {
         .collect();
         let versjoner = tx.list_versjoner(&ny.protokoll_navn).await?;
         if versjoner.is_empty() {
-            errors.push(FieldError::new(
-                "stottetProtokollNavn",
-                format_args!("names the unknown protokoll {}", ny.protokoll_navn),
-            ));
+            let rule = Rule::UnknownProtokoll { navn: ny.protokoll_navn.clone() };
+            errors.push(FieldError::new("stottetProtokollNavn", rule));
         } else {
             errors.extend(check_parter(&versjoner, &ny.parter));
         }

@@ -17,6 +17,7 @@ use domain::system::System;
 
 use crate::error::{Error, FieldError, Missing};
 use crate::ports::Tx;
+use crate::rule::Rule;
 
 /// Where a Konto stands in the paths of the API; each id must fit the one before.
 #[derive(Debug, Clone, Copy)]
@@ -41,27 +42,25 @@ pub(crate) async fn find(tx: &mut dyn Tx, sti: KontoSti) -> Result<(System, Kont
 /// Checks that `parter` are parts of versions of one Protokoll that may be used, each named once.
 fn check_parter(versjoner: &[Protokoll], parter: &[PartRef]) -> Vec<FieldError> {
     if parter.is_empty() {
-        return vec![FieldError::new("parts", "must have at least one part")];
+        return vec![FieldError::new("parts", Rule::NoPart)];
     }
+    let broken = |part: &PartRef, protokoll: Option<&Protokoll>, before: &[PartRef]| {
+        let (navn, versjon) = (part.navn.clone(), part.versjon.clone());
+        match protokoll {
+            None => Some(Rule::UnknownVersjon { versjon }),
+            Some(protokoll) if protokoll.status == Protokollstatus::Deaktivert => Some(Rule::VersjonNotInUse { versjon }),
+            Some(protokoll) if protokoll.part(&navn).is_none() => {
+                let known = protokoll.parter.iter().map(|part| part.navn.clone()).collect();
+                Some(Rule::UnknownPart { navn, versjon, known })
+            }
+            Some(_) if before.contains(part) => Some(Rule::PartTwice { navn, versjon }),
+            Some(_) => None,
+        }
+    };
     let mut errors = Vec::new();
     for (at, part) in parter.iter().enumerate() {
-        match versjoner.iter().find(|protokoll| protokoll.versjon == part.versjon) {
-            None => errors.push(FieldError::new("parts", format_args!("names the unknown version {}", part.versjon))),
-            Some(protokoll) if protokoll.status == Protokollstatus::Deaktivert => {
-                errors.push(FieldError::new("parts", format_args!("names version {}, which is not in use", part.versjon)));
-            }
-            Some(protokoll) if protokoll.part(&part.navn).is_none() => {
-                let known: Vec<_> = protokoll.parter.iter().map(|part| part.navn.as_str()).collect();
-                errors.push(FieldError::new(
-                    "parts",
-                    format_args!("names the unknown part {} (version {} has {})", part.navn, part.versjon, known.join(", ")),
-                ));
-            }
-            Some(_) if parter[..at].contains(part) => {
-                errors.push(FieldError::new("parts", format_args!("names {} of {} twice", part.navn, part.versjon)));
-            }
-            Some(_) => {}
-        }
+        let protokoll = versjoner.iter().find(|protokoll| protokoll.versjon == part.versjon);
+        errors.extend(broken(part, protokoll, &parter[..at]).map(|rule| FieldError::new("parts", rule)));
     }
     errors
 }

@@ -40,7 +40,7 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn konto(&self, caller: &Caller, sti: KontoSti) -> Result<KontoDetaljer, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_read().await?;
         let (system, konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;
         let nokkel = tx.nokkel(konto.id).await?;

@@ -8,6 +8,7 @@ use x509_parser::prelude::{FromDer as _, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
 use crate::error::FieldError;
+use crate::rule::SertifikatRule;
 
 /// Largest upload in bytes.
 const MAX_BYTES: usize = 64 * 1024;
@@ -16,38 +17,38 @@ const MIN_RSA_BITS: usize = 2048;
 
 /// Reads the one certificate in `pem` and checks that meldinger can be encrypted to it at `now`.
 pub(super) fn read(field: &'static str, pem: &str, konto_id: KontoId, now: Timestamp) -> Result<OffentligNokkel, FieldError> {
-    let broken = |rule: &str| FieldError::new(field, rule);
+    let broken = |rule: SertifikatRule| FieldError::new(field, rule);
     if pem.len() > MAX_BYTES {
-        return Err(broken("may have at most 64 KiB"));
+        return Err(broken(SertifikatRule::TooLarge { max_bytes: MAX_BYTES }));
     }
     if pem.contains("PRIVATE KEY") {
-        return Err(broken("holds a private key, which was not stored; send the certificate alone"));
+        return Err(broken(SertifikatRule::PrivateKey));
     }
-    let blocks = pem::parse_many(pem).map_err(|_| broken("is not PEM"))?;
+    let blocks = pem::parse_many(pem).map_err(|_| broken(SertifikatRule::NotPem))?;
     let der = match blocks.as_slice() {
         [block] if block.tag() == "CERTIFICATE" => block.contents(),
-        [] | [_] => return Err(broken("must be an X.509 certificate in PEM (BEGIN CERTIFICATE)")),
-        _ => return Err(broken("holds several certificates; send one")),
+        [] | [_] => return Err(broken(SertifikatRule::NotCertificate)),
+        _ => return Err(broken(SertifikatRule::Several)),
     };
-    let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| broken("is not an X.509 certificate"))?;
+    let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| broken(SertifikatRule::NotX509))?;
     if !rest.is_empty() {
-        return Err(broken("has bytes after the certificate"));
+        return Err(broken(SertifikatRule::TrailingBytes));
     }
     match certificate.public_key().parsed() {
         // A modulus has one leading zero byte at most.
         Ok(PublicKey::RSA(key)) if key.key_size() >= MIN_RSA_BITS => {}
-        _ => return Err(broken("must have an RSA key of at least 2048 bits")),
+        _ => return Err(broken(SertifikatRule::Key { min_bits: MIN_RSA_BITS })),
     }
     let validity = certificate.validity();
     let at = |time: x509_parser::time::ASN1Time| {
-        Timestamp::from_second(time.timestamp()).map_err(|_| broken("has a validity that is no date"))
+        Timestamp::from_second(time.timestamp()).map_err(|_| broken(SertifikatRule::NoDate))
     };
     let (gyldig_fra, gyldig_til) = (at(validity.not_before)?, at(validity.not_after)?);
     if gyldig_til <= now {
-        return Err(FieldError::new(field, format_args!("expired {gyldig_til}")));
+        return Err(broken(SertifikatRule::Expired { gyldig_til }));
     }
     if now < gyldig_fra {
-        return Err(FieldError::new(field, format_args!("is not valid before {gyldig_fra}")));
+        return Err(broken(SertifikatRule::NotYetValid { gyldig_fra }));
     }
     let fingerprint = digest::digest(&digest::SHA256, der);
     Ok(OffentligNokkel {
@@ -95,7 +96,7 @@ mod tests {
     }
 
     fn rule(pem: &str) -> String {
-        read("pem", pem, konto(), now()).unwrap_err().rule
+        read("pem", pem, konto(), now()).unwrap_err().rule.to_string()
     }
 
     #[test]
@@ -120,9 +121,9 @@ mod tests {
         );
         let ec = KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap();
         assert_eq!(rule(&pem(&ec)), "must have an RSA key of at least 2048 bits");
-        assert_eq!(rule(&" ".repeat(MAX_BYTES + 1)), "may have at most 64 KiB");
+        assert_eq!(rule(&" ".repeat(MAX_BYTES + 1)), "may have at most 65536 bytes");
         let long_ago = Timestamp::from_second(0).unwrap();
-        assert!(read("pem", &good, konto(), long_ago).unwrap_err().rule.starts_with("is not valid before"));
-        assert!(read("pem", &good, konto(), Timestamp::MAX).unwrap_err().rule.starts_with("expired"));
+        assert!(read("pem", &good, konto(), long_ago).unwrap_err().rule.to_string().starts_with("is not valid before"));
+        assert!(read("pem", &good, konto(), Timestamp::MAX).unwrap_err().rule.to_string().starts_with("expired"));
     }
 }

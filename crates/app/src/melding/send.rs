@@ -14,6 +14,7 @@ use crate::cache::SendFacts;
 use crate::error::{Error, FieldError, Forbidden, Missing};
 use crate::melding::payload::{self, Payload, Received};
 use crate::ports::{Dokument, Tx};
+use crate::rule::Rule;
 use crate::{App, Caller};
 
 /// Longest name of a sender's own header in bytes: with its prefix it must fit an AMQP short string.
@@ -106,15 +107,15 @@ impl App {
     fn check_metadata(&self, metadata: &SendMetadata) -> Result<Duration, Error> {
         let mut errors = Vec::new();
         if metadata.melding_type.is_empty() || metadata.melding_type.len() > 255 {
-            errors.push(FieldError::new("meldingType", "must have between 1 and 255 characters"));
+            errors.push(FieldError::new("meldingType", Rule::Length { min: 1, max: 255 }));
         }
         let ttl = match metadata.ttl {
             None => DEFAULT_TTL,
             Some(ms) => match u64::try_from(ms).map(Duration::from_millis) {
                 Ok(ttl) if (MIN_TTL..=MAX_TTL).contains(&ttl) => ttl,
                 _ => {
-                    let (min, max) = (MIN_TTL.as_millis(), MAX_TTL.as_millis());
-                    errors.push(FieldError::new("ttl", format_args!("must be between {min} and {max} milliseconds")));
+                    let rule = Rule::Milliseconds { min_ms: MIN_TTL.as_millis(), max_ms: MAX_TTL.as_millis() };
+                    errors.push(FieldError::new("ttl", rule));
                     DEFAULT_TTL
                 }
             },
@@ -122,14 +123,11 @@ impl App {
         let headere = metadata.headere.iter().flatten();
         let bytes: usize = headere.clone().map(|(name, value)| name.len() + value.len()).sum();
         if bytes > self.inner.settings.headers_max_bytes {
-            let max = self.inner.settings.headers_max_bytes;
-            errors.push(FieldError::new("headere", format_args!("may have at most {max} bytes in all")));
+            let max_bytes = self.inner.settings.headers_max_bytes;
+            errors.push(FieldError::new("headere", Rule::HeadersTooLarge { max_bytes }));
         }
         if headere.clone().any(|(name, _)| name.is_empty() || name.len() > HEADER_NAME_MAX_BYTES) {
-            errors.push(FieldError::new(
-                "headere",
-                format_args!("must have names of between 1 and {HEADER_NAME_MAX_BYTES} bytes"),
-            ));
+            errors.push(FieldError::new("headere", Rule::HeaderName { max_bytes: HEADER_NAME_MAX_BYTES }));
         }
         if errors.is_empty() { Ok(ttl) } else { Err(Error::Invalid(errors)) }
     }
@@ -210,7 +208,7 @@ impl App {
             .facts
             .sendings
             .get(&*self.inner.registry, &(avsender, mottaker), async || {
-                let mut tx = self.begin().await?;
+                let mut tx = self.begin_read().await?;
                 let from = tx.konto(avsender).await?.ok_or(Missing::Konto(avsender))?;
                 let to = tx.konto(mottaker).await?.ok_or(Missing::Konto(mottaker))?;
                 let eier = tx.system(from.system_id).await?.ok_or(Missing::System(from.system_id))?.fiks_org_id;

@@ -28,7 +28,7 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn queue_status(&self, caller: &Caller, konto: KontoId) -> Result<QueueStatus, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_read().await?;
         let found = tx.konto(konto).await?.ok_or(Missing::Konto(konto))?;
         let system = tx.system(found.system_id).await?.ok_or(Missing::Konto(konto))?;
         caller.may_configure(&system)?;

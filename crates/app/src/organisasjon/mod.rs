@@ -39,7 +39,7 @@ impl App {
         caller: &Caller,
         orgnummer: Orgnummer,
     ) -> Result<Option<Organisasjon>, Error> {
-        let found = self.begin().await?.organisasjon_by_orgnummer(orgnummer).await?;
+        let found = self.begin_read().await?.organisasjon_by_orgnummer(orgnummer).await?;
         if let Some(organisasjon) = &found {
             caller.may_act_for(organisasjon.id)?;
         }

@@ -30,7 +30,7 @@ impl App {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn list_protokoller(&self) -> Result<Vec<Protokoll>, Error> {
-        Ok(self.begin().await?.list_protokoller().await?)
+        Ok(self.begin_read().await?.list_protokoller().await?)
     }
 
     /// All versions of one Protokoll.
@@ -38,7 +38,7 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Unavailable`].
     pub async fn protokoll_versjoner(&self, navn: &str) -> Result<Vec<Protokoll>, Error> {
-        let versjoner = self.begin().await?.list_versjoner(navn).await?;
+        let versjoner = self.begin_read().await?.list_versjoner(navn).await?;
         if versjoner.is_empty() { Err(Missing::Protokoll(navn.to_owned()).into()) } else { Ok(versjoner) }
     }
 
@@ -47,7 +47,7 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Unavailable`].
     pub async fn protokoll(&self, navn: &str, versjon: &str) -> Result<Protokoll, Error> {
-        let found = self.begin().await?.protokoll(navn, versjon).await?;
+        let found = self.begin_read().await?.protokoll(navn, versjon).await?;
         Ok(found.ok_or_else(|| Missing::Protokoll(format!("{navn} {versjon}")))?)
     }
 }

@@ -4,6 +4,7 @@ use domain::system::{Integrasjon, System, SystemInfo};
 
 use crate::error::{Error, FieldError, Missing};
 use crate::passord::IntegrasjonPassord;
+use crate::rule::Rule;
 use crate::system::info_errors;
 use crate::{App, Caller, Change};
 
@@ -41,7 +42,7 @@ impl App {
         let mut errors = info_errors(&ny.info);
         let orgnummer = ny.orgnummer.parse::<Orgnummer>();
         if orgnummer.is_err() {
-            errors.insert(0, FieldError::new("orgnummer", "must have nine digits"));
+            errors.insert(0, FieldError::new("orgnummer", Rule::NineDigits));
         }
         let (Ok(orgnummer), true) = (orgnummer, errors.is_empty()) else { return Err(Error::Invalid(errors)) };
 

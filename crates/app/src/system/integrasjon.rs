@@ -9,6 +9,7 @@ use crate::error::{Error, FieldError, Missing};
 use crate::events::Event;
 use crate::passord::IntegrasjonPassord;
 use crate::ports::Tx;
+use crate::rule::Rule;
 use crate::{App, Caller, Change};
 
 impl App {
@@ -103,7 +104,7 @@ impl App {
 }
 
 fn parse_orgnummer(text: &str) -> Result<Orgnummer, Error> {
-    text.parse().map_err(|_| Error::Invalid(vec![FieldError::new("organisasjonsnummer", "must have nine digits")]))
+    text.parse().map_err(|_| Error::Invalid(vec![FieldError::new("organisasjonsnummer", Rule::NineDigits)]))
 }
 
 async fn find(

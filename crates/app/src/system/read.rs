@@ -53,7 +53,7 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn system(&self, caller: &Caller, owner: FiksOrgId, id: SystemId) -> Result<SystemDetaljer, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_read().await?;
         let system = super::find(&mut *tx, owner, id).await?;
         caller.may_configure(&system)?;
         let eier = tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
@@ -82,7 +82,7 @@ impl App {
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn list_systemer(&self, caller: &Caller, owner: FiksOrgId) -> Result<Vec<System>, Error> {
         caller.may_act_for(owner)?;
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_read().await?;
         tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
         Ok(tx.list_systemer(owner).await?)
     }

@@ -88,7 +88,7 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn list_foresporsler(&self, caller: &Caller, sti: KontoSti) -> Result<Vec<SystemMedEier>, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_read().await?;
         let (system, konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;
         let mut found = Vec::new();

@@ -50,7 +50,7 @@ impl App {
         owners: &[FiksOrgId],
         stotter_konto: bool,
     ) -> Result<Vec<SystemMedEier>, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_read().await?;
         let (own, konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&own)?;
         let versjoner = tx.list_versjoner(&konto.protokoll_navn).await?;
@@ -82,7 +82,7 @@ impl App {
         owners: &[FiksOrgId],
         protokoller: &[ProtokollKrav],
     ) -> Result<Vec<EksternKonto>, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_read().await?;
         let own = crate::system::find(&mut *tx, owner, system).await?;
         caller.may_configure(&own)?;
         let mut found = Vec::new();
@@ -104,7 +104,7 @@ impl App {
         owner: FiksOrgId,
         system: SystemId,
     ) -> Result<Vec<Organisasjon>, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_read().await?;
         let own = crate::system::find(&mut *tx, owner, system).await?;
         caller.may_configure(&own)?;
         let mut found = Vec::new();
