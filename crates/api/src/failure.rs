@@ -20,6 +20,7 @@ use wire::id::ErrorId;
 
 use crate::code::Code;
 use crate::extract::{Json, JsonFault};
+use crate::rule;
 use crate::send::FormFault;
 
 /// A request that was not done as asked.
@@ -146,7 +147,7 @@ fn chain(error: &(dyn StdError + 'static)) -> String {
 }
 
 /// Something that the caller sent, cut so that it can stand in a message.
-fn short(text: &str) -> String {
+pub(crate) fn short(text: &str) -> String {
     let mut short: String = text.chars().filter(|c| !c.is_control()).take(80).collect();
     if short.len() < text.len() {
         short.push('…');
@@ -169,7 +170,7 @@ impl From<Error> for Failure {
             Error::NotFound(missing) => of_missing(missing),
             Error::Invalid(fields) => {
                 let told: Vec<_> =
-                    fields.iter().map(|field| format!("«{}» {}", field.field, field.rule)).collect();
+                    fields.iter().map(rule::tell).collect();
                 (
                     Code::UgyldigFelt,
                     format!("Innholdet er ikke gyldig: {}. Rett det og prøv igjen.", told.join("; ")),

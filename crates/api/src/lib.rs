@@ -20,6 +20,7 @@ mod konfigurasjon;
 mod openapi;
 mod operation;
 mod protokoll_katalog;
+mod rule;
 mod send;
 #[cfg(test)]
 mod testing;
