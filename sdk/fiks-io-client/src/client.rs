@@ -131,7 +131,11 @@ impl FiksIoClient {
         let packing = match &content {
             Content::Files(_) => Some(Packing {
                 signer: self.shared.signer.clone().ok_or(Error::NoSigner)?,
-                recipient: self.shared.katalog.recipient(&self.shared.api, metadata.mottaker_konto_id).await?,
+                recipient: self
+                    .shared
+                    .katalog
+                    .recipient(&self.shared.api, metadata.mottaker_konto_id)
+                    .await?,
             }),
             Content::None | Content::Encrypted(_) => None,
         };
@@ -161,7 +165,11 @@ impl FiksIoClient {
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn send_raw(&self, metadata: &SendMetadata, data: Option<Bytes>) -> Result<SendtMelding, Error> {
+    pub async fn send_raw(
+        &self,
+        metadata: &SendMetadata,
+        data: Option<Bytes>,
+    ) -> Result<SendtMelding, Error> {
         send::send_raw(&self.shared.api, metadata, data).await
     }
 
@@ -184,7 +192,10 @@ impl FiksIoClient {
     ///     match meldinger.next().await {
     ///         Ok(melding) => {
     ///             println!("{} fra {}", melding.melding_type, melding.avsender_konto_id);
-    ///             melding.ack().await?;
+    ///             if let Err(error) = melding.ack().await {
+    ///                 // Its connection was lost: it will come again, with `redelivered`.
+    ///                 eprintln!("{error}");
+    ///             }
     ///         }
     ///         Err(error) => eprintln!("{error}"),
     ///     }
@@ -271,6 +282,14 @@ impl FiksIoClient {
     /// [`Error::UnexpectedAnswer`].
     pub async fn check_token(&self) -> Result<(), Error> {
         self.token().await.map(drop)
+    }
+
+    /// An access token, for calls to the APIs that this client has no method for. Good for at least ten seconds.
+    ///
+    /// # Errors
+    /// As [`FiksIoClient::check_token`].
+    pub async fn access_token(&self) -> Result<crate::Secret, Error> {
+        self.token().await.map(|token| crate::Secret::from(token.to_string()))
     }
 
     // ---- for the other parts ----

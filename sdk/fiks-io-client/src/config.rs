@@ -275,117 +275,143 @@ impl Settings {
     /// # Errors
     /// Each of [`ConfigError`] but `Settings`.
     pub fn into_config(self) -> Result<Config, ConfigError> {
+        let missing = |key| ConfigError::Missing { key };
         let defaults = Defaults::of(self.miljo);
-        let signer_key = secret("virksomhetssertifikatKey", self.virksomhetssertifikat_key, self.virksomhetssertifikat_key_file)?;
-        let certificates =
-            text("virksomhetssertifikat", self.virksomhetssertifikat, self.virksomhetssertifikat_file)?;
-        let signer = match (&signer_key, &certificates) {
-            (Some(key), Some(certificates)) => Some(
-                Signer::from_pem(key.expose(), certificates)
-                    .map_err(|source| ConfigError::Key { key: "virksomhetssertifikat", source })?,
-            ),
-            (None, Some(_)) => return Err(ConfigError::Missing { key: "virksomhetssertifikatKey" }),
-            (_, None) => None,
-        };
-
-        let token_key = secret("maskinportenKey", self.maskinporten_key, self.maskinporten_key_file)?;
-        let identity = match (self.maskinporten_kid, token_key, &signer) {
-            (Some(kid), Some(key), _) => TokenIdentity::new("maskinportenKey", &key, KeyName::Kid(kid))?,
-            (Some(kid), None, _) => {
-                let key = signer_key.ok_or(ConfigError::Missing { key: "maskinportenKey" })?;
-                TokenIdentity::new("virksomhetssertifikatKey", &key, KeyName::Kid(kid))?
-            }
-            (None, Some(_), _) => return Err(ConfigError::Missing { key: "maskinportenKid" }),
-            (None, None, Some(signer)) => {
-                let key = signer_key.ok_or(ConfigError::Missing { key: "virksomhetssertifikatKey" })?;
-                let leaf = BASE64.encode(signer.certificate().der());
-                TokenIdentity::new("virksomhetssertifikatKey", &key, KeyName::X5c(leaf))?
-            }
-            (None, None, None) => return Err(ConfigError::Missing { key: "virksomhetssertifikat" }),
-        };
-        let token_endpoint = self
-            .maskinporten_token_endpoint
-            .or_else(|| defaults.map(|defaults| defaults.token_endpoint.to_owned()))
-            .ok_or(ConfigError::Missing { key: "maskinportenTokenEndpoint" })?;
-        let maskinporten = Maskinporten {
-            token_endpoint: http_url("maskinportenTokenEndpoint", &token_endpoint)?,
-            audience: self
-                .maskinporten_audience
-                .or_else(|| defaults.map(|defaults| defaults.audience.to_owned()))
-                .ok_or(ConfigError::Missing { key: "maskinportenAudience" })?,
-            client_id: self
-                .maskinporten_client_id
-                .ok_or(ConfigError::Missing { key: "maskinportenClientId" })?,
-            scope: self.maskinporten_scope.unwrap_or_else(|| SCOPE_KS_FIKS.to_owned()),
-            consumer_org: self.maskinporten_consumer_org,
-            identity,
-        };
-
-        let mut private_keys = Vec::new();
-        if let Some(pem) = &self.private_keys {
-            private_keys.extend(private_keys_of("privateKeys", pem.expose())?);
-        }
-        for path in self.private_key_files.unwrap_or_default() {
-            private_keys.extend(private_keys_of("privateKeyFiles", &read("privateKeyFiles", &path)?)?);
-        }
-
-        let integrasjon_passord =
-            secret("integrasjonPassord", self.integrasjon_passord, self.integrasjon_passord_file)?
-                .ok_or(ConfigError::Missing { key: "integrasjonPassord" })?;
+        let signer_key = secret(
+            "virksomhetssertifikatKey",
+            self.virksomhetssertifikat_key.clone(),
+            self.virksomhetssertifikat_key_file.clone(),
+        )?;
+        let signer = self.signer(signer_key.as_ref())?;
+        let identity = self.token_identity(signer_key.as_ref(), signer.as_ref())?;
+        let integrasjon_passord = secret(
+            "integrasjonPassord",
+            self.integrasjon_passord.clone(),
+            self.integrasjon_passord_file.clone(),
+        )?
+        .ok_or(missing("integrasjonPassord"))?;
         if !integrasjon_passord.expose().bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(invalid("integrasjonPassord", "it holds white space or other than ASCII characters"));
         }
-
-        let api_scheme = self.api_scheme.unwrap_or(HttpScheme::Https);
-        let (api_word, api_port) = match api_scheme {
-            HttpScheme::Http => ("http", 80),
-            HttpScheme::Https => ("https", 443),
-        };
-        let api_host = self
-            .api_host
-            .or_else(|| defaults.map(|defaults| defaults.api_host.to_owned()))
-            .ok_or(ConfigError::Missing { key: "apiHost" })?;
-        let api = format!("{api_word}://{}:{}/", bracketed(&api_host), self.api_port.unwrap_or(api_port));
-
-        let amqp_tls = self.amqp_scheme.unwrap_or(AmqpScheme::Amqps) == AmqpScheme::Amqps;
-        let amqp = AmqpEndpoint {
-            tls: amqp_tls,
-            host: self
-                .amqp_host
-                .or_else(|| defaults.map(|defaults| defaults.amqp_host.to_owned()))
-                .ok_or(ConfigError::Missing { key: "amqpHost" })?,
-            port: self.amqp_port.unwrap_or(if amqp_tls { 5671 } else { 5672 }),
-        };
         let prefetch = self.prefetch.unwrap_or(DEFAULT_PREFETCH);
         if prefetch == 0 {
             return Err(invalid("prefetch", "it must be at least 1"));
         }
-
-        let extra_roots = match text("caCertificates", self.ca_certificates, self.ca_certificates_file)? {
-            None => Vec::new(),
-            Some(pem) => {
-                let roots = Certificate::all_from_pem(&pem)
-                    .map_err(|source| ConfigError::Key { key: "caCertificates", source })?;
-                if roots.is_empty() {
-                    return Err(invalid("caCertificates", "it holds no certificate"));
-                }
-                roots.iter().map(|root| CertificateDer::from(root.der().to_vec())).collect()
-            }
-        };
-
         Ok(Config {
-            konto_id: self.konto_id.ok_or(ConfigError::Missing { key: "kontoId" })?,
-            private_keys,
-            integrasjon_id: self.integrasjon_id.ok_or(ConfigError::Missing { key: "integrasjonId" })?,
+            konto_id: self.konto_id.ok_or(missing("kontoId"))?,
+            private_keys: self.read_private_keys()?,
+            integrasjon_id: self.integrasjon_id.ok_or(missing("integrasjonId"))?,
             integrasjon_passord,
-            maskinporten,
             signer,
-            api: http_url("apiHost", &api)?,
-            amqp,
+            api: self.api(defaults)?,
+            amqp: self.amqp(defaults)?,
             prefetch,
-            extra_roots,
+            extra_roots: self.extra_roots()?,
+            maskinporten: self.maskinporten(defaults, identity)?,
             application_name: self.application_name.unwrap_or_else(|| DEFAULT_NAME.to_owned()),
         })
+    }
+
+    fn signer(&self, key: Option<&Secret>) -> Result<Option<Signer>, ConfigError> {
+        let certificates = text(
+            "virksomhetssertifikat",
+            self.virksomhetssertifikat.clone(),
+            self.virksomhetssertifikat_file.clone(),
+        )?;
+        let Some(certificates) = certificates else { return Ok(None) };
+        let key = key.ok_or(ConfigError::Missing { key: "virksomhetssertifikatKey" })?;
+        Signer::from_pem(key.expose(), &certificates)
+            .map(Some)
+            .map_err(|source| ConfigError::Key { key: "virksomhetssertifikat", source })
+    }
+
+    fn token_identity(
+        &self,
+        signer_key: Option<&Secret>,
+        signer: Option<&Signer>,
+    ) -> Result<TokenIdentity, ConfigError> {
+        let own_key =
+            secret("maskinportenKey", self.maskinporten_key.clone(), self.maskinporten_key_file.clone())?;
+        match (&self.maskinporten_kid, own_key) {
+            (Some(kid), Some(key)) => TokenIdentity::new("maskinportenKey", &key, KeyName::Kid(kid.clone())),
+            (Some(kid), None) => {
+                let key = signer_key.ok_or(ConfigError::Missing { key: "maskinportenKey" })?;
+                TokenIdentity::new("virksomhetssertifikatKey", key, KeyName::Kid(kid.clone()))
+            }
+            (None, Some(_)) => Err(ConfigError::Missing { key: "maskinportenKid" }),
+            (None, None) => {
+                let signer = signer.ok_or(ConfigError::Missing { key: "virksomhetssertifikat" })?;
+                let key = signer_key.ok_or(ConfigError::Missing { key: "virksomhetssertifikatKey" })?;
+                let leaf = BASE64.encode(signer.certificate().der());
+                TokenIdentity::new("virksomhetssertifikatKey", key, KeyName::X5c(leaf))
+            }
+        }
+    }
+
+    fn maskinporten(
+        &self,
+        defaults: Option<Defaults>,
+        identity: TokenIdentity,
+    ) -> Result<Maskinporten, ConfigError> {
+        let token_endpoint = given_or(
+            "maskinportenTokenEndpoint",
+            self.maskinporten_token_endpoint.as_deref(),
+            defaults.map(|defaults| defaults.token_endpoint),
+        )?;
+        let audience = given_or(
+            "maskinportenAudience",
+            self.maskinporten_audience.as_deref(),
+            defaults.map(|defaults| defaults.audience),
+        )?;
+        Ok(Maskinporten {
+            token_endpoint: http_url("maskinportenTokenEndpoint", token_endpoint)?,
+            audience: audience.to_owned(),
+            client_id: given_or("maskinportenClientId", self.maskinporten_client_id.as_deref(), None)?
+                .to_owned(),
+            scope: self.maskinporten_scope.clone().unwrap_or_else(|| SCOPE_KS_FIKS.to_owned()),
+            consumer_org: self.maskinporten_consumer_org.clone(),
+            identity,
+        })
+    }
+
+    fn api(&self, defaults: Option<Defaults>) -> Result<Url, ConfigError> {
+        let (scheme, port) = match self.api_scheme {
+            Some(HttpScheme::Http) => ("http", 80),
+            Some(HttpScheme::Https) | None => ("https", 443),
+        };
+        let host = given_or("apiHost", self.api_host.as_deref(), defaults.map(|defaults| defaults.api_host))?;
+        let port = self.api_port.unwrap_or(port);
+        http_url("apiHost", &format!("{scheme}://{}:{port}/", bracketed(host)))
+    }
+
+    fn amqp(&self, defaults: Option<Defaults>) -> Result<AmqpEndpoint, ConfigError> {
+        let tls = self.amqp_scheme != Some(AmqpScheme::Amqp);
+        let host =
+            given_or("amqpHost", self.amqp_host.as_deref(), defaults.map(|defaults| defaults.amqp_host))?;
+        let port = self.amqp_port.unwrap_or(if tls { 5671 } else { 5672 });
+        Ok(AmqpEndpoint { tls, host: host.to_owned(), port })
+    }
+
+    fn read_private_keys(&self) -> Result<Vec<PrivateKey>, ConfigError> {
+        let mut keys = Vec::new();
+        if let Some(pem) = &self.private_keys {
+            keys.extend(private_keys_of("privateKeys", pem.expose())?);
+        }
+        for path in self.private_key_files.iter().flatten() {
+            keys.extend(private_keys_of("privateKeyFiles", &read("privateKeyFiles", path)?)?);
+        }
+        Ok(keys)
+    }
+
+    fn extra_roots(&self) -> Result<Vec<CertificateDer<'static>>, ConfigError> {
+        let pem = text("caCertificates", self.ca_certificates.clone(), self.ca_certificates_file.clone())?;
+        let Some(pem) = pem else { return Ok(Vec::new()) };
+        let roots = Certificate::all_from_pem(&pem)
+            .map_err(|source| ConfigError::Key { key: "caCertificates", source })?;
+        if roots.is_empty() {
+            return Err(invalid("caCertificates", "it holds no certificate"));
+        }
+        Ok(roots.iter().map(|root| CertificateDer::from(root.der().to_vec())).collect())
     }
 }
 
@@ -403,6 +429,14 @@ fn camel_case(screaming: &str) -> String {
 
 fn invalid(key: &'static str, reason: impl Into<String>) -> ConfigError {
     ConfigError::Invalid { key, reason: reason.into() }
+}
+
+fn given_or<'a>(
+    key: &'static str,
+    given: Option<&'a str>,
+    default: Option<&'static str>,
+) -> Result<&'a str, ConfigError> {
+    given.or(default).ok_or(ConfigError::Missing { key })
 }
 
 /// An IPv6 address stands in brackets in a URL.
@@ -424,7 +458,11 @@ fn read(key: &'static str, path: &Path) -> Result<String, ConfigError> {
 }
 
 /// A value given in place or by a file, or `None` if by neither.
-fn text(key: &'static str, inline: Option<String>, file: Option<PathBuf>) -> Result<Option<String>, ConfigError> {
+fn text(
+    key: &'static str,
+    inline: Option<String>,
+    file: Option<PathBuf>,
+) -> Result<Option<String>, ConfigError> {
     match (inline, file) {
         (Some(_), Some(_)) => Err(ConfigError::Ambiguous { key }),
         (Some(text), None) => Ok(Some(text)),
@@ -433,7 +471,11 @@ fn text(key: &'static str, inline: Option<String>, file: Option<PathBuf>) -> Res
     }
 }
 
-fn secret(key: &'static str, inline: Option<Secret>, file: Option<PathBuf>) -> Result<Option<Secret>, ConfigError> {
+fn secret(
+    key: &'static str,
+    inline: Option<Secret>,
+    file: Option<PathBuf>,
+) -> Result<Option<Secret>, ConfigError> {
     let inline = inline.map(|secret| secret.expose().to_owned());
     Ok(text(key, inline, file)?.map(Secret::from))
 }
@@ -840,7 +882,10 @@ pub(crate) mod tests {
         settings.maskinporten_audience = None;
         let config = settings.into_config().unwrap();
         assert_eq!(config.api.as_str(), "https://api.fiks.test.ks.no/");
-        assert_eq!((config.amqp.host.as_str(), config.amqp.port, config.amqp.tls), ("io.fiks.test.ks.no", 5671, true));
+        assert_eq!(
+            (config.amqp.host.as_str(), config.amqp.port, config.amqp.tls),
+            ("io.fiks.test.ks.no", 5671, true)
+        );
         assert_eq!(config.maskinporten.token_endpoint.as_str(), "https://test.maskinporten.no/token");
         assert_eq!(config.maskinporten.audience, "https://test.maskinporten.no/");
         assert_eq!(config.maskinporten.scope, "ks:fiks");
@@ -862,7 +907,8 @@ pub(crate) mod tests {
             ("FIKS_IO_INTEGRASJON_PASSORD", "hemmelig"),
             ("PATH", "/bin"),
         ];
-        let vars = Settings::from_vars(vars.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
+        let vars =
+            Settings::from_vars(vars.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
         assert_eq!(vars, json);
     }
 
@@ -907,11 +953,14 @@ pub(crate) mod tests {
 
     #[test]
     fn unusable_values_are_refused() {
-        let cases: [(&str, fn(ConfigBuilder) -> ConfigBuilder); 5] = [
+        type Spoil = fn(ConfigBuilder) -> ConfigBuilder;
+        let cases: [(&str, Spoil); 5] = [
             ("prefetch", |builder| builder.prefetch(0)),
             ("privateKeys", |builder| builder.private_key("no key")),
             ("caCertificates", |builder| builder.ca_certificates("no certificate")),
-            ("maskinportenTokenEndpoint", |builder| builder.maskinporten("client", "ftp://localhost/", "aud")),
+            ("maskinportenTokenEndpoint", |builder| {
+                builder.maskinporten("client", "ftp://localhost/", "aud")
+            }),
             ("maskinportenKey", |builder| builder.maskinporten_key("kid", "no key")),
         ];
         for (key, spoil) in cases {
@@ -928,7 +977,10 @@ pub(crate) mod tests {
     #[test]
     fn a_certificate_of_another_key_is_refused() {
         let error = complete()
-            .virksomhetssertifikat(crate::testing::other_identity().certificate.clone(), identity().key.as_str())
+            .virksomhetssertifikat(
+                crate::testing::other_identity().certificate.clone(),
+                identity().key.as_str(),
+            )
             .build()
             .unwrap_err();
         assert!(matches!(error, ConfigError::Key { key: "virksomhetssertifikat", .. }));

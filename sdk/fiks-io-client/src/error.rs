@@ -149,7 +149,9 @@ impl Error {
     /// `klientMeldingId`, so that the receiver can tell.
     pub fn is_temporary(&self) -> bool {
         match self {
-            Self::Refused { status, .. } | Self::TokenRefused { status, .. } => *status >= 500 || *status == 429,
+            Self::Refused { status, .. } | Self::TokenRefused { status, .. } => {
+                *status >= 500 || *status == 429
+            }
             Self::Connection { .. } | Self::Timeout { .. } => true,
             _ => false,
         }

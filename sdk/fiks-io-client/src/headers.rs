@@ -31,7 +31,11 @@ impl Headers {
     ///
     /// Mandatory headers must be there and be right. Of the others only a broken `dokumentlager-id` is an error, since
     /// the payload would be lost without anyone seeing it; the rest are as if absent, as in the official .NET client.
-    pub(crate) fn parse(properties: &BasicProperties, routing_key: &str, konto: KontoId) -> Result<Self, Error> {
+    pub(crate) fn parse(
+        properties: &BasicProperties,
+        routing_key: &str,
+        konto: KontoId,
+    ) -> Result<Self, Error> {
         let empty = FieldTable::default();
         let table = properties.headers().as_ref().unwrap_or(&empty);
         let header = |name: &str| table.inner().get(name).and_then(text);
@@ -140,8 +144,9 @@ mod tests {
         assert_eq!(headers.svar_pa_melding.unwrap().to_string(), MELDING);
         assert_eq!(headers.svar_pa_melding_type.as_deref(), Some("no.ks.forrige.v1"));
         assert_eq!(headers.dokumentlager_id.unwrap().to_string(), AVSENDER);
-        assert_eq!(headers.ttl, Some(Duration::from_secs(604_800)));
-        let own: Vec<_> = headers.headere.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(headers.ttl, Some(Duration::from_hours(7 * 24)));
+        let own: Vec<_> =
+            headers.headere.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(own, [("", "empty name"), ("klientKorrelasjonsId", "sak 17")]);
     }
 
@@ -168,7 +173,8 @@ mod tests {
 
     #[test]
     fn an_odd_expiration_or_routing_key_does_no_harm() {
-        let headers = Headers::parse(&with(&[]).with_expiration("soon".into()), "elsewhere", konto()).unwrap();
+        let headers =
+            Headers::parse(&with(&[]).with_expiration("soon".into()), "elsewhere", konto()).unwrap();
         assert_eq!((headers.ttl, headers.mottaker_konto_id), (None, konto()));
     }
 
@@ -179,9 +185,11 @@ mod tests {
             any::<f64>().prop_map(AMQPValue::Double),
             any::<u64>().prop_map(AMQPValue::Timestamp),
             Just(AMQPValue::Void),
-            proptest::collection::vec(any::<u8>(), 0..50).prop_map(|bytes| AMQPValue::LongString(bytes.into())),
+            proptest::collection::vec(any::<u8>(), 0..50)
+                .prop_map(|bytes| AMQPValue::LongString(bytes.into())),
             Just(AMQPValue::LongString(MELDING.into())),
-            proptest::collection::vec(any::<u8>(), 0..50).prop_map(|bytes| AMQPValue::ByteArray(bytes.into())),
+            proptest::collection::vec(any::<u8>(), 0..50)
+                .prop_map(|bytes| AMQPValue::ByteArray(bytes.into())),
         ];
         leaf.prop_recursive(3, 16, 4, |inner| {
             proptest::collection::vec(inner, 0..4)

@@ -184,7 +184,10 @@ mod tests {
         assert_eq!((error.status, error.message.as_str()), (502, "<html>nginx</html>"));
         let error = error_message(StatusCode::BAD_GATEWAY, b"");
         assert_eq!(error.message, "Bad Gateway");
-        let error = error_message(StatusCode::FORBIDDEN, br#"{"status":403,"message":"Ingen tilgang","errorCode":"x"}"#);
+        let error = error_message(
+            StatusCode::FORBIDDEN,
+            br#"{"status":403,"message":"Ingen tilgang","errorCode":"x"}"#,
+        );
         assert_eq!((error.message.as_str(), error.error_code.as_deref()), ("Ingen tilgang", Some("x")));
     }
 }

@@ -49,7 +49,9 @@ impl Katalog {
     }
 
     pub(crate) async fn konto(api: &Api, konto: KontoId) -> Result<KatalogKonto, Error> {
-        api.get(&path(KATALOG, &konto.to_string(), &[])).await.map_err(not_found_as(Error::UnknownKonto(konto)))
+        api.get(&path(KATALOG, &konto.to_string(), &[]))
+            .await
+            .map_err(not_found_as(Error::UnknownKonto(konto)))
     }
 
     pub(crate) async fn status(api: &Api, konto: KontoId) -> Result<KontoStatus, Error> {
@@ -126,4 +128,113 @@ async fn fetch_key(api: &Api, konto: KontoId) -> Result<OffentligNokkel, Error> 
     api.json(api.open(Method::GET, &path(KATALOG, &konto.to_string(), &["offentligNokkel"])))
         .await
         .map_err(not_found_as(Error::NoKey(konto)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+
+    use axum::Router;
+    use axum::extract::Path;
+    use axum::http::{HeaderMap, StatusCode};
+    use axum::response::{IntoResponse, Json};
+    use axum::routing::get;
+    use serde_json::json;
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::config::HttpScheme;
+    use crate::config::tests::complete;
+    use crate::maskinporten::Tokens;
+    use crate::testing::{self, identity};
+
+    struct Setup {
+        api: Api,
+        katalog: Katalog,
+        seconds: Arc<AtomicI64>,
+        asked: Arc<AtomicUsize>,
+    }
+
+    fn konto(number: u128) -> KontoId {
+        KontoId::from_uuid(Uuid::from_u128(number))
+    }
+
+    /// A katalog where konto 0 has no key and konto 1 an unusable one.
+    async fn setup() -> Setup {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&asked);
+        let answer = async move |Path(konto): Path<Uuid>, headers: HeaderMap| {
+            counter.fetch_add(1, Ordering::SeqCst);
+            assert!(!headers.contains_key("authorization"), "the key is public and needs no credentials");
+            match konto.as_u128() {
+                0 => (StatusCode::NOT_FOUND, Json(json!({"status": 404, "message": "Fant ikke"})))
+                    .into_response(),
+                1 => Json(json!({"nokkel": "no certificate", "valid": false})).into_response(),
+                _ => Json(json!({"nokkel": identity().certificate, "valid": true})).into_response(),
+            }
+        };
+        let router =
+            Router::new().route("/fiks-io/katalog/api/v1/kontoer/{konto}/offentligNokkel", get(answer));
+        let address = testing::serve(router).await;
+        let config = complete().api(HttpScheme::Http, "127.0.0.1", address.port()).build().unwrap();
+        let seconds = Arc::new(AtomicI64::new(0));
+        let clock = Clock::from_fn({
+            let seconds = Arc::clone(&seconds);
+            move || Timestamp::from_second(seconds.load(Ordering::SeqCst)).unwrap()
+        });
+        let http = testing::http_client();
+        let tokens = Tokens::new(http.clone(), config.maskinporten.clone(), clock.clone());
+        let api = Api::new(http, &config, Arc::new(tokens)).unwrap();
+        Setup { api, katalog: Katalog::new(clock), seconds, asked }
+    }
+
+    #[tokio::test]
+    async fn a_key_is_kept_for_ten_minutes() {
+        let Setup { api, katalog, seconds, asked } = setup().await;
+        katalog.recipient(&api, konto(2)).await.unwrap();
+        seconds.store(599, Ordering::SeqCst);
+        assert_eq!(katalog.offentlig_nokkel(&api, konto(2)).await.unwrap().nokkel, identity().certificate);
+        assert_eq!(asked.load(Ordering::SeqCst), 1);
+        seconds.store(600, Ordering::SeqCst);
+        katalog.recipient(&api, konto(2)).await.unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn the_oldest_of_more_than_a_hundred_keys_goes() {
+        let Setup { api, katalog, seconds, asked } = setup().await;
+        for number in 0..101 {
+            seconds.store(number, Ordering::SeqCst);
+            katalog.recipient(&api, konto(u128::try_from(number).unwrap() + 2)).await.unwrap();
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 101);
+        katalog.recipient(&api, konto(3)).await.unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), 101, "the second oldest is still there");
+        katalog.recipient(&api, konto(2)).await.unwrap();
+        assert_eq!(asked.load(Ordering::SeqCst), 102, "the oldest is not");
+    }
+
+    #[tokio::test]
+    async fn a_missing_or_unusable_key_is_told_and_not_kept() {
+        let Setup { api, katalog, asked, .. } = setup().await;
+        for _ in 0..2 {
+            assert!(
+                matches!(katalog.recipient(&api, konto(0)).await, Err(Error::NoKey(id)) if id == konto(0))
+            );
+            let unusable = katalog.recipient(&api, konto(1)).await;
+            assert!(matches!(unusable, Err(Error::UnusableKey { konto: id, .. }) if id == konto(1)));
+        }
+        assert_eq!(asked.load(Ordering::SeqCst), 4);
+    }
+
+    #[tokio::test]
+    async fn the_shown_certificate_is_compared_whatever_is_kept() {
+        let Setup { api, .. } = setup().await;
+        let own = Certificate::from_pem(&identity().certificate).unwrap();
+        let other = Certificate::from_pem(&testing::other_identity().certificate).unwrap();
+        assert!(Katalog::shows(&api, konto(2), &own).await.unwrap());
+        assert!(!Katalog::shows(&api, konto(2), &other).await.unwrap());
+        assert!(!Katalog::shows(&api, konto(0), &own).await.unwrap());
+    }
 }

@@ -101,7 +101,10 @@ impl Konfigurasjon {
     ///
     /// # Errors
     /// As [`Konfigurasjon::system`].
-    pub async fn create_konto(&self, konto: &CreateProtokollKontoRequest) -> Result<ProtokollKontoResponse, Error> {
+    pub async fn create_konto(
+        &self,
+        konto: &CreateProtokollKontoRequest,
+    ) -> Result<ProtokollKontoResponse, Error> {
         self.api.exchange(Method::POST, &self.system_path(&["kontoer"]), konto).await
     }
 

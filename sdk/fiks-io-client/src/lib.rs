@@ -18,7 +18,7 @@
 //! # Example: receive, answer and ack
 //!
 //! ```no_run
-//! use fiks_io_client::{FiksIoClient, Payload, Settings};
+//! use fiks_io_client::{Error, FiksIoClient, MottattMelding, Payload, Settings};
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
@@ -26,31 +26,31 @@
 //! let client = FiksIoClient::new(settings.into_config()?)?;
 //! let mut meldinger = client.receive().await?;
 //! loop {
-//!     let melding = match meldinger.next().await {
-//!         Ok(melding) => melding,
-//!         Err(error) => {
-//!             eprintln!("{error}");
-//!             continue;
-//!         }
+//!     let outcome = match meldinger.next().await {
+//!         Ok(melding) => deal_with(&melding).await,
+//!         Err(error) => Err(error),
 //!     };
-//!     if !melding.has_payload() {
-//!         melding.ack().await?;
-//!         continue;
-//!     }
-//!     // Nothing is trusted before the signature is verified, which `read_to_memory` does.
-//!     match melding.dekrypter().await?.read_to_memory(50 << 20).await {
-//!         Ok(payload) => {
-//!             println!("{} filer, signert av {:?}", payload.files.len(), payload.signatures);
-//!             melding.svar("no.ks.fiks.arkiv.v1.arkivering.arkivmelding.opprett.mottatt", Payload::none()).await?;
-//!             melding.ack().await?;
-//!         }
-//!         Err(error) => {
-//!             eprintln!("{error}");
-//!             melding.nack_with_requeue().await?;
-//!         }
+//!     if let Err(error) = outcome {
+//!         // Whatever was not settled comes again, at most three times in all.
+//!         eprintln!("{error}");
 //!     }
 //! }
 //! # }
+//!
+//! async fn deal_with(melding: &MottattMelding) -> Result<(), Error> {
+//!     if melding.has_payload() {
+//!         // Nothing is to be trusted before the signature is verified, which `read_to_memory` does.
+//!         match melding.dekrypter().await?.read_to_memory(50 << 20).await {
+//!             Ok(payload) => println!("{} filer, signert av {:?}", payload.files.len(), payload.signatures),
+//!             Err(error) => {
+//!                 eprintln!("{error}");
+//!                 return melding.nack().await;
+//!             }
+//!         }
+//!         melding.svar("no.ks.fiks.arkiv.v1.arkivering.arkivmelding.opprett.mottatt", Payload::none()).await?;
+//!     }
+//!     melding.ack().await
+//! }
 //! ```
 //!
 //! # Features of the wire that it does not use

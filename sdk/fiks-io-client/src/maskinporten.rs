@@ -107,11 +107,9 @@ impl Inner {
                 }
             }
         });
-        async move {
-            task.await.unwrap_or_else(|error| Err(Error::connection(Peer::Maskinporten, error)))
-        }
-        .boxed()
-        .shared()
+        async move { task.await.unwrap_or_else(|error| Err(Error::connection(Peer::Maskinporten, error))) }
+            .boxed()
+            .shared()
     }
 
     async fn fetch(&self) -> Result<(Token, Timestamp), Error> {
@@ -239,7 +237,8 @@ mod tests {
         let endpoint = Endpoint::default();
         let router = axum::Router::new().route("/token", post(answer)).with_state(endpoint.clone());
         let address = testing::serve(router).await;
-        let config = complete().maskinporten("client", format!("http://{address}/token"), "aud").build().unwrap();
+        let config =
+            complete().maskinporten("client", format!("http://{address}/token"), "aud").build().unwrap();
         let seconds = Arc::new(AtomicI64::new(1_800_000_000));
         let clock = Clock::from_fn({
             let seconds = Arc::clone(&seconds);
@@ -281,8 +280,13 @@ mod tests {
         let Setup { endpoint, tokens, .. } = setup().await;
         endpoint.refuse.store(1, Ordering::SeqCst);
         for answer in futures::future::join_all((0..10).map(|_| tokens.token())).await {
-            let Err(Error::TokenRefused { status, error, description }) = answer else { panic!("{answer:?}") };
-            assert_eq!((status, error.as_str(), description.as_str()), (400, "invalid_grant", "MP-110 wrong aud"));
+            let Err(Error::TokenRefused { status, error, description }) = answer else {
+                panic!("{answer:?}")
+            };
+            assert_eq!(
+                (status, error.as_str(), description.as_str()),
+                (400, "invalid_grant", "MP-110 wrong aud")
+            );
         }
         assert_eq!(endpoint.asked.load(Ordering::SeqCst), 1);
         assert_eq!(&*tokens.token().await.unwrap(), "token-2");
@@ -307,7 +311,10 @@ mod tests {
         assert_eq!(header.kid, None);
         let x5c = header.x5c.unwrap();
         let certificate = asice::Certificate::from_pem(&identity().certificate).unwrap();
-        assert_eq!(x5c, [base64::Engine::encode(&base64::engine::general_purpose::STANDARD, certificate.der())]);
+        assert_eq!(
+            x5c,
+            [base64::Engine::encode(&base64::engine::general_purpose::STANDARD, certificate.der())]
+        );
 
         let mut validation = Validation::new(Algorithm::RS256);
         validation.set_audience(&["aud"]);

@@ -25,7 +25,7 @@ use crate::receive::Settlement;
 use crate::request::{MeldingRequest, Payload};
 
 /// How long a download may stand still.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
+const IDLE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// The encrypted payload of a melding, as bytes to be read.
 pub type EncryptedPayload = Pin<Box<dyn AsyncRead + Send>>;
@@ -169,7 +169,8 @@ impl MottattMelding {
 
     async fn download(&self, dokument: DokumentId) -> Result<EncryptedPayload, Error> {
         let api = self.client.api();
-        let request = api.request(Method::GET, &["dokumentlager", "nedlasting", &dokument.to_string()]).await?;
+        let request =
+            api.request(Method::GET, &["dokumentlager", "nedlasting", &dokument.to_string()]).await?;
         let answer = tokio::time::timeout(IDLE_TIMEOUT, api.execute(request)).await;
         let response = answer.map_err(|_| Error::Timeout { peer: Peer::Api, waited: IDLE_TIMEOUT })??;
         Ok(Box::pin(StreamReader::new(Box::pin(pieces(response)))))
@@ -189,15 +190,18 @@ impl MottattMelding {
     ///
     /// # Errors
     /// As [`FiksIoClient::send`].
-    pub async fn svar(&self, melding_type: impl Into<String>, payload: Payload) -> Result<SendtMelding, Error> {
+    pub async fn svar(
+        &self,
+        melding_type: impl Into<String>,
+        payload: Payload,
+    ) -> Result<SendtMelding, Error> {
         self.client.send(self.svar_request(melding_type).payload(payload)).await
     }
 
     /// Says that the melding is dealt with. It never comes again.
     ///
     /// # Errors
-    /// [`Error::Stale`] if its connection is gone, so that it will come again; [`Error::AlreadySettled`]; or
-    /// [`Error::Connection`] if the connection broke just now.
+    /// [`Error::Stale`] if its connection is gone, so that it will come again; or [`Error::AlreadySettled`].
     pub async fn ack(&self) -> Result<(), Error> {
         self.settlement.ack(self.melding_id).await
     }

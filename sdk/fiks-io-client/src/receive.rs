@@ -7,6 +7,7 @@ use std::fmt;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -131,7 +132,13 @@ impl Meldinger {
                         continue;
                     }
                     let Arrived { headers, redelivered, body, settlement } = *arrived;
-                    Poll::Ready(Ok(MottattMelding::new(headers, redelivered, body, self.client.clone(), settlement)))
+                    Poll::Ready(Ok(MottattMelding::new(
+                        headers,
+                        redelivered,
+                        body,
+                        self.client.clone(),
+                        settlement,
+                    )))
                 }
                 Some(Item::Bad(error)) => Poll::Ready(Err(error)),
                 // The task only ends before `self` when the runtime shuts down, and then nobody polls again.
@@ -220,11 +227,13 @@ async fn forward(client: &FiksIoClient, link: Link, items: &mpsc::Sender<Item>) 
         };
         let item = match delivery {
             Some(Ok(delivery)) => read_delivery(client, &session, delivery).await,
-            Some(Err(error)) => return Some(amqp_error(&error)),
+            Some(Err(error)) => {
+                session.abandon();
+                return Some(amqp_error(&error));
+            }
             None => {
-                let reason = "it cancelled the consumer";
-                session.close().await;
-                return Some(Error::unexpected(Peer::Amqp, reason));
+                session.abandon();
+                return Some(Error::unexpected(Peer::Amqp, "it cancelled the consumer"));
             }
         };
         if items.send(item).await.is_err() {
@@ -240,7 +249,7 @@ async fn read_delivery(client: &FiksIoClient, session: &Arc<Session>, delivery: 
             headers,
             redelivered: delivery.redelivered,
             body: Bytes::from(delivery.data),
-            settlement: Settlement { acker: delivery.acker, _session: Arc::clone(session) },
+            settlement: Settlement { acker: delivery.acker, session: Arc::clone(session) },
         })),
         Err(error) => {
             tracing::warn!(konto.id = %client.konto_id(), %error, "rejected a delivery");
@@ -285,7 +294,10 @@ impl Link {
             )
             .await
             .map_err(failed)?;
-        Ok(Self { session: Arc::new(Session { channel, connection }), consumer })
+        Ok(Self {
+            session: Arc::new(Session { channel, connection, lost: AtomicBool::new(false) }),
+            consumer,
+        })
     }
 }
 
@@ -354,6 +366,8 @@ fn amqp_error(error: &lapin::Error) -> Error {
 struct Session {
     channel: Channel,
     connection: Connection,
+    /// Its consumer is gone, and what came by it will come again by another connection.
+    lost: AtomicBool,
 }
 
 impl Session {
@@ -367,7 +381,14 @@ impl Session {
         }
     }
 
-    /// Ends the connection, so that what it still holds goes back to the queue at once.
+    /// Gives up what the connection still holds, so that it goes back to the queue at once. Waits for no answer: the
+    /// server may be silent, and the next connection is due.
+    fn abandon(self: Arc<Self>) {
+        self.lost.store(true, Ordering::Release);
+        tokio::spawn(async move { self.close().await });
+    }
+
+    /// Ends the connection, if it has not ended yet.
     async fn close(&self) {
         let _ = timeout(CLOSE_TIMEOUT, self.connection.close(200, "OK".into())).await;
     }
@@ -376,30 +397,45 @@ impl Session {
 /// The right to settle one delivery.
 pub(crate) struct Settlement {
     acker: Acker,
-    _session: Arc<Session>,
+    session: Arc<Session>,
 }
 
 impl Settlement {
     /// Whether it can still be settled.
     fn is_open(&self) -> bool {
-        self.acker.usable()
+        !self.is_stale() && self.acker.usable()
+    }
+
+    fn is_stale(&self) -> bool {
+        self.session.lost.load(Ordering::Acquire) || self.acker.poisoned()
     }
 
     pub(crate) async fn ack(&self, melding: MeldingId) -> Result<(), Error> {
-        self.settled(melding, self.acker.ack(BasicAckOptions::default()).await)
+        self.settle(melding, self.acker.ack(BasicAckOptions::default())).await
     }
 
     pub(crate) async fn nack(&self, melding: MeldingId, requeue: bool) -> Result<(), Error> {
         let options = BasicNackOptions { multiple: false, requeue };
-        self.settled(melding, self.acker.nack(options).await)
+        self.settle(melding, self.acker.nack(options)).await
     }
 
-    fn settled(&self, melding: MeldingId, outcome: lapin::Result<bool>) -> Result<(), Error> {
-        match outcome {
+    async fn settle(
+        &self,
+        melding: MeldingId,
+        settling: impl Future<Output = lapin::Result<bool>>,
+    ) -> Result<(), Error> {
+        if self.is_stale() {
+            return Err(Error::Stale(melding));
+        }
+        match settling.await {
             Ok(true) => Ok(()),
-            Ok(false) if self.acker.poisoned() => Err(Error::Stale(melding)),
+            Ok(false) if self.is_stale() => Err(Error::Stale(melding)),
             Ok(false) => Err(Error::AlreadySettled(melding)),
-            Err(error) => Err(amqp_error(&error)),
+            Err(error) => {
+                // lapin refuses only what it cannot send, and sends only what has a connection.
+                tracing::debug!(melding.id = %melding, %error, "failed to settle a melding");
+                Err(Error::Stale(melding))
+            }
         }
     }
 }

@@ -11,7 +11,9 @@ use rustls_platform_verifier::Verifier;
 /// TLS 1.2 and 1.3, trusting the roots of the platform and `extra_roots`.
 ///
 /// The crypto provider is named here, so that the client depends on no process-wide default.
-pub(crate) fn client_config(extra_roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, rustls::Error> {
+pub(crate) fn client_config(
+    extra_roots: Vec<CertificateDer<'static>>,
+) -> Result<ClientConfig, rustls::Error> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let builder =
         ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;

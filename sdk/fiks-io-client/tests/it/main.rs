@@ -1,0 +1,8 @@
+//! The client from outside, against servers made for the test.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking, as tests do")]
+
+mod broker;
+mod receive;
+mod send;
+mod support;
