@@ -348,11 +348,11 @@ impl Queue {
 
     fn expire(&mut self, now: Millis, effects: &mut Vec<Effect>) {
         for _ in 0..EXPIRED_AT_ONCE {
-            let Some(&(deadline, number)) = self.deadlines.first() else { return };
-            if deadline > now {
-                return;
+            match self.deadlines.first() {
+                Some(&(deadline, _)) if deadline <= now => {}
+                _ => break,
             }
-            self.deadlines.pop_first();
+            let Some((_, number)) = self.deadlines.pop_first() else { break };
             if self.returned.remove(&number).is_none()
                 && let Ok(index) = self.ready.binary_search_by_key(&number, |waiting| waiting.number)
                 && let Some(waiting) = self.ready.get_mut(index)
@@ -417,5 +417,453 @@ impl Queue {
         effects.extend(self.consumers.iter().map(|c| Effect::Ended { consumer: c.key }));
         effects.extend(self.entries().into_iter().map(|entry| Effect::Removed { number: entry.number }));
         *self = Self::default();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LATER: Millis = 1_000_000;
+
+    fn apply(queue: &mut Queue, now: Millis, command: Command) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        queue.apply(now, command, &mut effects);
+        effects
+    }
+
+    fn with(numbers: impl IntoIterator<Item = Number>) -> Queue {
+        let mut queue = Queue::default();
+        for number in numbers {
+            assert_eq!(apply(&mut queue, 0, Command::Publish { number, deadline: LATER }), []);
+        }
+        queue
+    }
+
+    fn delivered(effects: &[Effect]) -> Vec<(ConsumerKey, Number)> {
+        effects
+            .iter()
+            .filter_map(|effect| match effect {
+                Effect::Deliver { consumer, number, .. } => Some((*consumer, *number)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    fn nack(numbers: &[Number]) -> Command {
+        Command::Return { numbers: numbers.to_vec(), arsak: Retur::NackMedRequeue, counts: true }
+    }
+
+    #[test]
+    fn consumers_with_credit_take_turns() {
+        let mut queue = with([]);
+        apply(&mut queue, 0, Command::Subscribe { consumer: 1, prefetch: 2 });
+        apply(&mut queue, 0, Command::Subscribe { consumer: 2, prefetch: 9 });
+        let turns: Vec<_> = (1..=6)
+            .flat_map(|number| delivered(&apply(&mut queue, 0, Command::Publish { number, deadline: LATER })))
+            .collect();
+        assert_eq!(turns, [(1, 1), (2, 2), (1, 3), (2, 4), (2, 5), (2, 6)]);
+    }
+
+    #[test]
+    fn a_cancelled_consumer_leaves_the_turn_to_the_next() {
+        let mut queue = with([]);
+        for consumer in 1..=3 {
+            apply(&mut queue, 0, Command::Subscribe { consumer, prefetch: 9 });
+        }
+        apply(&mut queue, 0, Command::Publish { number: 1, deadline: LATER });
+        apply(&mut queue, 0, Command::Cancel { consumer: 1 });
+        let next = apply(&mut queue, 0, Command::Publish { number: 2, deadline: LATER });
+        assert_eq!(delivered(&next), [(2, 2)]);
+        assert_eq!(apply(&mut queue, 0, Command::Ack { number: 1 }), [Effect::Acked { number: 1 }]);
+    }
+
+    #[test]
+    fn the_third_failed_try_is_the_last() {
+        let mut queue = with([1]);
+        apply(&mut queue, 0, Command::Subscribe { consumer: 1, prefetch: 1 });
+        assert_eq!(delivered(&apply(&mut queue, 0, nack(&[1]))), [(1, 1)]);
+        assert_eq!(delivered(&apply(&mut queue, 0, nack(&[1]))), [(1, 1)]);
+        let tries = Tries { failed: 3, returned: 3 };
+        assert_eq!(
+            apply(&mut queue, LATER, nack(&[1])),
+            [
+                Effect::Returned { number: 1, deadline: LATER, arsak: Retur::NackMedRequeue, tries },
+                Effect::GivenUp { number: 1 },
+            ]
+        );
+        assert_eq!(queue.entries(), []);
+    }
+
+    #[test]
+    fn a_return_that_does_not_count_is_no_failed_try() {
+        let mut queue = with([1]);
+        apply(&mut queue, 0, Command::Subscribe { consumer: 1, prefetch: 1 });
+        for returned in 1..10 {
+            let command = Command::Return { numbers: vec![1], arsak: Retur::Omstart, counts: false };
+            let effects = apply(&mut queue, 0, command);
+            let tries = Tries { failed: 0, returned };
+            assert_eq!(effects[1], Effect::Deliver { consumer: 1, number: 1, deadline: LATER, tries });
+        }
+    }
+
+    #[test]
+    fn nothing_expires_before_its_deadline_or_while_held() {
+        let mut queue = Queue::default();
+        apply(&mut queue, 0, Command::Publish { number: 1, deadline: 10 });
+        apply(&mut queue, 0, Command::Publish { number: 2, deadline: 10 });
+        apply(&mut queue, 0, Command::Subscribe { consumer: 1, prefetch: 1 });
+        assert_eq!(queue.next_deadline(), Some(10));
+        assert_eq!(apply(&mut queue, 9, Command::Tick), []);
+        assert_eq!(apply(&mut queue, 10, Command::Tick), [Effect::Expired { number: 2 }]);
+        assert_eq!(queue.next_deadline(), None);
+        assert_eq!((queue.ready_len(), queue.held_len()), (0, 1));
+    }
+
+    #[test]
+    fn many_expire_a_few_at_a_time_and_none_is_handed_out_meanwhile() {
+        let mut queue = Queue::default();
+        let many = EXPIRED_AT_ONCE as u64 * 2 + 1;
+        for number in 1..=many {
+            apply(&mut queue, 0, Command::Publish { number, deadline: 10 });
+        }
+        apply(&mut queue, 0, Command::Publish { number: many + 1, deadline: LATER });
+        assert_eq!(apply(&mut queue, 10, Command::Tick).len(), EXPIRED_AT_ONCE);
+        assert_eq!(queue.next_deadline(), Some(10));
+        let effects = apply(&mut queue, 10, Command::Subscribe { consumer: 1, prefetch: 1 });
+        assert_eq!(delivered(&effects), [(1, many + 1)]);
+        assert_eq!(effects.len() as u64, many + 1 - EXPIRED_AT_ONCE as u64);
+        assert_eq!((queue.ready_len(), queue.held_len()), (0, 1));
+    }
+
+    #[test]
+    fn what_is_gone_from_the_middle_takes_no_room_for_long() {
+        let mut queue = Queue::default();
+        apply(&mut queue, 0, Command::Publish { number: 0, deadline: LATER });
+        for number in 1..10_000 {
+            let now = Millis::try_from(number).unwrap();
+            apply(&mut queue, now, Command::Publish { number, deadline: now });
+        }
+        assert_eq!(queue.ready_len(), 1);
+        assert!(queue.ready.len() < 200, "{} are kept", queue.ready.len());
+    }
+
+    /// What may be asked; numbers are picked among those that make sense when it is run.
+    #[derive(Debug, Clone)]
+    enum Step {
+        Publish { ttl: Millis },
+        Subscribe { prefetch: u32 },
+        Cancel { pick: usize },
+        Ack { pick: usize },
+        Drop { pick: usize },
+        Nack { pick: usize },
+        Lose { pick: usize },
+        Stop,
+        Wait { by: Millis },
+        Nonsense { number: Number },
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            6 => (1_i64..60).prop_map(|ttl| Step::Publish { ttl }),
+            2 => (1_u32..5).prop_map(|prefetch| Step::Subscribe { prefetch }),
+            1 => any::<usize>().prop_map(|pick| Step::Cancel { pick }),
+            4 => any::<usize>().prop_map(|pick| Step::Ack { pick }),
+            1 => any::<usize>().prop_map(|pick| Step::Drop { pick }),
+            3 => any::<usize>().prop_map(|pick| Step::Nack { pick }),
+            1 => any::<usize>().prop_map(|pick| Step::Lose { pick }),
+            1 => Just(Step::Stop),
+            3 => (1_i64..20).prop_map(|by| Step::Wait { by }),
+            1 => (0_u64..200).prop_map(|number| Step::Nonsense { number }),
+        ]
+    }
+
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    enum Fate {
+        Waiting { returned: bool },
+        Held(ConsumerKey),
+        Left,
+    }
+
+    /// Keeps its own books of what the effects say, and checks each against the rules.
+    #[derive(Debug, Clone, Default)]
+    struct Books {
+        now: Millis,
+        next: Number,
+        next_consumer: ConsumerKey,
+        fates: BTreeMap<Number, Fate>,
+        deadlines: HashMap<Number, Millis>,
+        deliveries: HashMap<Number, u32>,
+        uncounted: HashMap<Number, u32>,
+        prefetch: BTreeMap<ConsumerKey, u32>,
+        left: u64,
+    }
+
+    impl Books {
+        fn held(&self) -> Vec<(Number, ConsumerKey)> {
+            self.fates
+                .iter()
+                .filter_map(|(number, fate)| match fate {
+                    Fate::Held(consumer) => Some((*number, *consumer)),
+                    _ => None,
+                })
+                .collect()
+        }
+
+        /// Turns a step into commands that make sense now.
+        fn commands(&mut self, step: &Step) -> Vec<Command> {
+            let held = self.held();
+            let held_at = |pick: usize| (!held.is_empty()).then(|| held[pick % held.len()]);
+            let returned = |numbers, arsak, counts| Command::Return { numbers, arsak, counts };
+            match *step {
+                Step::Publish { ttl } => {
+                    self.next += 1;
+                    let (number, deadline) = (self.next, self.now + ttl);
+                    self.fates.insert(number, Fate::Waiting { returned: false });
+                    self.deadlines.insert(number, deadline);
+                    vec![Command::Publish { number, deadline }]
+                }
+                Step::Subscribe { prefetch } => {
+                    self.next_consumer += 1;
+                    self.prefetch.insert(self.next_consumer, prefetch);
+                    vec![Command::Subscribe { consumer: self.next_consumer, prefetch }]
+                }
+                Step::Cancel { pick } => self.cancel(pick).into_iter().collect(),
+                Step::Ack { pick } => {
+                    held_at(pick).into_iter().map(|(number, _)| Command::Ack { number }).collect()
+                }
+                Step::Drop { pick } => {
+                    held_at(pick).into_iter().map(|(number, _)| Command::Drop { number }).collect()
+                }
+                Step::Nack { pick } => held_at(pick)
+                    .into_iter()
+                    .map(|(number, _)| returned(vec![number], Retur::NackMedRequeue, true))
+                    .collect(),
+                Step::Lose { pick } => {
+                    let Some(command) = self.cancel(pick) else { return Vec::new() };
+                    let Command::Cancel { consumer } = command else { return Vec::new() };
+                    let numbers = held.iter().filter(|(_, by)| *by == consumer).map(|(n, _)| *n).collect();
+                    vec![command, returned(numbers, Retur::Frakoblet, true)]
+                }
+                Step::Stop => {
+                    let mut commands: Vec<_> = self
+                        .prefetch
+                        .keys()
+                        .map(|consumer| Command::Cancel { consumer: *consumer })
+                        .collect();
+                    self.prefetch.clear();
+                    for (number, _) in &held {
+                        *self.uncounted.entry(*number).or_default() += 1;
+                    }
+                    let numbers = held.iter().map(|(number, _)| *number).collect();
+                    commands.push(returned(numbers, Retur::Omstart, false));
+                    commands
+                }
+                Step::Wait { by } => {
+                    self.now += by;
+                    vec![Command::Tick]
+                }
+                Step::Nonsense { number } => {
+                    if matches!(self.fates.get(&number), Some(Fate::Held(_))) {
+                        return Vec::new();
+                    }
+                    vec![
+                        Command::Ack { number },
+                        Command::Drop { number },
+                        nack(&[number]),
+                        Command::Cancel { consumer: number + 1_000_000 },
+                    ]
+                }
+            }
+        }
+
+        fn cancel(&mut self, pick: usize) -> Option<Command> {
+            let consumers: Vec<_> = self.prefetch.keys().copied().collect();
+            let consumer = *consumers.get(pick % consumers.len().max(1))?;
+            self.prefetch.remove(&consumer);
+            Some(Command::Cancel { consumer })
+        }
+
+        fn note(&mut self, effects: &[Effect]) {
+            for effect in effects {
+                match *effect {
+                    Effect::Deliver { consumer, number, deadline, tries } => {
+                        self.note_delivery(consumer, number, deadline, tries)
+                    }
+                    Effect::Acked { number } | Effect::Dropped { number } => {
+                        assert!(matches!(self.fates[&number], Fate::Held(_)), "{number} is settled in hand");
+                        self.leave(number);
+                    }
+                    Effect::Returned { number, deadline, tries, .. } => {
+                        assert!(
+                            matches!(self.fates[&number], Fate::Held(_)),
+                            "{number} comes back from a hand"
+                        );
+                        assert_eq!(deadline, self.deadlines[&number]);
+                        assert_eq!(u32::from(tries.returned), self.deliveries[&number]);
+                        self.fates.insert(number, Fate::Waiting { returned: true });
+                    }
+                    Effect::GivenUp { number } => {
+                        assert!(matches!(self.fates[&number], Fate::Waiting { returned: true }));
+                        let uncounted = self.uncounted.get(&number).copied().unwrap_or_default();
+                        assert_eq!(self.deliveries[&number], MAX_ATTEMPTS + uncounted);
+                        self.leave(number);
+                    }
+                    Effect::Expired { number } => {
+                        assert!(
+                            matches!(self.fates[&number], Fate::Waiting { .. }),
+                            "{number} is in no hand"
+                        );
+                        assert!(self.deadlines[&number] <= self.now, "{number} expires at its time");
+                        self.leave(number);
+                    }
+                    Effect::Removed { .. } | Effect::Ended { .. } => unreachable!("nothing is deleted"),
+                }
+            }
+        }
+
+        fn note_delivery(&mut self, consumer: ConsumerKey, number: Number, deadline: Millis, tries: Tries) {
+            let Fate::Waiting { returned } = self.fates[&number] else { panic!("{number} waits") };
+            let before = self.fates.range(..number).find(|(_, fate)| matches!(fate, Fate::Waiting { .. }));
+            if returned {
+                let earlier = self
+                    .fates
+                    .range(..number)
+                    .find(|(_, fate)| matches!(fate, Fate::Waiting { returned: true }));
+                assert_eq!(earlier, None, "what came back keeps its order");
+            } else {
+                assert_eq!(before, None, "first in, first out");
+                let any = self.fates.values().any(|fate| *fate == Fate::Waiting { returned: true });
+                assert!(!any, "what came back goes first");
+            }
+            assert_eq!(deadline, self.deadlines[&number]);
+            assert!(deadline > self.now, "{number} is still alive");
+            let deliveries = self.deliveries.entry(number).or_default();
+            assert_eq!(u32::from(tries.returned), *deliveries);
+            *deliveries += 1;
+            let uncounted = self.uncounted.get(&number).copied().unwrap_or_default();
+            assert!(*deliveries <= MAX_ATTEMPTS + uncounted, "{number} is tried too often");
+            self.fates.insert(number, Fate::Held(consumer));
+            let held = self.held().iter().filter(|(_, by)| *by == consumer).count();
+            let prefetch = self.prefetch.get(&consumer).copied().unwrap_or_default() as usize;
+            assert!(held <= prefetch, "consumer {consumer} holds {held} of {prefetch}");
+        }
+
+        fn leave(&mut self, number: Number) {
+            self.fates.insert(number, Fate::Left);
+            self.left += 1;
+        }
+
+        /// Holds at the end of a step.
+        fn check(&self, queue: &Queue) {
+            let waiting = self.fates.values().filter(|fate| matches!(fate, Fate::Waiting { .. })).count();
+            assert_eq!(queue.ready_len(), waiting);
+            assert_eq!(queue.held_len(), self.held().len());
+            assert_eq!(queue.consumer_len(), self.prefetch.len());
+            assert_eq!(self.next, waiting as u64 + self.held().len() as u64 + self.left, "none is lost");
+            let due = self
+                .fates
+                .iter()
+                .filter(|(_, fate)| matches!(fate, Fate::Waiting { .. }))
+                .map(|(number, _)| self.deadlines[number])
+                .min();
+            assert_eq!(queue.next_deadline(), due);
+            assert!(due.is_none_or(|due| due > self.now), "nothing is overdue");
+            let oldest = self.fates.iter().find(|(_, fate)| **fate != Fate::Left).map(|(number, _)| *number);
+            assert_eq!(queue.oldest(), oldest);
+            let idle = self.prefetch.iter().any(|(consumer, prefetch)| {
+                self.held().iter().filter(|(_, by)| by == consumer).count() < *prefetch as usize
+            });
+            assert!(waiting == 0 || !idle, "nobody is idle while something waits");
+            let numbers: Vec<_> = queue.entries().iter().map(|entry| entry.number).collect();
+            let expected: Vec<_> = self
+                .fates
+                .iter()
+                .filter(|(_, fate)| **fate != Fate::Left)
+                .map(|(number, _)| *number)
+                .collect();
+            assert_eq!(numbers, expected);
+        }
+
+        fn run(&mut self, queue: &mut Queue, step: &Step) -> Vec<Effect> {
+            let mut all = Vec::new();
+            for command in self.commands(step) {
+                let effects = apply(queue, self.now, command);
+                self.note(&effects);
+                all.extend(effects);
+            }
+            self.check(queue);
+            all
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+        /// Totals add up, nothing is lost or doubled, order, tries and prefetch hold, for any run.
+        #[test]
+        fn rules_hold_for_any_run(steps in proptest::collection::vec(step(), 1..200)) {
+            let (mut books, mut queue) = (Books::default(), Queue::default());
+            for step in &steps {
+                books.run(&mut queue, step);
+            }
+        }
+
+        /// The same commands at the same times give the same effects.
+        #[test]
+        fn runs_are_deterministic(steps in proptest::collection::vec(step(), 1..100)) {
+            let run = || {
+                let (mut books, mut queue) = (Books::default(), Queue::default());
+                steps.iter().flat_map(|step| books.run(&mut queue, step)).collect::<Vec<_>>()
+            };
+            prop_assert_eq!(run(), run());
+        }
+
+        /// What was written to disk and read again, its consumers gone, goes on as the queue itself would.
+        #[test]
+        fn a_snapshot_and_the_rest_equal_the_whole(
+            first in proptest::collection::vec(step(), 1..100),
+            rest in proptest::collection::vec(step(), 1..100),
+        ) {
+            let (mut books, mut queue) = (Books::default(), Queue::default());
+            for step in &first {
+                books.run(&mut queue, step);
+            }
+            let mut restored = Queue::restore(queue.entries());
+            for consumer in std::mem::take(&mut books.prefetch).into_keys() {
+                queue.apply(books.now, Command::Cancel { consumer }, &mut Vec::new());
+            }
+            let numbers: Vec<_> = queue.held().collect();
+            prop_assert_eq!(&numbers, &restored.held().collect::<Vec<_>>());
+            let back = Command::Return { numbers, arsak: Retur::Omstart, counts: true };
+            let effects = apply(&mut queue, books.now, back.clone());
+            prop_assert_eq!(&effects, &apply(&mut restored, books.now, back));
+            books.note(&effects);
+            let mut same_books = books.clone();
+            for step in &rest {
+                let effects = books.run(&mut queue, step);
+                prop_assert_eq!(effects, same_books.run(&mut restored, step));
+                prop_assert_eq!(queue.entries(), restored.entries());
+            }
+        }
+
+        /// A removed queue accounts for each that was in it, once.
+        #[test]
+        fn delete_accounts_for_all(steps in proptest::collection::vec(step(), 1..100)) {
+            let (mut books, mut queue) = (Books::default(), Queue::default());
+            for step in &steps {
+                books.run(&mut queue, step);
+            }
+            let expected: Vec<_> =
+                books.prefetch.keys().map(|consumer| Effect::Ended { consumer: *consumer })
+                .chain(queue.entries().iter().map(|entry| Effect::Removed { number: entry.number }))
+                .collect();
+            prop_assert_eq!(apply(&mut queue, books.now, Command::Delete), expected);
+            prop_assert_eq!(queue.entries(), []);
+        }
     }
 }

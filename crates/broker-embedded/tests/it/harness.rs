@@ -48,6 +48,26 @@ impl Harness {
         self.broker.as_ref().unwrap()
     }
 
+    /// Lets go of the broker without closing it.
+    pub(crate) fn abandon(&mut self) {
+        self.broker = None;
+    }
+
+    /// Opens the folder again once whoever had it has let go of it.
+    pub(crate) async fn open_when_free(&mut self) {
+        let opened = tokio::time::timeout(Duration::from_secs(30), async {
+            loop {
+                let clock = Arc::new(self.clock.clone());
+                let ids = self.ids.clone();
+                match EmbeddedBroker::open(self.path(), clock, ids, self.options.clone()).await {
+                    Ok(broker) => return broker,
+                    Err(_) => tokio::task::yield_now().await,
+                }
+            }
+        });
+        self.broker = Some(opened.await.unwrap());
+    }
+
     async fn open(&mut self) {
         let clock = Arc::new(self.clock.clone());
         let opened = EmbeddedBroker::open(self.path(), clock, self.ids.clone(), self.options.clone()).await;

@@ -1,0 +1,132 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use app::contract::broker::BrokerHarness;
+use app::ports::Settlement;
+use bytes::Bytes;
+use domain::melding::{Status, status};
+use knutepunkt_broker_embedded::EmbeddedBroker;
+use wire::id::MeldingId;
+
+use crate::harness::Harness;
+use crate::lifecycle::{consume, konto, melding, publish, soon};
+
+/// The process ends at any moment under load: whatever was accepted by then is there, and whatever was handed out by then
+/// is never handed out as new.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn killed_under_load_loses_nothing_and_repeats_nothing_as_new() {
+    let mut h = Harness::start().await;
+    for round in 0..5 {
+        let (a, b) = (konto(&h).await, konto(&h).await);
+        let accepted = Arc::new(Mutex::new(Vec::<MeldingId>::new()));
+        let handed_out = Arc::new(Mutex::new(Vec::<MeldingId>::new()));
+        let mut tasks = Vec::new();
+        for _ in 0..8 {
+            let meldinger: Vec<_> = (0..2_000).map(|_| melding(&h, a, b)).collect();
+            let (broker, accepted) = (h.broker(), accepted.clone());
+            tasks.push(tokio::spawn(async move {
+                for melding in meldinger {
+                    let id = melding.id;
+                    if broker.publish(melding, Bytes::from_static(b"innhold")).await.is_err() {
+                        return;
+                    }
+                    accepted.lock().unwrap().push(id);
+                }
+            }));
+        }
+        let mut channel = consume(&h, b).await;
+        let noted = handed_out.clone();
+        tasks.push(tokio::spawn(async move {
+            let mut count = 0_u32;
+            while let Some(delivery) = channel.deliveries.recv().await {
+                noted.lock().unwrap().push(delivery.melding.id);
+                count += 1;
+                // Every fifth is left in hand.
+                if count % 5 != 0 {
+                    channel.control.settle(delivery.id, Settlement::Ack);
+                }
+            }
+        }));
+        let enough = 100 * (round + 1);
+        soon(async || accepted.lock().unwrap().len() >= enough).await;
+        let accepted_then = accepted.lock().unwrap().clone();
+        let handed_out_then = handed_out.lock().unwrap().clone();
+        h.crash().await;
+        for task in tasks {
+            task.abort();
+        }
+
+        let mut statuses = HashMap::new();
+        for id in &accepted_then {
+            let record = h.broker().melding(*id).await.unwrap().expect("what was accepted is there");
+            statuses.insert(*id, status(&record.sporing));
+        }
+        let mut channel = consume(&h, b).await;
+        let mut left = statuses.values().filter(|status| !status.is_final()).count();
+        while left > 0 {
+            let delivery = channel.deliveries.recv().await.unwrap();
+            let id = delivery.melding.id;
+            assert_ne!(statuses.insert(id, Status::Bekreftet), Some(Status::Bekreftet), "acked once only");
+            left -= usize::from(accepted_then.contains(&id));
+            let before = handed_out_then.contains(&id);
+            assert!(delivery.attempts > 0 || !before, "{id} was handed out before the end");
+            assert_eq!(&delivery.payload[..], b"innhold");
+            channel.control.settle(delivery.id, Settlement::Ack);
+        }
+        channel.control.close().await;
+    }
+}
+
+/// Dropped without a word, all of it: as if killed, in the same folder.
+#[tokio::test]
+async fn dropped_broker_counts_what_was_handed_out() {
+    let h = Harness::start().await;
+    let (a, b) = (konto(&h).await, konto(&h).await);
+    let id = publish(&h, a, b).await;
+    let mut channel = consume(&h, b).await;
+    channel.deliveries.recv().await.unwrap();
+    let mut h = h;
+    h.abandon();
+    drop(channel);
+    h.open_when_free().await;
+    let mut channel = consume(&h, b).await;
+    let delivery = channel.deliveries.recv().await.unwrap();
+    assert_eq!((delivery.melding.id, delivery.attempts), (id, 1));
+}
+
+/// The removal of a large queue is cut short: what is left is seen to after the start, each melding once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn removal_cut_short_goes_on_after_the_start() {
+    let mut h = Harness::start().await;
+    let (a, b) = (konto(&h).await, konto(&h).await);
+    let count = 2_000;
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..count {
+        let (broker, melding) = (h.broker(), melding(&h, a, b));
+        tasks.spawn(async move { broker.publish(melding, Bytes::new()).await.unwrap() });
+    }
+    tasks.join_all().await;
+    let broker = h.broker();
+    let removal = tokio::spawn(async move { broker.delete_queue(b).await });
+    soon(async || h.broker().queue_status(b).await.is_err()).await;
+    h.crash().await;
+    drop(removal);
+    // Waits for what is left, if anything is.
+    h.broker().delete_queue(b).await.unwrap();
+    assert_eq!(h.broker().queue_status(a).await.unwrap().ready, count);
+    h.restart().await;
+    assert_eq!(h.broker().queue_status(a).await.unwrap().ready, count);
+    let told = h.broker().list_meldinger(a, 10_000).await.unwrap();
+    let told: std::collections::HashSet<_> = told.iter().filter_map(|m| m.melding.svar_pa_melding).collect();
+    assert_eq!(told.len() as u64, count);
+}
+
+/// A folder that is none of ours is not touched.
+#[tokio::test]
+async fn file_in_place_of_the_folder_is_refused() {
+    let h = Harness::start().await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let clock = Arc::new(h.clock.clone());
+    let opened = EmbeddedBroker::open(file.path(), clock, h.ids.clone(), h.options.clone()).await;
+    assert!(opened.is_err());
+}
