@@ -21,7 +21,7 @@ from knutepunkt import DEADLINE, OPPRETT, PING, Konto, Refused, Server
 
 SENDERS = 6
 SERVERFEIL = "no.ks.fiks.kvittering.serverfeil.v1"
-# Most are small, some fill many frames, a few go through Dokumentlager, whose body is not looked at here.
+# Most are small, some fill many frames, a few go through Dokumentlager.
 SIZES = [0] * 8 + [1_000] * 8 + [200_000] * 3 + [6_000_000]
 
 
@@ -43,15 +43,19 @@ class Ledger:
                 self.faults.append(f"{melding_id} was given out twice as an id")
             self.accepted[melding_id] = digest
 
-    def delivered(self, deliver, properties, body):
+    def delivered(self, deliver, properties):
         melding_id = properties.headers["melding-id"]
         with self.lock:
             if self.deliveries[melding_id] and not deliver.redelivered:
                 self.faults.append(f"{melding_id} was handed out again without redelivered")
             self.deliveries[melding_id] += 1
-        digest = properties.headers["egendefinert-header.sha256"]
-        if "dokumentlager-id" not in properties.headers and hashlib.sha256(body).hexdigest() != digest:
-            self.faults.append(f"{melding_id} arrived with another body")
+
+    def read(self, properties, payload):
+        melding_id = properties.headers["melding-id"]
+        with self.lock:
+            self.received.add(melding_id)
+            if hashlib.sha256(payload).hexdigest() != properties.headers["egendefinert-header.sha256"]:
+                self.faults.append(f"{melding_id} arrived with another payload")
 
     def missing(self):
         with self.lock:
@@ -125,9 +129,12 @@ def main():
         fagsystem, arkiv = Konto(server.klient, "klient.full"), Konto(server.klient, "arkiv.full")
 
         def take(deliver, properties, body):
-            ledger.delivered(deliver, properties, body)
-            with ledger.lock:
-                ledger.received.add(properties.headers["melding-id"])
+            ledger.delivered(deliver, properties)
+            dokument_id = properties.headers.get("dokumentlager-id")
+            try:
+                ledger.read(properties, arkiv.download(dokument_id) if dokument_id else body)
+            except Refused as refused:
+                ledger.faults.append(f"{properties.headers['melding-id']} has a payload that is refused: {refused}")
 
         def take_kvittering(_deliver, properties, _body):
             with ledger.lock:

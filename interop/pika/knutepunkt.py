@@ -167,12 +167,7 @@ class Konto:
             ).encode()
             body += data + b"\r\n"
         body += f"--{boundary}--\r\n".encode()
-        headers = {
-            "Authorization": f"Bearer {self.token()}",
-            "IntegrasjonId": self.konto["integrasjonId"],
-            "IntegrasjonPassord": self.konto["integrasjonPassord"],
-            "Content-Type": f'multipart/form-data; boundary="{boundary}"',
-        }
+        headers = self.login() | {"Content-Type": f'multipart/form-data; boundary="{boundary}"'}
         with contextlib.ExitStack() as own:
             if connection is None:
                 connection = own.enter_context(contextlib.closing(self.http()))
@@ -183,6 +178,23 @@ class Konto:
             raise Refused(answer.status, text.decode())
         return json.loads(text)["meldingId"]
 
+    def download(self, dokument_id):
+        """The payload of a melding whose payload did not travel with it. Raises [`Refused`] unless the answer is 200."""
+        with contextlib.closing(self.http()) as connection:
+            connection.request("GET", f"/dokumentlager/nedlasting/{dokument_id}", headers=self.login())
+            answer = connection.getresponse()
+            content = answer.read()
+        if answer.status != 200:
+            raise Refused(answer.status, content.decode(errors="replace"))
+        return content
+
+    def login(self):
+        return {
+            "Authorization": f"Bearer {self.token()}",
+            "IntegrasjonId": self.konto["integrasjonId"],
+            "IntegrasjonPassord": self.konto["integrasjonPassord"],
+        }
+
     def http(self):
         """A connection that can be used for many sendings, one at a time."""
         url = urllib.parse.urlsplit(self.klient["httpUrl"])
@@ -190,7 +202,7 @@ class Konto:
 
 
 class Refused(Exception):
-    """The server answered, and not with 202."""
+    """The server answered, and not as it should."""
 
     def __init__(self, status, text):
         super().__init__(f"{status}: {text}")
