@@ -46,7 +46,7 @@ impl Default for Config {
             frame_max: 131_072,
             channel_max: 2047,
             consumers_max: 2048,
-            heartbeat: Duration::from_secs(60),
+            heartbeat: Duration::from_mins(1),
             connections_max: 20_000,
             unauthenticated_max: 2048,
             tls_timeout: Duration::from_secs(10),

@@ -146,12 +146,13 @@ pub(crate) fn decode(payload: &[u8]) -> Result<Method, DecodeError> {
             return Ok(Method::Settle { tag: u64::from_be_bytes(*tag), multiple, verdict });
         }
         (60, 10) => {
-            let &[a, b, c, d, e, f, flags] = arguments else {
+            let (size, rest) = arguments.split_first_chunk().ok_or(CUT)?;
+            let &[high, low, flags] = rest else {
                 return Err(DecodeError::Syntax("arguments have another length"));
             };
             return Ok(Method::Qos {
-                prefetch_size: u32::from_be_bytes([a, b, c, d]),
-                prefetch_count: u16::from_be_bytes([e, f]),
+                prefetch_size: u32::from_be_bytes(*size),
+                prefetch_count: u16::from_be_bytes([high, low]),
                 global: flags & 1 != 0,
             });
         }
@@ -172,16 +173,14 @@ fn up_to_table(ids: (u16, u16)) -> Option<&'static [Field]> {
     Some(match ids {
         // connection.start-ok
         (10, 11) => &[Table],
-        // exchange.declare
-        (40, 10) => &[Short, ShortStr, ShortStr, Bits, Table],
+        // exchange.declare, basic.consume
+        (40, 10) | (60, 20) => &[Short, ShortStr, ShortStr, Bits, Table],
         // exchange.bind, exchange.unbind, queue.bind
         (40, 30 | 40) | (50, 20) => &[Short, ShortStr, ShortStr, ShortStr, Bits, Table],
         // queue.declare
         (50, 10) => &[Short, ShortStr, Bits, Table],
         // queue.unbind
         (50, 50) => &[Short, ShortStr, ShortStr, ShortStr, Table],
-        // basic.consume
-        (60, 20) => &[Short, ShortStr, ShortStr, Bits, Table],
         // connection.tune-ok, open, close, close-ok, update-secret; channel.open, flow, flow-ok, close, close-ok;
         // access.request; exchange.delete; queue.purge, delete; basic.cancel, cancel-ok, publish, get, recover-async,
         // recover; confirm.select; tx.select, commit, rollback
@@ -208,7 +207,7 @@ mod tests {
     fn frame_is_taken_when_it_is_whole() {
         let bytes = [3, 0, 1, 0, 0, 0, 2, b'h', b'i', END, 8];
         for cut in 0..10 {
-            assert!(next(&mut input(&bytes[..cut]), 100).unwrap().is_none(), "{cut}");
+            assert!(next(&mut input(bytes.get(..cut).unwrap()), 100).unwrap().is_none(), "{cut}");
         }
         let mut input = input(&bytes);
         let frame = next(&mut input, 100).unwrap().unwrap();
@@ -225,18 +224,24 @@ mod tests {
 
     #[test]
     fn wrong_type_wrong_end_and_heartbeat_with_payload_are_refused() {
-        for bytes in [&[4, 0, 0, 0, 0, 0, 0, END][..], &[1, 0, 0, 0, 0, 0, 0, 0], &[8, 0, 1, 0, 0, 0, 0, END]] {
+        for bytes in [&[4, 0, 0, 0, 0, 0, 0, END][..], &[1, 0, 0, 0, 0, 0, 0, 0], &[8, 0, 1, 0, 0, 0, 0, END]]
+        {
             assert!(next(&mut input(bytes), 100).is_err(), "{bytes:?}");
         }
     }
 
     #[test]
     fn nack_reads_multiple_and_requeue_from_one_octet() {
-        for (flags, multiple, verdict) in
-            [(0, false, Verdict::Drop), (1, true, Verdict::Drop), (2, false, Verdict::Requeue), (3, true, Verdict::Requeue)]
-        {
+        for (flags, multiple, verdict) in [
+            (0, false, Verdict::Drop),
+            (1, true, Verdict::Drop),
+            (2, false, Verdict::Requeue),
+            (3, true, Verdict::Requeue),
+        ] {
             let payload = [0, 60, 0, 120, 0, 0, 0, 0, 0, 0, 0, 9, flags];
-            let Ok(Method::Settle { tag: 9, multiple: m, verdict: v }) = decode(&payload) else { panic!("{flags}") };
+            let Ok(Method::Settle { tag: 9, multiple: m, verdict: v }) = decode(&payload) else {
+                panic!("{flags}")
+            };
             assert_eq!((m, v), (multiple, verdict));
         }
     }

@@ -19,7 +19,11 @@ macro_rules! codes {
         pub(crate) fn $function(explanation: impl fmt::Display) -> Reply {
             Reply::new($code, $name, explanation)
         }
-    )+};
+    )+
+
+        #[cfg(test)]
+        const ALL: &[(u16, &str)] = &[$(($code, $name)),+];
+    };
 }
 
 codes! {
@@ -82,7 +86,21 @@ pub(crate) fn no_queue(queue: &str) -> Reply {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+
+    #[test]
+    fn every_reply_code_is_documented() {
+        let documented: BTreeSet<(u16, &str)> = include_str!("../../../docs/errors.md")
+            .lines()
+            .filter_map(|line| {
+                let (code, rest) = line.strip_prefix("| ")?.split_once(" `")?;
+                Some((code.parse().ok()?, rest.split_once('`')?.0))
+            })
+            .collect();
+        assert_eq!(documented, ALL.iter().copied().collect());
+    }
 
     #[test]
     fn text_is_cut_to_what_a_shortstr_holds() {

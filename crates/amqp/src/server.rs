@@ -31,7 +31,7 @@ impl Server {
 
     /// Serves `listener` until `shutdown`, then tells every client that the connection is closed
     /// (320 `CONNECTION_FORCED`, after which all of them come back by themselves) and returns when the last one is gone.
-    /// That takes no longer than the closing grace of the configuration and what the broker needs to take back what
+    /// That takes no longer than twice the closing grace of the configuration, and what the broker needs to take back what
     /// clients held.
     ///
     /// Without `tls` everything, passwords and tokens too, is sent in clear: for tests and for loopback.
@@ -58,7 +58,10 @@ impl Server {
                 }
             };
             if connections.len() >= self.config.connections_max {
-                tracing::warn!(connections = connections.len(), "turned down an AMQP connection: too many are open");
+                tracing::warn!(
+                    connections = connections.len(),
+                    "turned down an AMQP connection: too many are open"
+                );
                 continue;
             }
             let Ok(permit) = unauthenticated.clone().try_acquire_owned() else {
@@ -72,7 +75,8 @@ impl Server {
                 let _ = stream.set_nodelay(true);
                 match acceptor {
                     None => session::run(stream, app, config, shutdown, permit).await,
-                    Some(acceptor) => match handshake(&acceptor, stream, config.tls_timeout, &shutdown).await {
+                    Some(acceptor) => match handshake(&acceptor, stream, config.tls_timeout, &shutdown).await
+                    {
                         Ok(stream) => session::run(stream, app, config, shutdown, permit).await,
                         Err(error) => tracing::debug!(%error, "TLS handshake of an AMQP connection failed"),
                     },

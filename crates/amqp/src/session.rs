@@ -156,7 +156,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         }
         if self.timer.as_mut().poll(cx).is_ready() {
             self.machine.tick(now);
-            let next = self.machine.next_deadline().unwrap_or(now + Duration::from_secs(3600));
+            let next = self.machine.next_deadline().unwrap_or(now + Duration::from_hours(1));
             self.set_timer(next);
             progress = true;
         }
@@ -467,7 +467,10 @@ async fn log_in(
                 Answer::Refused
             }
             _ => {
-                tracing::error!(error = &error as &dyn std::error::Error, "failed to check a log-in over AMQP");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "failed to check a log-in over AMQP"
+                );
                 Answer::Unavailable
             }
         }),
@@ -486,11 +489,9 @@ fn app_answer(error: &Error) -> Answer {
 }
 
 fn broker_answer(error: &BrokerError) -> Answer {
-    match error {
-        BrokerError::NoQueue { .. } => Answer::NotFound,
-        _ => {
-            tracing::error!(error = error as &dyn std::error::Error, "the broker failed to do as a client asked");
-            Answer::Unavailable
-        }
+    if matches!(error, BrokerError::NoQueue { .. }) {
+        return Answer::NotFound;
     }
+    tracing::error!(error = error as &dyn std::error::Error, "the broker failed to do as a client asked");
+    Answer::Unavailable
 }

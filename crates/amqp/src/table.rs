@@ -158,17 +158,38 @@ mod tests {
     #[test]
     fn length_beyond_the_arguments_is_refused() {
         assert_eq!(check(&u32::MAX.to_be_bytes(), &[Field::Table]), Err("arguments are cut short"));
-        assert_eq!(check(b"\0\0\0\x07\x01aS\xff\xff\xff\xff", &[Field::Table]), Err("arguments are cut short"));
+        assert_eq!(
+            check(b"\0\0\0\x07\x01aS\xff\xff\xff\xff", &[Field::Table]),
+            Err("arguments are cut short")
+        );
     }
 
     #[test]
     fn every_type_letter_of_the_rabbitmq_dialect_passes() {
         let mut table = Vec::new();
-        for (letter, len) in
-            [(b't', 1), (b'b', 1), (b'B', 1), (b's', 2), (b'u', 2), (b'I', 4), (b'i', 4), (b'l', 8), (b'L', 8), (b'f', 4)]
-                .into_iter()
-                .chain([(b'd', 8), (b'D', 5), (b'S', 4), (b'A', 4), (b'T', 8), (b'F', 4), (b'V', 0), (b'x', 4)])
-        {
+        for (letter, len) in [
+            (b't', 1),
+            (b'b', 1),
+            (b'B', 1),
+            (b's', 2),
+            (b'u', 2),
+            (b'I', 4),
+            (b'i', 4),
+            (b'l', 8),
+            (b'L', 8),
+            (b'f', 4),
+        ]
+        .into_iter()
+        .chain([
+            (b'd', 8),
+            (b'D', 5),
+            (b'S', 4),
+            (b'A', 4),
+            (b'T', 8),
+            (b'F', 4),
+            (b'V', 0),
+            (b'x', 4),
+        ]) {
             table.extend_from_slice(&[1, b'k', letter]);
             table.extend(std::iter::repeat_n(0, len));
         }

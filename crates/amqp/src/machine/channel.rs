@@ -142,7 +142,11 @@ impl Channel {
     }
 
     /// Takes out what `tag` stands for; `None` if it stands for nothing. Everything, if it is 0 and `multiple`.
-    pub(super) fn take_unacked(&mut self, tag: u64, multiple: bool) -> Option<impl Iterator<Item = DeliveryId> + use<>> {
+    pub(super) fn take_unacked(
+        &mut self,
+        tag: u64,
+        multiple: bool,
+    ) -> Option<impl Iterator<Item = DeliveryId> + use<>> {
         let taken: VecDeque<Unacked> = if multiple && tag == 0 {
             std::mem::take(&mut self.unacked)
         } else {

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use amq_protocol::protocol::{AMQPClass, access, basic, channel as channel_class, confirm, connection, queue};
+use amq_protocol::protocol::{
+    AMQPClass, access, basic, channel as channel_class, confirm, connection, queue,
+};
 use amq_protocol::types::{AMQPValue, FieldTable};
 use app::ports::Settlement;
 use base64::Engine as _;
@@ -52,15 +54,13 @@ impl Machine {
                 }
             }
             (_, M::Close(_)) => self.request(Waiting::CloseAll, Request::CloseAll),
-            (State::Running, M::UpdateSecret(update)) => {
-                match split_secret(update.new_secret.as_bytes()) {
-                    Some((passord, token)) => {
-                        let user = self.client.user.clone();
-                        self.request(Waiting::UpdateSecret, Request::Login(Login { user, passord, token }));
-                    }
-                    None => self.fail(now, &secret_refused(), ids),
+            (State::Running, M::UpdateSecret(update)) => match split_secret(update.new_secret.as_bytes()) {
+                Some((passord, token)) => {
+                    let user = self.client.user.clone();
+                    self.request(Waiting::UpdateSecret, Request::Login(Login { user, passord, token }));
                 }
-            }
+                None => self.fail(now, &secret_refused(), ids),
+            },
             _ => self.fail(now, &reply::command_invalid("the method cannot come now"), ids),
         }
     }
@@ -71,7 +71,8 @@ impl Machine {
         self.client.consumer_cancel_notify = capability("consumer_cancel_notify");
         let mechanism = start.mechanism.as_str();
         if mechanism != "PLAIN" {
-            let reply = reply::command_invalid(format_args!("unknown authentication mechanism '{mechanism}'"));
+            let reply =
+                reply::command_invalid(format_args!("unknown authentication mechanism '{mechanism}'"));
             self.fail(now, &reply, ids);
             return;
         }
@@ -188,12 +189,21 @@ impl Machine {
         }
     }
 
-    fn handle_channel(&mut self, now: Instant, number: u16, ids: MethodIds, method: &channel_class::AMQPMethod) {
+    fn handle_channel(
+        &mut self,
+        now: Instant,
+        number: u16,
+        ids: MethodIds,
+        method: &channel_class::AMQPMethod,
+    ) {
         use channel_class::AMQPMethod as C;
         match method {
             C::Open(_) => self.fail(now, &reply::channel_error("second 'channel.open' seen"), ids),
             C::Close(_) => {
-                self.request(Waiting::CloseChannel { channel: number }, Request::CloseChannel { channel: number });
+                self.request(
+                    Waiting::CloseChannel { channel: number },
+                    Request::CloseChannel { channel: number },
+                );
             }
             C::Flow(channel_class::Flow { active: true }) => {
                 self.send(number, AMQPClass::Channel(C::FlowOk(channel_class::FlowOk { active: true })));
@@ -237,7 +247,9 @@ impl Machine {
             B::RecoverAsync(basic::RecoverAsync { requeue: true }) => {
                 self.settle(number, ids, 0, true, Verdict::Requeue);
             }
-            B::Recover(_) | B::RecoverAsync(_) => self.fail(now, &reply::not_implemented("requeue=false"), ids),
+            B::Recover(_) | B::RecoverAsync(_) => {
+                self.fail(now, &reply::not_implemented("requeue=false"), ids)
+            }
             _ => self.fail(now, &reply::command_invalid("the method cannot come now"), ids),
         }
     }
@@ -257,7 +269,11 @@ impl Machine {
         }
         if total >= self.config.consumers_max {
             let max = self.config.consumers_max;
-            self.fail(now, &reply::resource_error(format_args!("more than {max} consumers on a connection")), ids);
+            self.fail(
+                now,
+                &reply::resource_error(format_args!("more than {max} consumers on a connection")),
+                ids,
+            );
             return;
         }
         let Some(konto) = wire::queue::konto_of_queue(queue) else {
@@ -389,7 +405,11 @@ impl Machine {
                 let ids = (60, 20);
                 match answer {
                     Answer::Refused => {
-                        self.close_channel(channel, ids, &reply::queue_refused(&start.queue, &self.client.user));
+                        self.close_channel(
+                            channel,
+                            ids,
+                            &reply::queue_refused(&start.queue, &self.client.user),
+                        );
                     }
                     Answer::NotFound => self.close_channel(channel, ids, &reply::no_queue(&start.queue)),
                     Answer::Done => {
@@ -465,7 +485,9 @@ fn secret_refused() -> Reply {
 }
 
 fn capability(properties: &FieldTable, name: &str) -> bool {
-    let Some(AMQPValue::FieldTable(capabilities)) = properties.inner().get("capabilities") else { return false };
+    let Some(AMQPValue::FieldTable(capabilities)) = properties.inner().get("capabilities") else {
+        return false;
+    };
     matches!(capabilities.inner().get(name), Some(AMQPValue::Boolean(true)))
 }
 

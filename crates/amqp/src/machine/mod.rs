@@ -27,7 +27,7 @@ use crate::reply::{self, Reply};
 use channel::Channel;
 
 /// A buffer with more room than this is given back once it is empty.
-const KEEP_BUFFER: usize = 512 * 1024;
+const KEEP_BUFFER: usize = 128 * 1024;
 
 /// What the machine needs an answer to before it goes on.
 pub(crate) enum Request {
@@ -151,6 +151,8 @@ pub(crate) struct Machine {
     state: State,
     input: BytesMut,
     output: BytesMut,
+    /// The most that `output` held since it was last empty.
+    output_peak: usize,
     /// Bytes of `output` that are not deliveries, at most; what the client asked for without reading the answers.
     replies: usize,
     requests: Option<Request>,
@@ -178,6 +180,7 @@ impl Machine {
             state: State::Header,
             input: BytesMut::new(),
             output: BytesMut::new(),
+            output_peak: 0,
             replies: 0,
             requests: None,
             commands: Vec::new(),
@@ -228,10 +231,11 @@ impl Machine {
     /// The first `count` bytes of [`Machine::output`] were written.
     pub(crate) fn wrote(&mut self, now: Instant, count: usize) {
         self.last_output = now;
+        self.output_peak = self.output_peak.max(self.output.len());
         self.output.advance(count);
         if self.output.is_empty() {
             self.replies = 0;
-            if self.output.capacity() > KEEP_BUFFER {
+            if std::mem::take(&mut self.output_peak) > KEEP_BUFFER {
                 self.output = BytesMut::new();
             } else {
                 self.output.clear();
@@ -342,7 +346,10 @@ impl Machine {
 
     /// The queue of a consumer was removed. Clients that said so are told; the others find out by silence.
     pub(crate) fn consumer_ended(&mut self, channel: u16, consumer: Consumer) {
-        let Some(ended) = self.channels.get_mut(&channel).and_then(|open| open.remove_consumer(consumer)) else { return };
+        let Some(ended) = self.channels.get_mut(&channel).and_then(|open| open.remove_consumer(consumer))
+        else {
+            return;
+        };
         if self.client.consumer_cancel_notify && self.is_running() {
             let cancel = amq_protocol::protocol::basic::Cancel { consumer_tag: ended.into(), nowait: true };
             self.send(channel, AMQPClass::Basic(amq_protocol::protocol::basic::AMQPMethod::Cancel(cancel)));
@@ -430,7 +437,9 @@ impl Machine {
                         let (class, method) = ids;
                         self.fail(
                             now,
-                            &reply::command_invalid(format_args!("method {class},{method} is not for clients")),
+                            &reply::command_invalid(format_args!(
+                                "method {class},{method} is not for clients"
+                            )),
                             ids,
                         );
                     }

@@ -81,7 +81,9 @@ impl Client {
 
     fn consume(&mut self, consume: basic::Consume) -> Consumer {
         self.basic(basic::AMQPMethod::Consume(consume));
-        let Some(Request::Consume { consumer, .. }) = self.machine.take_request() else { panic!("not asked") };
+        let Some(Request::Consume { consumer, .. }) = self.machine.take_request() else {
+            panic!("not asked")
+        };
         self.answer(Answer::Done);
         self.frames();
         consumer
@@ -210,7 +212,7 @@ fn melding() -> Melding {
         svar_til_type: None,
         dokumentlager_id: None,
         headere: BTreeMap::new(),
-        ttl: Duration::from_secs(604_800),
+        ttl: domain::melding::DEFAULT_TTL,
         mottatt: jiff::Timestamp::UNIX_EPOCH,
     }
 }
@@ -236,7 +238,9 @@ fn delivery_tags(frames: &[AMQPFrame]) -> Vec<u64> {
     frames
         .iter()
         .filter_map(|frame| match frame {
-            AMQPFrame::Method(_, AMQPClass::Basic(basic::AMQPMethod::Deliver(deliver))) => Some(deliver.delivery_tag),
+            AMQPFrame::Method(_, AMQPClass::Basic(basic::AMQPMethod::Deliver(deliver))) => {
+                Some(deliver.delivery_tag)
+            }
             _ => None,
         })
         .collect()
@@ -252,12 +256,15 @@ fn start_fits_4096_bytes_and_offers_plain_with_capabilities() {
     client.receive(b"\x09\x01");
     assert!(client.machine.output().len() <= 4096);
     let frames = client.frames();
-    let [AMQPFrame::Method(0, AMQPClass::Connection(connection::AMQPMethod::Start(start)))] = frames.as_slice() else {
+    let [AMQPFrame::Method(0, AMQPClass::Connection(connection::AMQPMethod::Start(start)))] =
+        frames.as_slice()
+    else {
         panic!("{frames:?}")
     };
     assert_eq!((start.version_major, start.version_minor), (0, 9));
     assert_eq!((start.mechanisms.to_string(), start.locales.to_string()), ("PLAIN".into(), "en_US".into()));
-    let Some(AMQPValue::FieldTable(capabilities)) = start.server_properties.inner().get("capabilities") else {
+    let Some(AMQPValue::FieldTable(capabilities)) = start.server_properties.inner().get("capabilities")
+    else {
         panic!("no capabilities")
     };
     assert_eq!(capabilities.inner().get("publisher_confirms"), Some(&AMQPValue::Boolean(true)));
@@ -278,7 +285,10 @@ fn password_is_split_at_its_last_blank() {
     let mut client = Client::started(Config::default());
     client.connection(start_ok(&[], "pass word ey.J.x"));
     let Some(Request::Login(login)) = client.machine.take_request() else { panic!("no log-in") };
-    assert_eq!((login.user.as_str(), login.passord.as_str(), login.token.as_str()), (USER, "pass word", "ey.J.x"));
+    assert_eq!(
+        (login.user.as_str(), login.passord.as_str(), login.token.as_str()),
+        (USER, "pass word", "ey.J.x")
+    );
 }
 
 #[test]
@@ -459,7 +469,10 @@ fn frame_over_the_limit_before_login_is_refused_by_its_header() {
     let mut client = Client::started(Config::default());
     client.receive(&[1, 0, 0, 0, 0, 64, 0]);
     let (code, text, _) = client.connection_close();
-    assert_eq!((code, text.as_str()), (501, "FRAME_ERROR - a frame of 16392 bytes is larger than the maximum of 16384"));
+    assert_eq!(
+        (code, text.as_str()),
+        (501, "FRAME_ERROR - a frame of 16392 bytes is larger than the maximum of 16384")
+    );
     // Nothing of what follows is kept or answered.
     client.receive(&[0; 10_000]);
     assert!(client.machine.output().is_empty() && client.machine.input.is_empty());
@@ -504,7 +517,10 @@ fn content_without_method_is_refused() {
 fn channel_must_be_open_once_and_within_the_limit() {
     let mut client = Client::running();
     client.basic(ack(1, false));
-    assert_eq!(client.connection_close(), (504, "CHANNEL_ERROR - expected 'channel.open'".to_owned(), (60, 80)));
+    assert_eq!(
+        client.connection_close(),
+        (504, "CHANNEL_ERROR - expected 'channel.open'".to_owned(), (60, 80))
+    );
 
     let mut client = Client::with_channel();
     client.on_channel(1, AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {})));
@@ -535,11 +551,20 @@ fn what_a_closed_fiks_endpoint_does_not_offer_is_refused_on_the_channel() {
     let refused: [(AMQPClass, MethodIds); 9] = [
         (basic(basic::AMQPMethod::Publish(basic::Publish::default())), (60, 40)),
         (basic(basic::AMQPMethod::Get(basic::Get::default())), (60, 70)),
-        (queue(queue::AMQPMethod::Declare(queue::Declare { queue: "q".into(), ..Default::default() })), (50, 10)),
+        (
+            queue(queue::AMQPMethod::Declare(queue::Declare { queue: "q".into(), ..Default::default() })),
+            (50, 10),
+        ),
         (queue(queue::AMQPMethod::Bind(queue::Bind::default())), (50, 20)),
         (queue(queue::AMQPMethod::Unbind(queue::Unbind::default())), (50, 50)),
         (queue(queue::AMQPMethod::Purge(queue::Purge::default())), (50, 30)),
-        (queue(queue::AMQPMethod::Delete(queue::Delete { queue: queue_name().into(), ..Default::default() })), (50, 40)),
+        (
+            queue(queue::AMQPMethod::Delete(queue::Delete {
+                queue: queue_name().into(),
+                ..Default::default()
+            })),
+            (50, 40),
+        ),
         (AMQPClass::Exchange(exchange::AMQPMethod::Declare(exchange::Declare::default())), (40, 10)),
         (AMQPClass::Exchange(exchange::AMQPMethod::Delete(exchange::Delete::default())), (40, 20)),
     ];
@@ -590,7 +615,10 @@ fn confirms_flow_and_tickets_are_granted() {
         client.frames().as_slice(),
         [
             AMQPFrame::Method(1, AMQPClass::Confirm(confirm::AMQPMethod::SelectOk(_))),
-            AMQPFrame::Method(1, AMQPClass::Channel(channel::AMQPMethod::FlowOk(channel::FlowOk { active: true }))),
+            AMQPFrame::Method(
+                1,
+                AMQPClass::Channel(channel::AMQPMethod::FlowOk(channel::FlowOk { active: true }))
+            ),
             AMQPFrame::Method(1, AMQPClass::Access(access::AMQPMethod::RequestOk(_))),
         ]
     ));
@@ -623,7 +651,13 @@ fn passive_declare_of_an_own_queue_tells_how_it_stands() {
 #[test]
 fn consume_of_a_foreign_queue_or_none_closes_the_channel_with_the_texts_of_rabbitmq() {
     for (answer, code, text) in [
-        (Answer::Refused, 403, format!("ACCESS_REFUSED - access to queue 'fiksio.konto.{KONTO}' in vhost '/' refused for user '{USER}'")),
+        (
+            Answer::Refused,
+            403,
+            format!(
+                "ACCESS_REFUSED - access to queue 'fiksio.konto.{KONTO}' in vhost '/' refused for user '{USER}'"
+            ),
+        ),
         (Answer::NotFound, 404, format!("NOT_FOUND - no queue 'fiksio.konto.{KONTO}' in vhost '/'")),
     ] {
         let mut client = Client::with_channel();
@@ -664,7 +698,11 @@ fn consumer_tag_of_a_former_connection_is_taken_and_a_second_use_refused() {
 #[test]
 fn nowait_consume_and_cancel_are_not_answered() {
     let mut client = Client::with_channel();
-    client.basic(basic::AMQPMethod::Consume(basic::Consume { nowait: true, consumer_tag: "c".into(), ..consume() }));
+    client.basic(basic::AMQPMethod::Consume(basic::Consume {
+        nowait: true,
+        consumer_tag: "c".into(),
+        ..consume()
+    }));
     client.answer(Answer::Done);
     client.basic(basic::AMQPMethod::Cancel(basic::Cancel { consumer_tag: "c".into(), nowait: true }));
     assert!(matches!(client.machine.take_request(), Some(Request::Cancel { .. })));
@@ -686,12 +724,18 @@ fn more_consumers_than_allowed_close_the_connection() {
 #[test]
 fn qos_counts_for_consumers_started_after_it() {
     let mut client = Client::with_channel();
-    for (prefetch_count, global, no_ack, expected) in
-        [(5, false, false, 5), (3, true, false, 3), (2, false, false, 2), (0, false, false, 3), (9, false, true, 0)]
-    {
+    for (prefetch_count, global, no_ack, expected) in [
+        (5, false, false, 5),
+        (3, true, false, 3),
+        (2, false, false, 2),
+        (0, false, false, 3),
+        (9, false, true, 0),
+    ] {
         client.basic(basic::AMQPMethod::Qos(basic::Qos { prefetch_count, global }));
         client.basic(basic::AMQPMethod::Consume(basic::Consume { no_ack, ..consume() }));
-        let Some(Request::Consume { prefetch, .. }) = client.machine.take_request() else { panic!("not asked") };
+        let Some(Request::Consume { prefetch, .. }) = client.machine.take_request() else {
+            panic!("not asked")
+        };
         assert_eq!(prefetch, expected);
         client.answer(Answer::Done);
     }
@@ -701,7 +745,10 @@ fn qos_counts_for_consumers_started_after_it() {
 fn qos_by_bytes_is_refused() {
     let mut client = Client::with_channel();
     client.receive(&[1, 0, 1, 0, 0, 0, 11, 0, 60, 0, 10, 0, 0, 0, 9, 0, 10, 0, frame::END]);
-    assert_eq!(client.connection_close(), (540, "NOT_IMPLEMENTED - prefetch_size!=0 (9)".to_owned(), (60, 10)));
+    assert_eq!(
+        client.connection_close(),
+        (540, "NOT_IMPLEMENTED - prefetch_size!=0 (9)".to_owned(), (60, 10))
+    );
 }
 
 #[test]
@@ -798,6 +845,17 @@ fn large_payload_is_split_into_frames_of_the_negotiated_size() {
         .collect();
     assert_eq!(bodies.iter().map(Vec::len).collect::<Vec<_>>(), [8184, 8184, 3632]);
     assert_eq!(bodies.concat(), payload);
+}
+
+#[test]
+fn buffer_of_a_large_payload_is_given_back_once_it_is_written() {
+    let (mut client, consumer) = Client::with_consumer(consume());
+    client.machine.deliver(1, &Delivery { payload: vec![0; 1_000_000].into(), ..delivery(consumer, 1) });
+    let half = client.machine.output().len() / 2;
+    client.machine.wrote(client.now, half);
+    let rest = client.machine.output().len();
+    client.machine.wrote(client.now, rest);
+    assert_eq!(client.machine.output.capacity(), 0);
 }
 
 #[test]
@@ -902,7 +960,8 @@ fn consumer_that_does_not_ack_has_everything_acked_as_it_is_written() {
 
 #[test]
 fn nothing_reaches_a_consumer_after_cancel_ok() {
-    let (mut client, consumer) = Client::with_consumer(basic::Consume { consumer_tag: "c".into(), ..consume() });
+    let (mut client, consumer) =
+        Client::with_consumer(basic::Consume { consumer_tag: "c".into(), ..consume() });
     client.basic(basic::AMQPMethod::Cancel(basic::Cancel { consumer_tag: "c".into(), nowait: false }));
     assert!(matches!(client.machine.take_request(), Some(Request::Cancel { .. })));
     // On its way already.
@@ -924,7 +983,8 @@ fn nothing_reaches_a_consumer_after_cancel_ok() {
 
 #[test]
 fn removed_queue_is_told_to_clients_that_said_they_listen() {
-    let (mut client, consumer) = Client::with_consumer(basic::Consume { consumer_tag: "c".into(), ..consume() });
+    let (mut client, consumer) =
+        Client::with_consumer(basic::Consume { consumer_tag: "c".into(), ..consume() });
     client.machine.consumer_ended(1, consumer);
     assert!(matches!(
         client.frames().as_slice(),
@@ -1083,7 +1143,11 @@ fn session() -> Vec<u8> {
         on_channel(AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {}))),
         basic(basic::AMQPMethod::Qos(basic::Qos { prefetch_count: 10, global: false })),
         on_channel(AMQPClass::Queue(queue::AMQPMethod::Declare(declare))),
-        basic(basic::AMQPMethod::Consume(basic::Consume { consumer_tag: "c".into(), arguments, ..consume() })),
+        basic(basic::AMQPMethod::Consume(basic::Consume {
+            consumer_tag: "c".into(),
+            arguments,
+            ..consume()
+        })),
         basic(ack(1, false)),
         basic(basic::AMQPMethod::Nack(basic::Nack { delivery_tag: 2, multiple: true, requeue: true })),
         basic(basic::AMQPMethod::Reject(basic::Reject { delivery_tag: 3, requeue: false })),

@@ -1,6 +1,7 @@
 //! Getting in, and being sent away.
 
 use app::Caller;
+use futures::StreamExt as _;
 use knutepunkt_amqp::Config;
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -48,12 +49,24 @@ async fn foreign_queue_is_403_and_unknown_queue_404_on_the_channel() {
     let foreign = world.lillefjord.queue();
     let unknown = "fiksio.konto.00000000-0000-4000-8000-000000000000";
     for (queue, expected) in [
-        (foreign.as_str(), (403, format!("ACCESS_REFUSED - access to queue '{foreign}' in vhost '/' refused for user '{user}'"))),
+        (
+            foreign.as_str(),
+            (
+                403,
+                format!(
+                    "ACCESS_REFUSED - access to queue '{foreign}' in vhost '/' refused for user '{user}'"
+                ),
+            ),
+        ),
         (unknown, (404, format!("NOT_FOUND - no queue '{unknown}' in vhost '/'"))),
     ] {
         let channel = connection.create_channel().await.unwrap();
-        let consume =
-            channel.basic_consume(queue.into(), "".into(), BasicConsumeOptions::default(), FieldTable::default());
+        let consume = channel.basic_consume(
+            queue.into(),
+            "".into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        );
         assert_eq!(reply(&within(consume).await.expect_err("it is refused")), expected);
         let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
         let channel = connection.create_channel().await.unwrap();
@@ -64,7 +77,8 @@ async fn foreign_queue_is_403_and_unknown_queue_404_on_the_channel() {
     let channel = connection.create_channel().await.unwrap();
     let options = QueueDeclareOptions { passive: true, ..QueueDeclareOptions::default() };
     world.send(3).await;
-    let own = channel.queue_declare(world.storevik.queue().into(), options, FieldTable::default()).await.unwrap();
+    let own =
+        channel.queue_declare(world.storevik.queue().into(), options, FieldTable::default()).await.unwrap();
     assert_eq!((own.message_count(), own.consumer_count()), (3, 0));
     world.end().await;
 }
@@ -82,13 +96,22 @@ async fn publish_and_declare_are_refused_cleanly() {
     let queue = world.lillefjord.queue();
     let published = within(async {
         channel
-            .basic_publish("".into(), queue.into(), BasicPublishOptions::default(), b"x", BasicProperties::default())
+            .basic_publish(
+                "".into(),
+                queue.into(),
+                BasicPublishOptions::default(),
+                b"x",
+                BasicProperties::default(),
+            )
             .await?
             .await
     });
     let (code, text) = reply(&published.await.expect_err("it is refused"));
     assert_eq!(code, 403);
-    assert!(text.starts_with("ACCESS_REFUSED - access to exchange 'amq.default' in vhost '/' refused for user"), "{text}");
+    assert!(
+        text.starts_with("ACCESS_REFUSED - access to exchange 'amq.default' in vhost '/' refused for user"),
+        "{text}"
+    );
     assert_eq!(world.broker().queue_status(world.lillefjord.konto).await.unwrap().ready, 0);
     world.end().await;
 }
@@ -103,9 +126,8 @@ async fn new_password_ends_the_connections_of_the_old_with_320() {
     world.app.new_passord(&Caller::Operator, party.org, party.system, party.integrasjon).await.unwrap();
     let error = within(async {
         loop {
-            match futures::StreamExt::next(&mut errors).await.expect("an event") {
-                lapin::Event::Error(error) => break error,
-                _ => {}
+            if let lapin::Event::Error(error) = errors.next().await.expect("an event") {
+                break error;
             }
         }
     })

@@ -1,5 +1,7 @@
 //! The endpoint over sockets: a client library of another make, and raw bytes, against a real registry and broker.
 
-mod consume;
+#![cfg(test)]
+
 mod connect;
+mod consume;
 mod world;

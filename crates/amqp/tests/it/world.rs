@@ -80,10 +80,14 @@ impl World {
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("registry.db").display());
         let database = storage::connect(&url).await.unwrap();
         database.migrate().await.unwrap();
-        let broker =
-            EmbeddedBroker::open(folder.path().join("queues"), clock.clone(), ids.clone(), Options::default())
-                .await
-                .unwrap();
+        let broker = EmbeddedBroker::open(
+            folder.path().join("queues"),
+            clock.clone(),
+            ids.clone(),
+            Options::default(),
+        )
+        .await
+        .unwrap();
         let adapters = Adapters {
             registry: database.registry().await.unwrap(),
             broker: broker.clone(),
@@ -189,7 +193,8 @@ impl World {
 
 async fn party(app: &App, navn: &str, orgnummer: &str, part: &str) -> Party {
     let operator = Caller::Operator;
-    let org = app.create_organisasjon(&operator, navn.to_owned(), orgnummer.parse().unwrap(), None).await.unwrap();
+    let org =
+        app.create_organisasjon(&operator, navn.to_owned(), orgnummer.parse().unwrap(), None).await.unwrap();
     app.ta_i_bruk(&operator, org.id).await.unwrap();
     let info = SystemInfo {
         navn: "Fagsystem".to_owned(),
