@@ -72,16 +72,18 @@ impl Failure {
         Self::because(Code::UgyldigSti, message, cause)
     }
 
-    fn render(&self, app: &App, uri: &Uri) -> Response {
+    fn render(&self, app: &App, uri: &Uri, request_id: Option<&HeaderValue>) -> Response {
         let Inner { code, message, cause } = &*self.0;
         let (status, error_id) = (code.status(), ErrorId::from_uuid(app.ids().uuid()));
         let chain = cause.as_ref().map(|cause| chain(&**cause));
         let chain = chain.as_deref().unwrap_or("no further cause");
         let (code, number, path) = (code.name(), status.as_u16(), uri.path());
+        // The konfigurasjon clients send one with each request, for finding it here.
+        let request_id = request_id.and_then(|id| id.to_str().ok()).map(short);
         if status.is_server_error() {
-            tracing::error!(error.id = %error_id, error.code = code, http.status = number, http.path = path, error = chain, "request failed");
+            tracing::error!(error.id = %error_id, error.code = code, http.status = number, http.path = path, http.request_id = request_id, error = chain, "request failed");
         } else {
-            tracing::info!(error.id = %error_id, error.code = code, http.status = number, http.path = path, error = chain, "request refused");
+            tracing::info!(error.id = %error_id, error.code = code, http.status = number, http.path = path, http.request_id = request_id, error = chain, "request refused");
         }
         let body = ErrorMessage {
             timestamp: Some(app.clock().now().as_millisecond()),
@@ -113,6 +115,7 @@ impl IntoResponse for Failure {
 /// Gives each [`Failure`] its body, and answers for a handler that panicked.
 pub(crate) async fn answer(State(app): State<App>, request: Request, next: Next) -> Response {
     let uri = request.uri().clone();
+    let request_id = request.headers().get("requestId").cloned();
     let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
         Err(panic) => {
@@ -123,7 +126,7 @@ pub(crate) async fn answer(State(app): State<App>, request: Request, next: Next)
     };
     match response.extensions_mut().remove::<Failure>() {
         Some(failure) => {
-            let rendered = failure.render(&app, &uri);
+            let rendered = failure.render(&app, &uri, request_id.as_ref());
             // What the router has added, such as Allow, stays.
             response.headers_mut().remove(http::header::CONTENT_LENGTH);
             let (parts, body) = rendered.into_parts();
@@ -169,8 +172,7 @@ impl From<Error> for Failure {
             Error::Forbidden(forbidden) => of_forbidden(forbidden),
             Error::NotFound(missing) => of_missing(missing),
             Error::Invalid(fields) => {
-                let told: Vec<_> =
-                    fields.iter().map(rule::tell).collect();
+                let told: Vec<_> = fields.iter().map(rule::tell).collect();
                 (
                     Code::UgyldigFelt,
                     format!("Innholdet er ikke gyldig: {}. Rett det og prøv igjen.", told.join("; ")),
@@ -412,7 +414,7 @@ fn of_json(what: &str, fault: &JsonFault) -> (Code, String) {
         JsonFault::Interrupted(_) => {
             (Code::Avbrutt, "Innholdet kom ikke fram i sin helhet. Prøv igjen.".to_owned())
         }
-        JsonFault::Empty => (Code::UgyldigJson, format!("{what} er tomt. Send JSON.")),
+        JsonFault::Empty => (Code::UgyldigJson, format!("{what} er uten innhold. Send JSON.")),
         JsonFault::Syntax(error) => (
             Code::UgyldigJson,
             format!(
@@ -527,6 +529,18 @@ mod tests {
         let answer = call(&world.router, Request::get("/nei?x=y").body(Body::empty()).unwrap()).await;
         assert_eq!(answer.json()["timestamp"], world.clock.now().as_millisecond());
         assert_eq!(answer.json()["path"], "/nei");
+    }
+
+    #[test]
+    fn refusals_by_right_and_by_rule_have_different_statuses() {
+        let konto = wire::id::KontoId::from_uuid(uuid::Uuid::nil());
+        let of = |refusal: SendRefusal| Failure::from(Error::from(refusal)).0.code.status();
+        assert_eq!(of(SendRefusal::AvsenderDeaktivert { konto }), StatusCode::FORBIDDEN);
+        let (avsender, mottaker, protokoll) = (konto, konto, "p".to_owned());
+        assert_eq!(
+            of(SendRefusal::IngenFellesVersjon { avsender, mottaker, protokoll }),
+            StatusCode::BAD_REQUEST
+        );
     }
 
     #[test]

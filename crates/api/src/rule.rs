@@ -24,7 +24,11 @@ fn of_rule(rule: &Rule) -> String {
         Rule::UnknownVersjon { versjon } => format!("har versjon {}, som ikke finnes", short(versjon)),
         Rule::VersjonNotInUse { versjon } => format!("har versjon {}, som ikke er i bruk", short(versjon)),
         Rule::UnknownPart { navn, versjon, known } => {
-            format!("har parten {}, som ikke finnes (versjon {versjon} har {})", short(navn), known.join(", "))
+            format!(
+                "har parten {}, som ikke finnes (versjon {versjon} har {})",
+                short(navn),
+                known.join(", ")
+            )
         }
         Rule::PartTwice { navn, versjon } => format!("har parten {navn} i versjon {versjon} to ganger"),
     }
@@ -35,7 +39,9 @@ fn of_tekst(rule: &TekstError) -> String {
         TekstError::Empty => "er tomt".to_owned(),
         TekstError::TooShort { min } => format!("har færre enn {min} tegn"),
         TekstError::TooLong { max } => format!("har mer enn {max} tegn"),
-        TekstError::BadCharacter { character: ' ' } => "kan ikke begynne eller slutte med mellomrom".to_owned(),
+        TekstError::BadCharacter { character: ' ' } => {
+            "kan ikke begynne eller slutte med mellomrom".to_owned()
+        }
         TekstError::BadCharacter { character } => format!("kan ikke inneholde {character:?}"),
         TekstError::NotEpost => "har noe som ikke er en e-postadresse".to_owned(),
         TekstError::Duplicate { epost } => format!("har {} to ganger", short(epost)),

@@ -84,6 +84,14 @@ impl Party {
             .header("IntegrasjonId", self.integrasjon.to_string())
             .header("IntegrasjonPassord", &self.passord)
     }
+
+    /// A form to be sent with its log-in.
+    pub(crate) fn send_request(&self, form: impl Into<Body>) -> Request<Body> {
+        self.request(Method::POST, wire::send::PATH)
+            .header("Content-Type", format!("multipart/form-data; boundary=\"{BOUNDARY}\""))
+            .body(form.into())
+            .unwrap()
+    }
 }
 
 /// An answer, read to its end.
@@ -187,15 +195,7 @@ impl World {
 
     /// Sends a form as `party`.
     pub(crate) async fn send(&self, party: &Party, form: impl Into<Body>) -> Answer {
-        call(&self.router, self.send_request(party, form)).await
-    }
-
-    pub(crate) fn send_request(&self, party: &Party, form: impl Into<Body>) -> Request<Body> {
-        party
-            .request(Method::POST, wire::send::PATH)
-            .header("Content-Type", format!("multipart/form-data; boundary=\"{BOUNDARY}\""))
-            .body(form.into())
-            .unwrap()
+        call(&self.router, party.send_request(form)).await
     }
 
     /// Metadata of a melding from `fag` to `arkiv`.

@@ -69,7 +69,7 @@ impl Form {
     /// Starts on a body with these headers.
     pub(super) fn new(headers: &HeaderMap, body: Body) -> Result<Self, FormFault> {
         // First of all, so that the body is read to its end whatever is wrong.
-        let upload = Upload::new(body);
+        let upload = Upload::new(headers, body);
         Ok(Self { parser: Parser::new(headers)?, upload })
     }
 

@@ -45,7 +45,7 @@ async fn send_melding(
     let Innlogget(caller) = match Innlogget::from_request_parts(&mut parts, &app).await {
         Ok(innlogget) => innlogget,
         Err(failure) => {
-            drop(Upload::new(body));
+            drop(Upload::new(&parts.headers, body));
             return Err(failure);
         }
     };
@@ -298,8 +298,8 @@ mod tests {
     #[tokio::test]
     async fn form_that_says_itself_that_it_is_too_large_is_refused_unread() {
         let world = World::new().await;
-        let mut request = world
-            .send_request(&world.fag, Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>()));
+        let mut request =
+            world.fag.send_request(Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>()));
         request.headers_mut().insert(CONTENT_LENGTH, (PAYLOAD_MAX + FORM_BYTES + 1).into());
         call(&world.router, request).await.error(StatusCode::PAYLOAD_TOO_LARGE, "FOR_STOR");
     }
@@ -364,6 +364,26 @@ mod tests {
             let answer = String::from_utf8(answer).unwrap();
             assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("UGYLDIG_TOKEN"), "{answer}");
         }
+        server.abort();
+    }
+
+    /// The client waits for leave to send its payload. Once refused it may say nothing more, so what follows on the
+    /// connection must not be taken for the payload.
+    #[tokio::test]
+    async fn connection_of_a_client_that_waits_for_leave_is_closed_after_a_refusal() {
+        let world = World::new().await;
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move { axum::serve(listener, world.router).await });
+        let mut connection = TcpStream::connect(address).await.unwrap();
+        let head = format!(
+            "POST {PATH} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 100\r\n\
+             Content-Type: multipart/form-data; boundary={BOUNDARY}\r\n\r\n"
+        );
+        connection.write_all(head.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 401") && answer.contains("UGYLDIG_TOKEN"), "{answer}");
         server.abort();
     }
 

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::Bytes;
+use http::HeaderMap;
+use http::header::EXPECT;
 use http_body_util::BodyExt as _;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
@@ -21,18 +23,25 @@ const MAX_STALL: Duration = Duration::from_mins(1);
 ///
 /// Most HTTP clients send all before they read the answer, and closing on them makes the answer vanish together with the
 /// connection. So whatever is left when this is dropped is read and thrown away in the background, within limits.
+///
+/// Not so for a client that waits for leave to send (`Expect: 100-continue`) and never got it: it sends no body after a
+/// refusal, and what it sends next would be taken for one. Its connection is closed.
 pub(super) struct Upload {
     body: Option<Body>,
+    /// The client sends without being asked, or was asked.
+    invited: bool,
 }
 
 impl Upload {
-    pub(super) fn new(body: Body) -> Self {
-        Self { body: Some(body) }
+    pub(super) fn new(headers: &HeaderMap, body: Body) -> Self {
+        Self { body: Some(body), invited: !headers.contains_key(EXPECT) }
     }
 
     /// The next bytes, which may be none; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, FormFault> {
         let Some(body) = &mut self.body else { return Ok(None) };
+        // To ask for a body is what makes hyper give leave.
+        self.invited = true;
         let frame = timeout(MAX_STALL, body.frame()).await;
         match frame {
             Ok(Some(Ok(frame))) => Ok(Some(frame.into_data().unwrap_or_default())),
@@ -55,6 +64,7 @@ impl Upload {
 impl Drop for Upload {
     fn drop(&mut self) {
         if let Some(body) = self.body.take()
+            && self.invited
             && let Ok(runtime) = Handle::try_current()
         {
             runtime.spawn(timeout(MAX_DRAIN_TIME, drain(body)));
@@ -100,7 +110,7 @@ mod tests {
     #[tokio::test]
     async fn rest_of_a_dropped_body_is_read() {
         let (body, taken, dropped) = counted(20);
-        let mut upload = Upload::new(body);
+        let mut upload = Upload::new(&HeaderMap::new(), body);
         assert_eq!(upload.next().await.unwrap().unwrap().len(), 1024 * 1024);
         drop(upload);
         let _ = dropped.await;
@@ -110,14 +120,26 @@ mod tests {
     #[tokio::test]
     async fn endless_body_is_not_read_for_ever() {
         let (body, taken, dropped) = counted(u64::MAX);
-        drop(Upload::new(body));
+        drop(Upload::new(&HeaderMap::new(), body));
         let _ = dropped.await;
         assert_eq!(taken.load(Ordering::SeqCst), MAX_DRAIN_BYTES / (1024 * 1024) + 1);
     }
 
+    #[tokio::test]
+    async fn body_that_nobody_asked_for_is_not_waited_for() {
+        let (body, taken, dropped) = counted(20);
+        let headers = HeaderMap::from_iter([(EXPECT, http::HeaderValue::from_static("100-continue"))]);
+        drop(Upload::new(&headers, body));
+        let _ = dropped.await;
+        assert_eq!(taken.load(Ordering::SeqCst), 0);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn sender_who_says_nothing_more_is_given_up() {
-        let mut upload = Upload::new(Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>()));
+        let mut upload = Upload::new(
+            &HeaderMap::new(),
+            Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>()),
+        );
         assert!(matches!(upload.next().await, Err(FormFault::Stalled)));
         assert!(matches!(upload.next().await, Ok(None)));
     }
