@@ -12,6 +12,9 @@ use tokio::time::MissedTickBehavior;
 /// How often to look whether another process has changed something.
 const INTERVAL: Duration = Duration::from_millis(500);
 
+/// How long to wait for an answer. A busy machine must not pass for a dead database: each failure empties all caches.
+const MAX_WAIT: Duration = Duration::from_secs(5);
+
 const READ: &str = "SELECT value FROM generation";
 
 /// What this process knows of the generation.
@@ -77,7 +80,7 @@ impl Watch {
             loop {
                 interval.tick().await;
                 // Bounded, since a database that does not answer must count as one that cannot be asked.
-                let answer = match tokio::time::timeout(INTERVAL, read(&connection)).await {
+                let answer = match tokio::time::timeout(MAX_WAIT, read(&connection)).await {
                     // The program is about to end.
                     Ok(Err(DbErr::ConnectionAcquire(ConnAcquireErr::ConnectionClosed))) => return,
                     Ok(answer) => answer.map_err(|error| error.to_string()),

@@ -8,8 +8,8 @@
 //!   to try again.
 //! - Units of work that only read take a snapshot and never wait.
 //! - The generation is bumped in the same transaction as the change. The process that commits knows at once; other
-//!   processes on the same database look every half second, so they know within a second. While the
-//!   database cannot be asked, every look counts as a change: nothing is believed that cannot be checked.
+//!   processes on the same database look every half second, so they know within a second. A look that fails, or is not
+//!   answered in five seconds, counts as a change: nothing is believed for long that cannot be checked.
 //!
 //! No type of the database library leaves this crate.
 

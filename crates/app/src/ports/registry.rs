@@ -33,8 +33,8 @@ pub trait Registry: Send + Sync + 'static {
 
     /// A number that is greater after each commit that may have changed anything but documents and audit lines,
     /// seen at the latest when that `commit` returns; where other processes write to the same registry, within a second
-    /// of their commit. Facts read in a unit of work that began after a generation was fetched may be kept for as long as
-    /// it stays the same.
+    /// of their commit, or a few if the database is slow to answer. Facts read in a unit of work that began after a
+    /// generation was fetched may be kept for as long as it stays the same.
     ///
     /// Cheap: it stands on the hot path of every send.
     fn generation(&self) -> u64;
