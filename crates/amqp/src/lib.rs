@@ -13,6 +13,9 @@
 mod config;
 mod encode;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod machine;
 mod reply;
 mod server;

@@ -201,6 +201,12 @@ impl Machine {
         }
     }
 
+    /// Bytes that came and were not looked at yet.
+    #[cfg(any(test, feature = "fuzzing"))]
+    pub(crate) fn input_len(&self) -> usize {
+        self.input.len()
+    }
+
     /// Takes bytes from the client.
     pub(crate) fn receive(&mut self, now: Instant, bytes: &[u8]) {
         self.last_input = now;

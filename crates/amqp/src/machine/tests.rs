@@ -10,6 +10,7 @@ use domain::melding::Melding;
 use proptest::prelude::*;
 
 use super::*;
+use crate::fuzzing::{feed, run};
 
 const KONTO: &str = "5c6ebc4e-5b3c-4cea-8c54-2e1f0f0aa0c1";
 const USER: &str = "0d5e2c5e-0b8e-4a5c-9d3f-8a1b2c3d4e5f";
@@ -1160,45 +1161,12 @@ fn session() -> Vec<u8> {
     .concat()
 }
 
-/// Feeds `bytes` in pieces of `piece` to a machine whose every wish is granted, and checks that nothing grows.
-fn feed(bytes: &[u8], piece: usize) -> Client {
-    let mut client = Client::new(Config::default());
-    let mut next_delivery = 0;
-    for piece in bytes.chunks(piece) {
-        client.receive(piece);
-        loop {
-            let consumer = match client.machine.take_request() {
-                Some(Request::Consume { consumer, .. }) => Some(consumer),
-                Some(Request::QueueStatus { .. }) => {
-                    client.answer(Answer::Status(QueueStatus::default()));
-                    continue;
-                }
-                Some(_) => None,
-                None => break,
-            };
-            client.answer(Answer::Done);
-            if let Some(consumer) = consumer {
-                for _ in 0..3 {
-                    next_delivery += 1;
-                    client.deliver(consumer, next_delivery);
-                }
-            }
-        }
-        assert!(client.machine.take_commands().len() < 1000);
-        assert!(client.machine.input.len() <= client.machine.frame_max + piece.len());
-        assert!(client.machine.output().len() < 1_000_000);
-        client.now += Duration::from_millis(1);
-        client.machine.tick(client.now);
-    }
-    client
-}
-
 #[test]
 fn whole_session_ends_well_whatever_the_pieces() {
     let bytes = session();
     for piece in [1, 2, 3, 7, 64, bytes.len()] {
-        let client = feed(&bytes, piece);
-        assert_eq!(client.machine.end(), Some(End::Closed), "{piece}");
+        let machine = run(&bytes, piece);
+        assert_eq!(machine.end(), Some(End::Closed), "{piece}");
     }
 }
 
@@ -1206,7 +1174,7 @@ fn whole_session_ends_well_whatever_the_pieces() {
 fn session_cut_short_anywhere_just_waits() {
     let bytes = session();
     for cut in 0..bytes.len() {
-        assert_eq!(feed(&bytes[..cut], 1000).machine.end(), None, "{cut}");
+        assert_eq!(run(&bytes[..cut], 1000).end(), None, "{cut}");
     }
 }
 
