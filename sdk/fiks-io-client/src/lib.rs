@@ -53,6 +53,11 @@
 //! }
 //! ```
 //!
+//! # Logs
+//!
+//! The client logs with `tracing`, never a password, token or payload. The AMQP library below it logs every frame at
+//! level `trace`, the log-in among them: keep the target `lapin` at `debug` or above.
+//!
 //! # Features of the wire that it does not use
 //!
 //! It never declares or publishes over AMQP, and never refreshes a token on a live connection: the server judges the

@@ -21,6 +21,7 @@ use lapin::types::{FieldTable, LongString, ShortString};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Acker, Channel, Connection, ConnectionProperties, Consumer, ErrorKind};
 use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 use wire::id::MeldingId;
 use wire::queue::queue_name;
@@ -71,6 +72,7 @@ pub struct Meldinger {
     items: mpsc::Receiver<Item>,
     state: watch::Receiver<ConnectionState>,
     client: FiksIoClient,
+    task: JoinHandle<()>,
 }
 
 enum Item {
@@ -100,8 +102,8 @@ impl Meldinger {
             None => ConnectionState::Reconnecting { error: None },
         };
         let (state_sender, state) = watch::channel(initial);
-        tokio::spawn(run(client.clone(), sender, state_sender, first));
-        Self { items, state, client }
+        let task = tokio::spawn(run(client.clone(), sender, state_sender, first));
+        Self { items, state, client, task }
     }
 
     /// Whether meldinger can arrive now.
@@ -121,6 +123,30 @@ impl Meldinger {
     /// [`Error::BadDelivery`] for a delivery that is no melding; the next call gives the next one.
     pub async fn next(&mut self) -> Result<MottattMelding, Error> {
         std::future::poll_fn(|context| self.poll_item(context)).await
+    }
+
+    /// Stops the consumer as dropping does, and waits for the server to have said yes. Settle what is held first:
+    /// then the connection is closed when this returns.
+    ///
+    /// # Example: stop in good order
+    ///
+    /// ```no_run
+    /// # async fn example(client: fiks_io_client::FiksIoClient) -> Result<(), fiks_io_client::Error> {
+    /// let mut meldinger = client.receive().await?;
+    /// loop {
+    ///     tokio::select! {
+    ///         _ = tokio::signal::ctrl_c() => break,
+    ///         melding = meldinger.next() => melding?.ack().await?,
+    ///     }
+    /// }
+    /// meldinger.close().await;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn close(self) {
+        drop(self.items);
+        // It can only fail by the runtime shutting down.
+        let _ = self.task.await;
     }
 
     fn poll_item(&mut self, context: &mut Context<'_>) -> Poll<Result<MottattMelding, Error>> {

@@ -224,6 +224,10 @@ impl Client {
         self.channel(AMQPClass::Channel(channel::AMQPMethod::Close(close))).await;
     }
 
+    pub(crate) async fn accept_close(&mut self) {
+        self.connection(connection::AMQPMethod::CloseOk(connection::CloseOk {})).await;
+    }
+
     pub(crate) async fn accept_channel_close(&mut self) {
         self.channel(AMQPClass::Channel(channel::AMQPMethod::CloseOk(channel::CloseOk {}))).await;
     }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "helpers of tests fail by panicking, as tests do")]
 
 mod broker;
+mod konfigurasjon;
 mod receive;
 mod send;
 mod support;

@@ -381,6 +381,20 @@ async fn dropping_the_stream_stops_the_consumer_and_leaves_what_is_held() {
     }
 }
 
+#[tokio::test]
+async fn closing_waits_for_the_server() {
+    let (_broker, _client, meldinger, mut peer) = connected().await;
+    let server = async {
+        assert!(matches!(settled(&mut peer).await, AMQPClass::Basic(basic::AMQPMethod::Cancel(_))));
+        peer.accept_cancel().await;
+        let close = settled(&mut peer).await;
+        assert!(matches!(close, AMQPClass::Connection(connection::AMQPMethod::Close(_))), "{close:?}");
+        peer.accept_close().await;
+    };
+    tokio::join!(soon(meldinger.close()), server);
+    assert!(peer.method().await.is_none(), "the client is gone");
+}
+
 fn tls_identity() -> (String, rustls::ServerConfig) {
     let mut ca = CertificateParams::default();
     ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
