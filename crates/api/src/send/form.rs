@@ -15,6 +15,11 @@ use crate::send::upload::Upload;
 /// Largest `metadata` in bytes. The sender's own headers are most of it.
 const MAX_METADATA_BYTES: usize = 256 * 1024;
 
+/// A payload that begins with a piece of at most this many bytes has that piece copied. It is nearly always the whole
+/// payload, which then lives for as long as the queue keeps it in memory, and would keep the connection's read buffer
+/// alive with it, many times its size.
+const COPIED_BYTES: usize = 64 * 1024;
+
 /// Why a form could not be taken.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum FormFault {
@@ -102,9 +107,12 @@ impl Form {
     }
 
     fn into_payload(self) -> Payload {
-        Box::pin(stream::try_unfold(self, |mut form| async move {
+        Box::pin(stream::try_unfold((self, true), |(mut form, is_first)| async move {
             match form.next().await {
-                Ok(Event::Data(bytes)) => Ok(Some((bytes, form))),
+                Ok(Event::Data(bytes)) if is_first && bytes.len() <= COPIED_BYTES => {
+                    Ok(Some((Bytes::copy_from_slice(&bytes), (form, false))))
+                }
+                Ok(Event::Data(bytes)) => Ok(Some((bytes, (form, false)))),
                 Ok(Event::Part(name)) => Err(wrong(name).into()),
                 Ok(Event::End | Event::NeedMore) => Ok(None),
                 Err(fault) => Err(fault.into()),
@@ -143,4 +151,30 @@ fn join(begun: Bytes, more: Bytes) -> Bytes {
     let mut joined = begun.try_into_mut().unwrap_or_else(|shared| BytesMut::from(shared.as_ref()));
     joined.extend_from_slice(&more);
     joined.freeze()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt as _;
+    use http::HeaderValue;
+    use http::header::CONTENT_TYPE;
+    use serde_json::json;
+
+    use super::*;
+    use crate::testing::{BOUNDARY, form};
+
+    #[tokio::test]
+    async fn small_payload_does_not_keep_the_buffer_that_it_came_in() {
+        let mut headers = HeaderMap::new();
+        let content_type = format!("multipart/form-data; boundary={BOUNDARY}");
+        headers.insert(CONTENT_TYPE, HeaderValue::from_str(&content_type).unwrap());
+        let id = "5c6ebc4e-5b3c-4cea-8c54-2e1f0f0aa0c1";
+        let metadata = json!({ "avsenderKontoId": id, "mottakerKontoId": id, "meldingType": "m" });
+        let body = Bytes::from(form(&metadata, Some(b"payload")));
+        let (_, payload) = Form::new(&headers, Body::from(body.clone())).unwrap().open().await.unwrap();
+        let pieces: Vec<_> = payload.unwrap().collect().await;
+        assert_eq!(pieces.len(), 1);
+        assert_eq!(pieces[0].as_ref().unwrap(), "payload");
+        assert!(body.is_unique(), "something still holds the buffer");
+    }
 }
