@@ -248,7 +248,7 @@ impl Machine {
                 self.settle(number, ids, 0, true, Verdict::Requeue);
             }
             B::Recover(_) | B::RecoverAsync(_) => {
-                self.fail(now, &reply::not_implemented("requeue=false"), ids)
+                self.fail(now, &reply::not_implemented("requeue=false"), ids);
             }
             _ => self.fail(now, &reply::command_invalid("the method cannot come now"), ids),
         }
