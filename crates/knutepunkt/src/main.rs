@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use knutepunkt::commands::{demo, dev, serve, settings};
+use knutepunkt::commands::{bench, demo, dev, serve, settings};
 use tracing_subscriber::EnvFilter;
 
 /// An open, self-hostable Fiks Protokoll.
@@ -33,6 +33,8 @@ enum Command {
         #[command(subcommand)]
         command: Option<DevCommand>,
     },
+    /// Measure speed and size, beside a reference in the same run.
+    Bench(bench::BenchArgs),
     /// Print every configuration key with its default, or check a configuration.
     Config {
         /// Check this configuration file, with the environment, instead of printing the defaults.
@@ -49,7 +51,7 @@ enum DevCommand {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let quiet = matches!(arguments.command, Command::Dev { .. } | Command::Demo(_));
+    let quiet = matches!(arguments.command, Command::Dev { .. } | Command::Demo(_) | Command::Bench(_));
     telemetry(if quiet { "warn,lapin=off" } else { "info" });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(arguments.command)));
@@ -66,6 +68,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
     // Every library that makes TLS of its own uses the same cryptography. A second call would be a bug of ours.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     match command {
+        Command::Bench(args) => bench::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Serve { config } => serve::run(config.as_deref()).await,
         Command::Dev { args, command: None } => dev::run(args).await,

@@ -1,1 +1,1 @@
-//! Outside-in suites for each storage and broker.
+//! Suites that see a whole server from outside, as its clients do. All of it is in `tests/it`.

@@ -18,14 +18,13 @@ use domain::id::{KontoId, MeldingId};
 use domain::melding::{self, Hendelse, Retur, Status};
 use fiks_io_client::asice::OrgnrRules;
 use fiks_io_client::{
-    Config, Error, FiksIoClient, FileSource, HttpScheme, Meldinger, MeldingRequest, MottattMelding, Payload,
+    Error, FiksIoClient, FileSource, Meldinger, MeldingRequest, MottattMelding, Payload,
 };
-use simulator::maskinporten::Simulator;
 use tokio::io::AsyncReadExt as _;
 
 use crate::adapters::{RandomIds, SystemClock};
 use crate::commands::serve::until_told_to_stop;
-use crate::dev::klient::Klient;
+use crate::dev::klient::{self, Klient};
 use crate::dev::world::{self, Innlogging};
 use crate::dev::{self, Dev, DevParts, page};
 use crate::server::Listeners;
@@ -83,8 +82,8 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     tell.fact(format_args!("HTTP på {}, AMQP over TLS på port {}", dev.http_url(), port(&dev)));
 
     let (fagsystem, arkiv) = set_up(&mut tell, &dev).await?;
-    let from = client(&dev, &fagsystem)?;
-    let to = client(&dev, &arkiv)?;
+    let from = klient::client(&dev, &fagsystem)?;
+    let to = klient::client(&dev, &arkiv)?;
 
     tell.heading("Logger inn med Maskinporten");
     from.check_token().await?;
@@ -187,24 +186,6 @@ fn told(tell: &mut Teller, one: &Innlogging) {
     ] {
         println!("               {name:<18} {value}");
     }
-}
-
-fn client(dev: &Dev, one: &Innlogging) -> anyhow::Result<FiksIoClient> {
-    let keys = dev.keys();
-    let virksomhet = |ending| keys.join(format!("virksomhet-{}.{ending}", one.orgnummer));
-    let http = dev.running.https.context("the demo serves HTTPS")?;
-    let simulator: &Simulator = &dev.simulator;
-    let config = Config::builder()
-        .konto_id(one.konto_id)
-        .private_key_file(keys.join(format!("{}.key.pem", one.nokkel)))
-        .integrasjon(one.integrasjon_id, one.integrasjon_passord.clone())
-        .virksomhetssertifikat_files(virksomhet("chain.pem"), virksomhet("key.pem"))
-        .maskinporten(format!("demo-{}", one.orgnummer), simulator.token_endpoint(), simulator.issuer())
-        .api(HttpScheme::Https, "localhost", http.port())
-        .amqps("localhost", port(dev))
-        .ca_certificates_file(dev.ca_pem())
-        .build()?;
-    Ok(FiksIoClient::new(config)?)
 }
 
 fn arkivmelding(mottaker: KontoId) -> MeldingRequest {

@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+pub mod bench;
 pub mod demo;
 pub mod dev;
 pub mod serve;

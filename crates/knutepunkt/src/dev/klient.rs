@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 
+use anyhow::Context as _;
 use domain::Orgnummer;
 use domain::id::{FiksOrgId, IntegrasjonId, KontoId, SystemId};
+use fiks_io_client::{Config, FiksIoClient, HttpScheme};
 use serde::Serialize;
 use simulator::ca::TRUSTSTORE_PASSWORD;
 
@@ -167,4 +169,26 @@ fn sertifikat(dev: &Dev, orgnummer: Orgnummer) -> Sertifikat {
         chain_pem: path("chain.pem"),
         key_pem: path("key.pem"),
     }
+}
+
+/// The Rust client as `one`, over HTTPS and AMQP with TLS.
+///
+/// # Errors
+/// When a key or certificate of `one` cannot be read.
+pub fn client(dev: &Dev, one: &Innlogging) -> anyhow::Result<FiksIoClient> {
+    let keys = dev.keys();
+    let virksomhet = |ending| keys.join(format!("virksomhet-{}.{ending}", one.orgnummer));
+    let http = dev.running.https.context("started without HTTPS")?;
+    let simulator = &dev.simulator;
+    let config = Config::builder()
+        .konto_id(one.konto_id)
+        .private_key_file(keys.join(format!("{}.key.pem", one.nokkel)))
+        .integrasjon(one.integrasjon_id, one.integrasjon_passord.clone())
+        .virksomhetssertifikat_files(virksomhet("chain.pem"), virksomhet("key.pem"))
+        .maskinporten(format!("klient-{}", one.orgnummer), simulator.token_endpoint(), simulator.issuer())
+        .api(HttpScheme::Https, "localhost", http.port())
+        .amqps("localhost", dev.running.amqps.map_or(0, |address| address.port()))
+        .ca_certificates_file(dev.ca_pem())
+        .build()?;
+    Ok(FiksIoClient::new(config)?)
 }

@@ -1,0 +1,67 @@
+use bytes::Bytes;
+use futures::stream;
+use reqwest::multipart::{Form, Part};
+use testkit::{Pair, TestServer, eventually};
+
+use crate::OPPRETT;
+
+/// A send of the fagsystem to the arkiv with a payload that comes from `pieces`.
+async fn post(server: &TestServer, pair: &Pair, pieces: reqwest::Body) -> reqwest::Result<reqwest::Response> {
+    let metadata = serde_json::json!({
+        "avsenderKontoId": pair.fagsystem.konto_id,
+        "mottakerKontoId": pair.arkiv.konto_id,
+        "meldingType": OPPRETT,
+    });
+    let metadata = Part::text(metadata.to_string()).mime_str("application/json")?;
+    let form = Form::new().part("metadata", metadata).part("data", Part::stream(pieces).file_name("data"));
+    reqwest::Client::builder()
+        .build()?
+        .post(format!("{}{}", server.dev.http_url(), wire::send::PATH))
+        .bearer_auth(pair.from.access_token().await.unwrap().expose())
+        .header(wire::headers::INTEGRASJON_ID, pair.fagsystem.integrasjon_id.to_string())
+        .header(wire::headers::INTEGRASJON_PASSORD, &pair.fagsystem.integrasjon_passord)
+        .multipart(form)
+        .send()
+        .await
+}
+
+fn zeros(count: usize) -> impl Iterator<Item = std::io::Result<Bytes>> {
+    std::iter::repeat_n(Ok(Bytes::from_static(&[0; 64 * 1024])), count)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn client_gone_in_mid_upload_leaves_nothing() {
+    let server = TestServer::start().await.unwrap();
+    let pair = server.pair().await.unwrap();
+    // Enough to be under way to Dokumentlager, then the connection breaks.
+    let broken = zeros(200).chain([Err(std::io::Error::other("the client is gone"))]);
+    post(&server, &pair, reqwest::Body::wrap_stream(stream::iter(broken))).await.unwrap_err();
+    eventually("no payload is left", async || (server.stored_payloads().unwrap() == 0).then_some(())).await;
+    let status = pair.from.konto_status(pair.arkiv.konto_id).await.unwrap();
+    assert_eq!(status.antall_uavhentede_meldinger, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payload_over_the_limit_is_refused_and_not_kept() {
+    let server = TestServer::start_with(|config| config.melding.payload_max_bytes = 8_000_000).await.unwrap();
+    let pair = server.pair().await.unwrap();
+    let answer = post(&server, &pair, reqwest::Body::wrap_stream(stream::iter(zeros(160)))).await.unwrap();
+    assert_eq!(answer.status(), 413);
+    let body: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    assert_eq!(body["status"], 413);
+    eventually("no payload is left", async || (server.stored_payloads().unwrap() == 0).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn payload_at_the_inline_limit_stays_inline_and_one_more_byte_does_not() {
+    let server = TestServer::start_with(|config| config.melding.inline_payload_max_bytes = 64 * 1024).await.unwrap();
+    let pair = server.pair().await.unwrap();
+    for (extra, expected) in [(0usize, false), (1, true)] {
+        let pieces = zeros(1).chain((extra > 0).then(|| Ok(Bytes::from_static(b"x"))));
+        let pieces: Vec<_> = pieces.collect();
+        let answer = post(&server, &pair, reqwest::Body::wrap_stream(stream::iter(pieces))).await.unwrap();
+        assert_eq!(answer.status(), 202);
+        let body: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+        assert_eq!(body["dokumentlagerId"].is_string(), expected);
+    }
+}
