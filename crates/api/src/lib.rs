@@ -15,6 +15,9 @@ mod extract;
 mod failure;
 mod fiks_io_katalog;
 mod fiks_io_konto;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod innlogget;
 mod konfigurasjon;
 mod openapi;
