@@ -35,12 +35,16 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 continue;
             }
         };
-        match answer(&melding).await {
-            Ok(()) => melding.ack().await?,
+        let settled = match answer(&melding).await {
+            Ok(()) => melding.ack().await,
             Err(error) => {
                 eprintln!("{} {}: {error}", melding.melding_type, melding.melding_id);
-                melding.nack_with_requeue().await?;
+                melding.nack_with_requeue().await
             }
+        };
+        if let Err(error) = settled {
+            // Its connection was lost; it comes again, with `redelivered`.
+            eprintln!("{error}");
         }
     }
 }
