@@ -381,7 +381,7 @@ impl Engine {
         match request {
             Request::Publish { melding, payload, answer } => self.publish(melding, payload, answer)?,
             Request::Settle { channel, delivery, settlement } => {
-                self.settle(channel, delivery, settlement)?
+                self.settle(channel, delivery, settlement)?;
             }
             Request::Consume { channel, consumer, konto, prefetch, answer } => {
                 let result = self.consume(channel, consumer, konto, prefetch)?;

@@ -53,8 +53,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             min_free_bytes: 256 * MIB,
-            retention: Duration::from_secs(30 * 24 * 60 * 60),
-            prune_every: Duration::from_secs(10 * 60),
+            retention: Duration::from_hours(30 * 24),
+            prune_every: Duration::from_mins(10),
             recent_bytes: 16 * 1024 * 1024,
             block_cache_bytes: 8 * MIB,
             journal_bytes: 64 * MIB,

@@ -692,7 +692,7 @@ mod tests {
             for effect in effects {
                 match *effect {
                     Effect::Deliver { consumer, number, deadline, tries } => {
-                        self.note_delivery(consumer, number, deadline, tries)
+                        self.note_delivery(consumer, number, deadline, tries);
                     }
                     Effect::Acked { number } | Effect::Dropped { number } => {
                         assert!(matches!(self.fates[&number], Fate::Held(_)), "{number} is settled in hand");

@@ -360,7 +360,8 @@ impl Store {
             .cache_size(layout.cache_bytes)
             .max_journaling_size(layout.journal_bytes.max(64 * MIB))
             .manual_journal_persist(true)
-            .worker_threads(2)
+            // With more than one, fjall's first worker spins for as long as another compacts.
+            .worker_threads(1)
             .open()?;
         let keyspace = |name: &str, memtable_bytes: u64| {
             db.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes))
@@ -384,18 +385,18 @@ impl Store {
 
         let payloads = db.keyspace("payload", || {
             KeyspaceCreateOptions::default()
-                .max_memtable_size(24 * MIB)
+                .max_memtable_size(16 * MIB)
                 .with_kv_separation(Some(KvSeparationOptions::default().separation_threshold(32 * 1024)))
         })?;
         let (closed, is_closed) = watch::channel(());
         let store = Self {
             kontoer: keyspace("konto", MIB)?,
-            entries: keyspace("queue", 8 * MIB)?,
-            meldinger: keyspace("melding", 12 * MIB)?,
-            sporing: keyspace("sporing", 8 * MIB)?,
+            entries: keyspace("queue", 4 * MIB)?,
+            meldinger: keyspace("melding", 8 * MIB)?,
+            sporing: keyspace("sporing", 4 * MIB)?,
             payloads,
-            ids: keyspace("melding_id", 8 * MIB)?,
-            by_konto: keyspace("konto_melding", 8 * MIB)?,
+            ids: keyspace("melding_id", 4 * MIB)?,
+            by_konto: keyspace("konto_melding", 4 * MIB)?,
             dead: keyspace("dodko", MIB)?,
             db,
             path: path.to_owned(),

@@ -455,7 +455,7 @@ pub async fn expires_without_consumer(h: &mut impl BrokerHarness) {
 /// Not before its time, and then at once.
 pub async fn expires_at_its_time_and_not_before(h: &mut impl BrokerHarness) {
     let (a, b) = (konto(h).await, konto(h).await);
-    let sent = melding(h, a, b, Duration::from_secs(60));
+    let sent = melding(h, a, b, Duration::from_mins(1));
     publish(h, &sent).await;
     h.pass(Duration::from_secs(30)).await;
     assert_eq!(status(h, b).await.ready, 1);
@@ -528,7 +528,7 @@ pub async fn late_last_return_is_a_dead_letter(h: &mut impl BrokerHarness) {
     let (a, b) = (konto(h).await, konto(h).await);
     let mut sender = Receiver::on(h, a, 1).await;
     let mut receiver = Receiver::on(h, b, 1).await;
-    let sent = melding(h, a, b, Duration::from_secs(60));
+    let sent = melding(h, a, b, Duration::from_mins(1));
     publish(h, &sent).await;
     for _ in 1..MAX_ATTEMPTS {
         let delivery = receiver.next().await;
@@ -780,7 +780,7 @@ pub async fn queue_status_counts(h: &mut impl BrokerHarness) {
     assert_eq!(status(h, b).await, QueueStatus::default());
     let first_at = h.now();
     publish_many(h, a, b, 2).await;
-    h.pass(Duration::from_secs(60)).await;
+    h.pass(Duration::from_mins(1)).await;
     publish_many(h, a, b, 3).await;
     let waiting = status(h, b).await;
     assert_eq!((waiting.consumers, waiting.ready, waiting.unacked, waiting.dead), (0, 5, 0, 0));
@@ -852,9 +852,9 @@ pub async fn restart_keeps_everything(h: &mut impl BrokerHarness) {
     assert_eq!(before.dead, 1);
     for crash in [false, true] {
         if crash {
-            h.crash().await
+            h.crash().await;
         } else {
-            h.restart().await
+            h.restart().await;
         }
         assert_eq!(status(h, b).await.dead, 1);
         assert_eq!(hendelser(h, sent[0]).await, sporing);
@@ -934,7 +934,7 @@ pub async fn third_crash_gives_a_dead_letter(h: &mut impl BrokerHarness) {
 /// The time that passes while nothing runs counts too.
 pub async fn expires_while_the_broker_is_down(h: &mut impl BrokerHarness) {
     let (a, b) = (konto(h).await, konto(h).await);
-    let sent = melding(h, a, b, Duration::from_secs(60));
+    let sent = melding(h, a, b, Duration::from_mins(1));
     publish(h, &sent).await;
     h.restart().await;
     h.pass(Duration::from_secs(61)).await;
@@ -1044,7 +1044,7 @@ pub async fn list_meldinger_is_newest_first_for_both(h: &mut impl BrokerHarness)
 pub async fn list_dead_letters_is_oldest_first(h: &mut impl BrokerHarness) {
     let (a, b) = (konto(h).await, konto(h).await);
     let sent = publish_many(h, a, b, 3).await;
-    h.pass(Duration::from_secs(60)).await;
+    h.pass(Duration::from_mins(1)).await;
     let mut receiver = Receiver::on(h, b, 1).await;
     let before = h.now();
     for _ in 0..MAX_ATTEMPTS * 3 {

@@ -42,7 +42,7 @@ async fn killed_under_load_loses_nothing_and_repeats_nothing_as_new() {
                 noted.lock().unwrap().push(delivery.melding.id);
                 count += 1;
                 // Every fifth is left in hand.
-                if count % 5 != 0 {
+                if !count.is_multiple_of(5) {
                     channel.control.settle(delivery.id, Settlement::Ack);
                 }
             }

@@ -11,7 +11,7 @@ use wire::id::{KontoId, MeldingId};
 
 use crate::harness::Harness;
 
-const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const DAY: Duration = Duration::from_hours(24);
 
 pub(crate) async fn konto(h: &Harness) -> KontoId {
     let konto = KontoId::from_uuid(h.uuid());
