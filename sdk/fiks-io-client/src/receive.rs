@@ -6,8 +6,8 @@
 use std::fmt;
 use std::io;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -348,20 +348,71 @@ async fn connect(client: &FiksIoClient, token: &str) -> lapin::Result<Connection
         .with_client_property("platform".into(), "Rust".into())
         .with_auth_provider(Plain { response: client.sasl_response(token) });
     let tls = endpoint.tls.then(|| RustlsConnector::from(client.tls()));
-    let transport = async move |uri: AMQPUri, runtime| {
-        let (host, port) = (uri.authority.host.as_str(), uri.authority.port);
-        let open = async {
-            let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await?.collect();
-            let plain = AsyncTcpStream::connect(&runtime, addresses).await?;
-            match &tls {
-                Some(connector) => plain.into_rustls(connector, host).await,
-                None => Ok(plain),
-            }
-        };
-        let opened = timeout(TRANSPORT_TIMEOUT, open).await;
-        Ok(opened.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)))?)
-    };
-    Connection::connector(uri, lapin::runtime::default_runtime()?, transport, properties).await
+    let unfinished = Unfinished::default();
+    let socket = Arc::clone(&unfinished.socket);
+    let connection = Connection::connector(
+        uri,
+        lapin::runtime::default_runtime()?,
+        async move |uri, runtime| {
+            let (host, port) = (uri.authority.host.as_str(), uri.authority.port);
+            let open = async {
+                let addresses: Vec<_> = tokio::net::lookup_host((host, port)).await?.collect();
+                let plain = AsyncTcpStream::connect(&runtime, addresses).await?;
+                if let AsyncTcpStream::Plain(stream) = &plain {
+                    *socket.lock().unwrap_or_else(PoisonError::into_inner) =
+                        Some(second_handle(stream.get_ref())?);
+                }
+                match &tls {
+                    Some(connector) => plain.into_rustls(connector, host).await,
+                    None => Ok(plain),
+                }
+            };
+            let opened = timeout(TRANSPORT_TIMEOUT, open).await;
+            Ok(opened.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut)))?)
+        },
+        properties,
+    )
+    .await?;
+    unfinished.finish();
+    Ok(connection)
+}
+
+/// The socket of a log-in that is under way. Dropped unfinished, it shuts the socket down: lapin would wait for a
+/// silent server for ever, with a thread of its own for each try.
+#[derive(Default)]
+struct Unfinished {
+    socket: Arc<Mutex<Option<std::net::TcpStream>>>,
+}
+
+impl Unfinished {
+    fn finish(self) {
+        self.take();
+    }
+
+    fn take(&self) -> Option<std::net::TcpStream> {
+        self.socket.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        if let Some(socket) = self.take() {
+            // It can only fail by being closed already.
+            let _ = socket.shutdown(std::net::Shutdown::Both);
+        }
+    }
+}
+
+#[cfg(unix)]
+fn second_handle(socket: &tokio::net::TcpStream) -> io::Result<std::net::TcpStream> {
+    use std::os::fd::AsFd as _;
+    Ok(socket.as_fd().try_clone_to_owned()?.into())
+}
+
+#[cfg(windows)]
+fn second_handle(socket: &tokio::net::TcpStream) -> io::Result<std::net::TcpStream> {
+    use std::os::windows::io::AsSocket as _;
+    Ok(socket.as_socket().try_clone_to_owned()?.into())
 }
 
 /// SASL PLAIN with the integrasjon's password and a token.

@@ -382,6 +382,18 @@ async fn dropping_the_stream_stops_the_consumer_and_leaves_what_is_held() {
 }
 
 #[tokio::test]
+async fn a_log_in_that_is_given_up_leaves_no_connection_behind() {
+    let (broker, client, _) = setup().await;
+    let mut receive = Box::pin(client.receive());
+    let mut silent = tokio::select! {
+        _ = &mut receive => panic!("nobody has answered"),
+        peer = broker.accept() => peer,
+    };
+    drop(receive);
+    assert!(silent.method().await.is_none(), "the client is gone");
+}
+
+#[tokio::test]
 async fn closing_waits_for_the_server() {
     let (_broker, _client, meldinger, mut peer) = connected().await;
     let server = async {
