@@ -13,7 +13,7 @@ use wire::send::{SendMetadata, SendtMelding};
 use crate::cache::SendFacts;
 use crate::error::{Error, FieldError, Forbidden, Missing};
 use crate::melding::payload::{self, Payload, Received};
-use crate::ports::{Dokument, Tx};
+use crate::ports::Dokument;
 use crate::rule::Rule;
 use crate::{App, Caller};
 
@@ -213,18 +213,22 @@ impl App {
                 let to = tx.konto(mottaker).await?.ok_or(Missing::Konto(mottaker))?;
                 let eier = tx.system(from.system_id).await?.ok_or(Missing::System(from.system_id))?.fiks_org_id;
                 let har_tilgang = tx.tilgang(mottaker, from.system_id).await?.is_some();
-                let protokoller = self.versjoner(&mut *tx, &from.protokoll_navn).await?;
+                // Outside this snapshot: the map of protokoller fetches a generation of its own, which may be a later one.
+                drop(tx);
+                let protokoller = self.versjoner(&from.protokoll_navn).await?;
                 Ok(Arc::new(SendFacts { avsender: from, avsender_eier: eier, mottaker: to, har_tilgang, protokoller }))
             })
             .await
     }
 
-    async fn versjoner(&self, tx: &mut dyn Tx, navn: &str) -> Result<Arc<Vec<Protokoll>>, Error> {
+    async fn versjoner(&self, navn: &str) -> Result<Arc<Vec<Protokoll>>, Error> {
         let registry = &*self.inner.registry;
         self.inner
             .facts
             .protokoller
-            .get(registry, &navn.to_owned(), async || Ok(Arc::new(tx.list_versjoner(navn).await?)))
+            .get(registry, &navn.to_owned(), async || {
+                Ok(Arc::new(self.begin_read().await?.list_versjoner(navn).await?))
+            })
             .await
     }
 }

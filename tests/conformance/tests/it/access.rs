@@ -1,7 +1,6 @@
-use app::Caller;
 use fiks_io_client::{ConnectionState, Payload};
 use testkit::domain::melding::Status;
-use testkit::{TestServer, eventually};
+use testkit::{Caller, TestServer, eventually};
 
 use crate::{MOTTATT, arkivmelding, next, refusal};
 

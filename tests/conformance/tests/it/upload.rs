@@ -26,7 +26,7 @@ async fn post(server: &TestServer, pair: &Pair, pieces: reqwest::Body) -> reqwes
 }
 
 fn zeros(count: usize) -> impl Iterator<Item = std::io::Result<Bytes>> {
-    std::iter::repeat_n(Ok(Bytes::from_static(&[0; 64 * 1024])), count)
+    std::iter::repeat_with(|| Ok(Bytes::from_static(&[0; 64 * 1024]))).take(count)
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ use clap::Args;
 
 use crate::commands::bench::rows::Row;
 use crate::commands::bench::server::Server;
-use crate::commands::bench::target::{Reference, Target};
+use crate::commands::bench::target::Reference;
 
 /// What to measure.
 #[derive(Debug, Clone, Args)]
