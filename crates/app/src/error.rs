@@ -146,7 +146,9 @@ impl fmt::Display for Missing {
             Self::Konto(id) => write!(f, "konto {id}"),
             Self::Nokkel(id) => write!(f, "a public key for konto {id}"),
             Self::Tilgang(konto, system) => write!(f, "a tilgang of system {system} to konto {konto}"),
-            Self::Foresporsel(konto, system) => write!(f, "a forespørsel of system {system} for konto {konto}"),
+            Self::Foresporsel(konto, system) => {
+                write!(f, "a forespørsel of system {system} for konto {konto}")
+            }
             Self::Protokoll(navn) => write!(f, "protokoll {navn}"),
             Self::Dokument(id) => write!(f, "document {id}"),
             Self::Melding(id) => write!(f, "melding {id}"),

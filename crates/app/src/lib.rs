@@ -84,7 +84,18 @@ impl App {
         let Adapters { registry, broker, tokens, payloads, clock, ids } = adapters;
         let facts = Facts::default();
         Self {
-            inner: Arc::new(Inner { registry, broker, tokens, payloads, clock, ids, passord_key, settings, facts, events }),
+            inner: Arc::new(Inner {
+                registry,
+                broker,
+                tokens,
+                payloads,
+                clock,
+                ids,
+                passord_key,
+                settings,
+                facts,
+                events,
+            }),
         }
     }
 

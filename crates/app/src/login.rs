@@ -34,7 +34,8 @@ impl App {
             integrasjon: attempt.integrasjon_id.chars().take(36).filter(|c| !c.is_control()).collect(),
             reason,
         };
-        let id: IntegrasjonId = attempt.integrasjon_id.parse().map_err(|_| refused("the id is not a UUID"))?;
+        let id: IntegrasjonId =
+            attempt.integrasjon_id.parse().map_err(|_| refused("the id is not a UUID"))?;
         let facts = self.login_facts(id).await?.ok_or_else(|| refused("no such integrasjon"))?;
         let LoginFacts { integrasjon, system } = &*facts;
         if !self.inner.passord_key.matches(attempt.passord, &integrasjon.passord_hash) {
@@ -58,7 +59,11 @@ impl App {
     ///
     /// # Errors
     /// [`Error::Forbidden`] for the Konto of another System, [`Error::NotFound`], [`Error::Unavailable`].
-    pub async fn authorize_consume(&self, integrasjon: &InnloggetIntegrasjon, konto: KontoId) -> Result<(), Error> {
+    pub async fn authorize_consume(
+        &self,
+        integrasjon: &InnloggetIntegrasjon,
+        konto: KontoId,
+    ) -> Result<(), Error> {
         let owner = self
             .inner
             .facts

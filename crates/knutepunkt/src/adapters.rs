@@ -44,7 +44,9 @@ impl IdSource for RandomIds {
 
     fn secret(&self) -> [u8; 32] {
         let mut secret = [0; 32];
-        SystemRandom::new().fill(&mut secret).expect("the operating system always has randomness once it has started");
+        SystemRandom::new()
+            .fill(&mut secret)
+            .expect("the operating system always has randomness once it has started");
         secret
     }
 }

@@ -108,10 +108,14 @@ impl Config {
     ///
     /// # Errors
     /// What is wrong with which key or file.
-    pub fn load(file: Option<&Path>, variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<Self> {
+    pub fn load(
+        file: Option<&Path>,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> anyhow::Result<Self> {
         let mut table: Table = DEFAULTS.parse().context("default.toml is broken")?;
         if let Some(file) = file {
-            let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let text =
+                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
             merge(&mut table, text.parse().with_context(|| format!("{} is not TOML", file.display()))?);
         }
         for (name, value) in variables {
@@ -151,7 +155,8 @@ impl Config {
             ("", true) => Ok(format!("sqlite://{}?mode=rwc", self.data.join("register.sqlite").display())),
             (url, true) => Ok(url.to_owned()),
             ("", false) => {
-                let url = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+                let url = std::fs::read_to_string(file)
+                    .with_context(|| format!("cannot read {}", file.display()))?;
                 Ok(url.trim().to_owned())
             }
             _ => bail!("registry.url and registry.url_file are both set; set one"),
@@ -201,8 +206,10 @@ mod tests {
     fn environment_overrides_file_overrides_defaults() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("k.toml");
-        std::fs::write(&file, "[http]\nlisten = \"127.0.0.1:1\"\n[melding]\nsvar_krever_tilgang = true\n").unwrap();
-        let config = Config::load(Some(&file), variables(&[("KNUTEPUNKT__HTTP__LISTEN", "127.0.0.1:2")])).unwrap();
+        std::fs::write(&file, "[http]\nlisten = \"127.0.0.1:1\"\n[melding]\nsvar_krever_tilgang = true\n")
+            .unwrap();
+        let config =
+            Config::load(Some(&file), variables(&[("KNUTEPUNKT__HTTP__LISTEN", "127.0.0.1:2")])).unwrap();
         assert_eq!(config.http.listen, "127.0.0.1:2");
         assert!(config.settings().send_rules.svar_krever_tilgang);
         assert_eq!(config.amqps.listen, Config::defaults().amqps.listen);
@@ -210,7 +217,8 @@ mod tests {
 
     #[test]
     fn unknown_keys_and_wrong_values_are_refused_by_name() {
-        let wrong = |name, value| format!("{:#}", Config::load(None, variables(&[(name, value)])).unwrap_err());
+        let wrong =
+            |name, value| format!("{:#}", Config::load(None, variables(&[(name, value)])).unwrap_err());
         assert!(wrong("KNUTEPUNKT__HTTP__LISTN", "x").contains("KNUTEPUNKT__HTTP__LISTN"));
         assert!(wrong("KNUTEPUNKT__MELDING__PAYLOAD_MAX_BYTES", "5 GB").contains("whole number"));
         let folder = tempfile::tempdir().unwrap();
@@ -228,7 +236,9 @@ mod tests {
 
     #[test]
     fn password_in_the_database_url_is_not_shown() {
-        let config = Config::load(None, variables(&[("KNUTEPUNKT__REGISTRY__URL", "postgres://k:hemmelig@db/k")])).unwrap();
+        let config =
+            Config::load(None, variables(&[("KNUTEPUNKT__REGISTRY__URL", "postgres://k:hemmelig@db/k")]))
+                .unwrap();
         assert!(!format!("{config:?}").contains("hemmelig"));
     }
 }

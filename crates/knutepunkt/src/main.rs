@@ -54,7 +54,8 @@ fn main() -> ExitCode {
     let quiet = matches!(arguments.command, Command::Dev { .. } | Command::Demo(_) | Command::Bench(_));
     telemetry(if quiet { "warn,lapin=off" } else { "info" });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(arguments.command)));
+    let done =
+        runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(arguments.command)));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -72,7 +73,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Demo(args) => demo::run(args).await,
         Command::Serve { config } => serve::run(config.as_deref()).await,
         Command::Dev { args, command: None } => dev::run(args).await,
-        Command::Dev { args, command: Some(DevCommand::Sertifikat(order)) } => dev::sertifikat(&args.data, &order),
+        Command::Dev { args, command: Some(DevCommand::Sertifikat(order)) } => {
+            dev::sertifikat(&args.data, &order)
+        }
         Command::Config { check: None } => {
             settings::print_defaults();
             Ok(())

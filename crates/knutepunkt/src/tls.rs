@@ -19,7 +19,10 @@ pub(crate) fn from_files(certificates: &Path, key: &Path) -> anyhow::Result<Arc<
 }
 
 /// Makes the listeners' TLS: 1.2 and 1.3, no client certificates.
-pub(crate) fn config(chain: Vec<CertificateDer<'static>>, key: PrivateKeyDer<'static>) -> anyhow::Result<Arc<ServerConfig>> {
+pub(crate) fn config(
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+) -> anyhow::Result<Arc<ServerConfig>> {
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()

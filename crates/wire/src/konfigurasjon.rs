@@ -6,8 +6,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-pub use crate::katalog::OffentligNokkel;
 use crate::id::{FiksOrgId, IntegrasjonId, KontoId, SystemId};
+pub use crate::katalog::OffentligNokkel;
 
 macro_rules! bodies {
     ($($(#[$doc:meta])* $name:ident { $($(#[$fdoc:meta])* $field:ident : $type:ty,)* })+) => {$(

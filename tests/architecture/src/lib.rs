@@ -27,7 +27,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("tests/architecture", &[]),
     (
         "tests/testkit",
-        &["crates/knutepunkt", "crates/simulator", "crates/app", "crates/domain", "crates/wire", "sdk/fiks-io-client"],
+        &[
+            "crates/knutepunkt",
+            "crates/simulator",
+            "crates/app",
+            "crates/domain",
+            "crates/wire",
+            "sdk/fiks-io-client",
+        ],
     ),
     ("tests/conformance", &["tests/testkit", "sdk/", "crates/wire"]),
 ];

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use app::contract::ManualClock;
-use app::ports::{Clock as _, MeldingRecord};
 use app::App;
 pub use app::Caller;
+use app::contract::ManualClock;
+use app::ports::{Clock as _, MeldingRecord};
 use axum::Router;
-use domain::melding::{self, Status};
 pub use domain;
+use domain::melding::{self, Status};
 use fiks_io_client::FiksIoClient;
 use knutepunkt::adapters::{RandomIds, SystemClock};
 use knutepunkt::config::Config;
@@ -78,7 +78,8 @@ impl TestServer {
     pub async fn restart(self) -> anyhow::Result<Self> {
         let Self { dev, clock, adjust, folder } = self;
         let running = &dev.running;
-        let ports = [running.http, running.https, running.amqps].map(|address| address.map_or(0, |address| address.port()));
+        let ports = [running.http, running.https, running.amqps]
+            .map(|address| address.map_or(0, |address| address.port()));
         let Dev { running, .. } = dev;
         running.stop().await?;
         let dev = launch(folder.path(), ports, &clock, adjust).await?;
@@ -154,11 +155,19 @@ impl TestServer {
     }
 }
 
-async fn launch(data: &Path, ports: [u16; 3], clock: &ManualClock, adjust: fn(&mut Config)) -> anyhow::Result<Dev> {
+async fn launch(
+    data: &Path,
+    ports: [u16; 3],
+    clock: &ManualClock,
+    adjust: fn(&mut Config),
+) -> anyhow::Result<Dev> {
     let bind = async |port: u16| TcpListener::bind(("127.0.0.1", port)).await;
     let [http, https, amqps] = ports;
-    let listeners =
-        Listeners { http: Some(bind(http).await?), https: Some(bind(https).await?), amqps: Some(bind(amqps).await?) };
+    let listeners = Listeners {
+        http: Some(bind(http).await?),
+        https: Some(bind(https).await?),
+        amqps: Some(bind(amqps).await?),
+    };
     dev::start(DevParts {
         data: data.to_owned(),
         listeners,

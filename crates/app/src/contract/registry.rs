@@ -312,8 +312,14 @@ async fn search_systemer(registry: &Reg, visible_to: u128, term: &str, owners: &
     found.into_iter().map(|system| system.info.navn).collect()
 }
 
-async fn search_kontoer(registry: &Reg, visible_to: u128, except: Option<SystemId>, term: &str) -> Vec<String> {
-    let found = read(registry).await.search_kontoer(org_id(visible_to), except, term, &[], 100).await.unwrap();
+async fn search_kontoer(
+    registry: &Reg,
+    visible_to: u128,
+    except: Option<SystemId>,
+    term: &str,
+) -> Vec<String> {
+    let found =
+        read(registry).await.search_kontoer(org_id(visible_to), except, term, &[], 100).await.unwrap();
     found.into_iter().map(|konto| konto.navn).collect()
 }
 
@@ -845,7 +851,8 @@ pub async fn removing_foresporsel_tells_whether_it_was_there(registry: Reg) {
 
 /// Name and version together are its key.
 pub async fn protokoll_is_read_back_as_written_and_replaced(registry: Reg) {
-    let changed = Protokoll { beskrivelse: "Endret".to_owned(), parter: vec![], ..protokoll("no.ks.a", "v1") };
+    let changed =
+        Protokoll { beskrivelse: "Endret".to_owned(), parter: vec![], ..protokoll("no.ks.a", "v1") };
     let mut tx = begin(&registry).await;
     tx.put_protokoll(&protokoll("no.ks.a", "v1")).await.unwrap();
     tx.put_protokoll(&protokoll("no.ks.a", "v2")).await.unwrap();
@@ -1027,7 +1034,10 @@ pub async fn search_for_systemer_can_be_kept_to_owners(registry: Reg) {
     tx.add_system(&system(3, 3, "Mitt tredje")).await.unwrap();
     commit(tx).await;
     assert_eq!(search_systemer(&registry, 1, "mitt", &[org_id(2)]).await, ["Mitt arkiv"]);
-    assert_eq!(search_systemer(&registry, 1, "", &[org_id(2), org_id(3)]).await, ["Mitt arkiv", "Mitt tredje"]);
+    assert_eq!(
+        search_systemer(&registry, 1, "", &[org_id(2), org_id(3)]).await,
+        ["Mitt arkiv", "Mitt tredje"]
+    );
     assert_eq!(search_systemer(&registry, 1, "", &[org_id(9)]).await, [""; 0]);
 }
 
@@ -1097,7 +1107,10 @@ pub async fn search_for_kontoer_looks_in_their_system(registry: Reg) {
 pub async fn search_for_kontoer_finds_an_id(registry: Reg) {
     seed(&registry).await;
     assert_eq!(search_kontoer(&registry, 1, None, &konto_id(3).to_string()).await, ["Arkivet"]);
-    assert_eq!(search_kontoer(&registry, 1, None, &konto_id(3).to_string().to_uppercase()).await, ["Arkivet"]);
+    assert_eq!(
+        search_kontoer(&registry, 1, None, &konto_id(3).to_string().to_uppercase()).await,
+        ["Arkivet"]
+    );
     assert_eq!(search_kontoer(&registry, 1, None, &system_id(1).to_string()).await, [""; 0]);
 }
 
@@ -1143,7 +1156,9 @@ pub async fn times_are_kept_to_the_millisecond(registry: Reg) {
     let fine = Timestamp::new(1_790_000_000, 123_456_789).expect("the time is in range");
     let kept = Timestamp::new(1_790_000_000, 123_000_000).expect("the time is in range");
     let mut tx = begin(&registry).await;
-    tx.add_organisasjon(&Organisasjon { tatt_i_bruk: Some(fine), ..organisasjon(1, "Storevik") }).await.unwrap();
+    tx.add_organisasjon(&Organisasjon { tatt_i_bruk: Some(fine), ..organisasjon(1, "Storevik") })
+        .await
+        .unwrap();
     commit(tx).await;
     let found = read(&registry).await.organisasjon(org_id(1)).await.unwrap().unwrap();
     assert_eq!(found.tatt_i_bruk, Some(kept));
@@ -1176,7 +1191,10 @@ pub async fn work_is_seen_by_others_only_after_commit(registry: Reg) {
     let mut tx = begin(&registry).await;
     tx.update_system(&system(1, 1, "Endret")).await.unwrap();
     assert_eq!(tx.system(system_id(1)).await.unwrap().unwrap().info.navn, "Endret");
-    assert_eq!(read(&registry).await.system(system_id(1)).await.unwrap().unwrap().info.navn, "Mitt fagsystem");
+    assert_eq!(
+        read(&registry).await.system(system_id(1)).await.unwrap().unwrap().info.navn,
+        "Mitt fagsystem"
+    );
     commit(tx).await;
     assert_eq!(read(&registry).await.system(system_id(1)).await.unwrap().unwrap().info.navn, "Endret");
 }

@@ -43,8 +43,12 @@ impl App {
         let mut objects = self.inner.payloads.list(Some(&Path::from("dokument")));
         while let Some(object) = objects.try_next().await? {
             let age = self.now().as_second() - object.last_modified.timestamp();
-            let Some(id) = object.location.filename().and_then(|name| name.parse::<DokumentId>().ok()) else { continue };
-            if age > ORPHAN_AGE.as_secs().cast_signed() && self.begin_read().await?.dokument(id).await?.is_none() {
+            let Some(id) = object.location.filename().and_then(|name| name.parse::<DokumentId>().ok()) else {
+                continue;
+            };
+            if age > ORPHAN_AGE.as_secs().cast_signed()
+                && self.begin_read().await?.dokument(id).await?.is_none()
+            {
                 remove_object(&*self.inner.payloads, id).await?;
                 removed += 1;
             }

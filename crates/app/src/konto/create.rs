@@ -3,9 +3,9 @@ use domain::konto::{Konto, PartRef};
 use domain::tekst;
 
 use crate::error::{Error, FieldError};
-use crate::rule::Rule;
 use crate::konto::read::KontoDetaljer;
 use crate::konto::{check_parter, sertifikat};
+use crate::rule::Rule;
 use crate::{App, Caller, Change};
 
 /// What a new Konto shall be like.
@@ -43,7 +43,9 @@ impl App {
 
         let mut errors: Vec<FieldError> = [
             tekst::check_navn(&ny.navn).err().map(|error| FieldError::new("navn", error)),
-            tekst::check_beskrivelse(&ny.beskrivelse).err().map(|error| FieldError::new("beskrivelse", error)),
+            tekst::check_beskrivelse(&ny.beskrivelse)
+                .err()
+                .map(|error| FieldError::new("beskrivelse", error)),
         ]
         .into_iter()
         .flatten()
@@ -55,14 +57,16 @@ impl App {
         } else {
             errors.extend(check_parter(&versjoner, &ny.parter));
         }
-        let nokkel = match ny.offentlig_nokkel.as_deref().map(|pem| sertifikat::read("offentligNokkel", pem, id, now)) {
-            Some(Err(error)) => {
-                errors.push(error);
-                None
-            }
-            Some(Ok(nokkel)) => Some(nokkel),
-            None => None,
-        };
+        let nokkel =
+            match ny.offentlig_nokkel.as_deref().map(|pem| sertifikat::read("offentligNokkel", pem, id, now))
+            {
+                Some(Err(error)) => {
+                    errors.push(error);
+                    None
+                }
+                Some(Ok(nokkel)) => Some(nokkel),
+                None => None,
+            };
         if !errors.is_empty() {
             return Err(Error::Invalid(errors));
         }

@@ -48,7 +48,9 @@ fn check_parter(versjoner: &[Protokoll], parter: &[PartRef]) -> Vec<FieldError> 
         let (navn, versjon) = (part.navn.clone(), part.versjon.clone());
         match protokoll {
             None => Some(Rule::UnknownVersjon { versjon }),
-            Some(protokoll) if protokoll.status == Protokollstatus::Deaktivert => Some(Rule::VersjonNotInUse { versjon }),
+            Some(protokoll) if protokoll.status == Protokollstatus::Deaktivert => {
+                Some(Rule::VersjonNotInUse { versjon })
+            }
             Some(protokoll) if protokoll.part(&navn).is_none() => {
                 let known = protokoll.parter.iter().map(|part| part.navn.clone()).collect();
                 Some(Rule::UnknownPart { navn, versjon, known })

@@ -15,7 +15,12 @@ impl App {
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
-    pub async fn set_nokkel(&self, caller: &Caller, sti: KontoSti, pem: &str) -> Result<OffentligNokkel, Error> {
+    pub async fn set_nokkel(
+        &self,
+        caller: &Caller,
+        sti: KontoSti,
+        pem: &str,
+    ) -> Result<OffentligNokkel, Error> {
         let mut tx = self.begin().await?;
         let (system, konto) = find(&mut *tx, sti).await?;
         self.put_nokkel(tx, caller, &system, &konto, ("offentligNokkel", pem)).await
@@ -60,7 +65,8 @@ impl App {
         (field, pem): (&'static str, &str),
     ) -> Result<OffentligNokkel, Error> {
         caller.may_configure(system)?;
-        let nokkel = sertifikat::read(field, pem, konto.id, self.now()).map_err(|error| Error::Invalid(vec![error]))?;
+        let nokkel = sertifikat::read(field, pem, konto.id, self.now())
+            .map_err(|error| Error::Invalid(vec![error]))?;
         tx.add_nokkel(&nokkel).await?;
         self.audit(&mut *tx, caller, change("byttet offentlig nøkkel", sti(system, konto))).await?;
         tx.commit().await?;

@@ -25,11 +25,14 @@ impl KontoDetaljer {
 }
 
 /// The parts that `konto` plays, each with the version it is of.
-pub fn parter<'a>(konto: &'a Konto, versjoner: &'a [Protokoll]) -> impl Iterator<Item = (&'a Protokoll, &'a Part)> {
+pub fn parter<'a>(
+    konto: &'a Konto,
+    versjoner: &'a [Protokoll],
+) -> impl Iterator<Item = (&'a Protokoll, &'a Part)> {
     konto.parter.iter().filter_map(move |played| {
-        let protokoll = versjoner
-            .iter()
-            .find(|protokoll| protokoll.navn == konto.protokoll_navn && protokoll.versjon == played.versjon)?;
+        let protokoll = versjoner.iter().find(|protokoll| {
+            protokoll.navn == konto.protokoll_navn && protokoll.versjon == played.versjon
+        })?;
         Some((protokoll, protokoll.part(&played.navn)?))
     })
 }

@@ -16,7 +16,12 @@ const MAX_BYTES: usize = 64 * 1024;
 const MIN_RSA_BITS: usize = 2048;
 
 /// Reads the one certificate in `pem` and checks that meldinger can be encrypted to it at `now`.
-pub(super) fn read(field: &'static str, pem: &str, konto_id: KontoId, now: Timestamp) -> Result<OffentligNokkel, FieldError> {
+pub(super) fn read(
+    field: &'static str,
+    pem: &str,
+    konto_id: KontoId,
+    now: Timestamp,
+) -> Result<OffentligNokkel, FieldError> {
     let broken = |rule: SertifikatRule| FieldError::new(field, rule);
     if pem.len() > MAX_BYTES {
         return Err(broken(SertifikatRule::TooLarge { max_bytes: MAX_BYTES }));
@@ -123,7 +128,15 @@ mod tests {
         assert_eq!(rule(&pem(&ec)), "must have an RSA key of at least 2048 bits");
         assert_eq!(rule(&" ".repeat(MAX_BYTES + 1)), "may have at most 65536 bytes");
         let long_ago = Timestamp::from_second(0).unwrap();
-        assert!(read("pem", &good, konto(), long_ago).unwrap_err().rule.to_string().starts_with("is not valid before"));
-        assert!(read("pem", &good, konto(), Timestamp::MAX).unwrap_err().rule.to_string().starts_with("expired"));
+        assert!(
+            read("pem", &good, konto(), long_ago)
+                .unwrap_err()
+                .rule
+                .to_string()
+                .starts_with("is not valid before")
+        );
+        assert!(
+            read("pem", &good, konto(), Timestamp::MAX).unwrap_err().rule.to_string().starts_with("expired")
+        );
     }
 }

@@ -40,7 +40,12 @@ impl App {
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
-    pub async fn update_parter(&self, caller: &Caller, sti: KontoSti, parter: Vec<PartRef>) -> Result<KontoDetaljer, Error> {
+    pub async fn update_parter(
+        &self,
+        caller: &Caller,
+        sti: KontoSti,
+        parter: Vec<PartRef>,
+    ) -> Result<KontoDetaljer, Error> {
         let mut tx = self.begin().await?;
         let (system, mut konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;

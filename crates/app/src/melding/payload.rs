@@ -41,7 +41,11 @@ pub(super) enum Received {
 }
 
 /// Collects at most `inline_max` bytes.
-pub(super) async fn collect(first: Bytes, payload: &mut Payload, inline_max: usize) -> Result<Received, Error> {
+pub(super) async fn collect(
+    first: Bytes,
+    payload: &mut Payload,
+    inline_max: usize,
+) -> Result<Received, Error> {
     let Some(second) = first_bytes(payload).await? else {
         // The usual case: one piece, no copy.
         return Ok(if first.len() > inline_max {
@@ -110,7 +114,10 @@ impl Drop for Upload {
         {
             runtime.spawn(async move {
                 if let Err(error) = upload.abort().await {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove an unfinished upload");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "failed to remove an unfinished upload"
+                    );
                 }
             });
         }

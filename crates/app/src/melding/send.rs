@@ -62,7 +62,12 @@ impl App {
         self.put_on_queue(metadata, ttl, body).await
     }
 
-    async fn put_on_queue(&self, metadata: SendMetadata, ttl: Duration, body: Body) -> Result<SendtMelding, Error> {
+    async fn put_on_queue(
+        &self,
+        metadata: SendMetadata,
+        ttl: Duration,
+        body: Body,
+    ) -> Result<SendtMelding, Error> {
         let headere = metadata.headere.unwrap_or_default();
         let melding = Melding {
             id: MeldingId::from_uuid(self.inner.ids.uuid()),
@@ -114,7 +119,8 @@ impl App {
             Some(ms) => match u64::try_from(ms).map(Duration::from_millis) {
                 Ok(ttl) if (MIN_TTL..=MAX_TTL).contains(&ttl) => ttl,
                 _ => {
-                    let rule = Rule::Milliseconds { min_ms: MIN_TTL.as_millis(), max_ms: MAX_TTL.as_millis() };
+                    let rule =
+                        Rule::Milliseconds { min_ms: MIN_TTL.as_millis(), max_ms: MAX_TTL.as_millis() };
                     errors.push(FieldError::new("ttl", rule));
                     DEFAULT_TTL
                 }
@@ -132,7 +138,12 @@ impl App {
         if errors.is_empty() { Ok(ttl) } else { Err(Error::Invalid(errors)) }
     }
 
-    async fn judge(&self, facts: &SendFacts, metadata: &SendMetadata, har_payload: bool) -> Result<(), Error> {
+    async fn judge(
+        &self,
+        facts: &SendFacts,
+        metadata: &SendMetadata,
+        har_payload: bool,
+    ) -> Result<(), Error> {
         let svar = match metadata.svar_pa_melding {
             None => Svar::Ingen,
             // With tilgang it makes no difference what is answered, so nothing is looked up.
@@ -155,18 +166,26 @@ impl App {
     /// Whether the sender of a svar really got the melding that it answers from the receiver of the svar.
     async fn was_received(&self, id: MeldingId, facts: &SendFacts) -> Result<bool, Error> {
         let Some(record) = self.inner.broker.melding(id).await? else { return Ok(false) };
-        let between = record.melding.avsender == facts.mottaker.id && record.melding.mottaker == facts.avsender.id;
+        let between =
+            record.melding.avsender == facts.mottaker.id && record.melding.mottaker == facts.avsender.id;
         Ok(between && record.sporing.iter().any(|line| matches!(line.hendelse, Hendelse::Levert { .. })))
     }
 
-    async fn receive(&self, first: Bytes, payload: &mut Payload, facts: &SendFacts, ttl: Duration) -> Result<Body, Error> {
+    async fn receive(
+        &self,
+        first: Bytes,
+        payload: &mut Payload,
+        facts: &SendFacts,
+        ttl: Duration,
+    ) -> Result<Body, Error> {
         let settings = &self.inner.settings;
         let begun = match payload::collect(first, payload, settings.inline_payload_max_bytes).await? {
             Received::Inline(bytes) => return Ok(Body::Inline(bytes)),
             Received::Large(begun) => begun,
         };
         let id = DokumentId::from_uuid(self.inner.ids.uuid());
-        let size_bytes = payload::store(&*self.inner.payloads, id, begun, payload, settings.payload_max_bytes).await?;
+        let size_bytes =
+            payload::store(&*self.inner.payloads, id, begun, payload, settings.payload_max_bytes).await?;
         let now = self.now();
         let body = Body::Dokument(id);
         let dokument = Dokument {
@@ -211,12 +230,19 @@ impl App {
                 let mut tx = self.begin_read().await?;
                 let from = tx.konto(avsender).await?.ok_or(Missing::Konto(avsender))?;
                 let to = tx.konto(mottaker).await?.ok_or(Missing::Konto(mottaker))?;
-                let eier = tx.system(from.system_id).await?.ok_or(Missing::System(from.system_id))?.fiks_org_id;
+                let eier =
+                    tx.system(from.system_id).await?.ok_or(Missing::System(from.system_id))?.fiks_org_id;
                 let har_tilgang = tx.tilgang(mottaker, from.system_id).await?.is_some();
                 // Outside this snapshot: the map of protokoller fetches a generation of its own, which may be a later one.
                 drop(tx);
                 let protokoller = self.versjoner(&from.protokoll_navn).await?;
-                Ok(Arc::new(SendFacts { avsender: from, avsender_eier: eier, mottaker: to, har_tilgang, protokoller }))
+                Ok(Arc::new(SendFacts {
+                    avsender: from,
+                    avsender_eier: eier,
+                    mottaker: to,
+                    har_tilgang,
+                    protokoller,
+                }))
             })
             .await
     }

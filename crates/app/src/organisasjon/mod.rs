@@ -57,7 +57,8 @@ impl App {
         if organisasjon.tatt_i_bruk.is_none() {
             organisasjon.tatt_i_bruk = Some(self.now());
             tx.update_organisasjon(&organisasjon).await?;
-            let change = Change { hva: "tok Fiks Protokoll i bruk", fiks_org_id: Some(id), ..Change::default() };
+            let change =
+                Change { hva: "tok Fiks Protokoll i bruk", fiks_org_id: Some(id), ..Change::default() };
             self.audit(&mut *tx, caller, change).await?;
             tx.commit().await?;
         }

@@ -7,13 +7,14 @@ mod registry;
 mod tokens;
 
 pub use broker::{
-    Broker, BrokerChannel, BrokerError, Consumer, DeadLetter, DeletedQueue, Delivery, DeliveryId, MeldingRecord, OpenChannel,
-    QueueStatus, Settlement,
+    Broker, BrokerChannel, BrokerError, Consumer, DeadLetter, DeletedQueue, Delivery, DeliveryId,
+    MeldingRecord, OpenChannel, QueueStatus, Settlement,
 };
 pub use clock::Clock;
 pub use ids::IdSource;
 pub use registry::{
-    AuditLine, AuditRepository, Dokument, DokumentRepository, IntegrasjonRepository, KontoRepository, OrganisasjonRepository,
-    ProtokollRepository, Registry, RegistryError, SystemRepository, TilgangRepository, Tx,
+    AuditLine, AuditRepository, Dokument, DokumentRepository, IntegrasjonRepository, KontoRepository,
+    OrganisasjonRepository, ProtokollRepository, Registry, RegistryError, SystemRepository,
+    TilgangRepository, Tx,
 };
 pub use tokens::{TokenError, TokenVerifier, VerifiedToken};

@@ -1,11 +1,11 @@
 use async_trait::async_trait;
+use domain::Orgnummer;
 use domain::konto::Konto;
 use domain::nokkel::OffentligNokkel;
 use domain::organisasjon::Organisasjon;
 use domain::protokoll::Protokoll;
 use domain::system::{Integrasjon, System};
 use domain::tilgang::{Foresporsel, Tilgang};
-use domain::Orgnummer;
 use jiff::Timestamp;
 use wire::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, SystemId, Uuid};
 
@@ -81,7 +81,10 @@ pub trait OrganisasjonRepository {
     /// The organisasjon with that id.
     async fn organisasjon(&mut self, id: FiksOrgId) -> Result<Option<Organisasjon>, RegistryError>;
     /// The organisasjon with that organisasjonsnummer.
-    async fn organisasjon_by_orgnummer(&mut self, orgnummer: Orgnummer) -> Result<Option<Organisasjon>, RegistryError>;
+    async fn organisasjon_by_orgnummer(
+        &mut self,
+        orgnummer: Orgnummer,
+    ) -> Result<Option<Organisasjon>, RegistryError>;
     /// All organisasjoner by name.
     async fn list_organisasjoner(&mut self) -> Result<Vec<Organisasjon>, RegistryError>;
     /// Adds one; [`RegistryError::Conflict`] (`organisasjon`) if its id or orgnummer is taken.
@@ -179,11 +182,21 @@ pub trait TilgangRepository {
     /// Removes it; whether it was there.
     async fn remove_tilgang(&mut self, konto: KontoId, system: SystemId) -> Result<bool, RegistryError>;
     /// The forespørsel of `system` for `konto`.
-    async fn foresporsel(&mut self, konto: KontoId, system: SystemId) -> Result<Option<Foresporsel>, RegistryError>;
+    async fn foresporsel(
+        &mut self,
+        konto: KontoId,
+        system: SystemId,
+    ) -> Result<Option<Foresporsel>, RegistryError>;
     /// Who has asked for `konto`, oldest first.
-    async fn list_foresporsler_til_konto(&mut self, konto: KontoId) -> Result<Vec<Foresporsel>, RegistryError>;
+    async fn list_foresporsler_til_konto(
+        &mut self,
+        konto: KontoId,
+    ) -> Result<Vec<Foresporsel>, RegistryError>;
     /// What `system` has asked for, oldest first.
-    async fn list_foresporsler_for_system(&mut self, system: SystemId) -> Result<Vec<Foresporsel>, RegistryError>;
+    async fn list_foresporsler_for_system(
+        &mut self,
+        system: SystemId,
+    ) -> Result<Vec<Foresporsel>, RegistryError>;
     /// Adds one; [`RegistryError::Conflict`] (`foresporsel`) if it is there already.
     async fn add_foresporsel(&mut self, foresporsel: &Foresporsel) -> Result<(), RegistryError>;
     /// Removes it; whether it was there.
@@ -232,7 +245,11 @@ pub trait DokumentRepository {
     /// Adds one; [`RegistryError::Conflict`] (`dokument`) if its id is taken.
     async fn add_dokument(&mut self, dokument: &Dokument) -> Result<(), RegistryError>;
     /// Documents whose time is over at `now`, at most `limit`.
-    async fn list_expired_dokumenter(&mut self, now: Timestamp, limit: u32) -> Result<Vec<Dokument>, RegistryError>;
+    async fn list_expired_dokumenter(
+        &mut self,
+        now: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<Dokument>, RegistryError>;
     /// Removes it.
     async fn remove_dokument(&mut self, id: DokumentId) -> Result<(), RegistryError>;
 }
@@ -264,5 +281,9 @@ pub trait AuditRepository {
     /// Appends a line.
     async fn add_audit_line(&mut self, line: &AuditLine) -> Result<(), RegistryError>;
     /// The newest lines of an organisasjon, newest first.
-    async fn list_audit_lines(&mut self, owner: FiksOrgId, limit: u32) -> Result<Vec<AuditLine>, RegistryError>;
+    async fn list_audit_lines(
+        &mut self,
+        owner: FiksOrgId,
+        limit: u32,
+    ) -> Result<Vec<AuditLine>, RegistryError>;
 }

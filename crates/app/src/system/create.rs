@@ -36,7 +36,12 @@ impl App {
     /// # Errors
     /// [`Error::Invalid`], [`Error::Conflict`] (`avtale`) while the organisasjon has not taken Fiks Protokoll into use,
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
-    pub async fn create_system(&self, caller: &Caller, owner: FiksOrgId, ny: NyttSystem) -> Result<OpprettetSystem, Error> {
+    pub async fn create_system(
+        &self,
+        caller: &Caller,
+        owner: FiksOrgId,
+        ny: NyttSystem,
+    ) -> Result<OpprettetSystem, Error> {
         caller.may_act_for(owner)?;
         let now = self.now();
         let mut errors = info_errors(&ny.info);
@@ -44,7 +49,9 @@ impl App {
         if orgnummer.is_err() {
             errors.insert(0, FieldError::new("orgnummer", Rule::NineDigits));
         }
-        let (Ok(orgnummer), true) = (orgnummer, errors.is_empty()) else { return Err(Error::Invalid(errors)) };
+        let (Ok(orgnummer), true) = (orgnummer, errors.is_empty()) else {
+            return Err(Error::Invalid(errors));
+        };
 
         let mut tx = self.begin().await?;
         let organisasjon = tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;

@@ -52,7 +52,12 @@ impl App {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
-    pub async fn system(&self, caller: &Caller, owner: FiksOrgId, id: SystemId) -> Result<SystemDetaljer, Error> {
+    pub async fn system(
+        &self,
+        caller: &Caller,
+        owner: FiksOrgId,
+        id: SystemId,
+    ) -> Result<SystemDetaljer, Error> {
         let mut tx = self.begin_read().await?;
         let system = super::find(&mut *tx, owner, id).await?;
         caller.may_configure(&system)?;
@@ -89,7 +94,10 @@ impl App {
 }
 
 /// A Konto with its System and owner; `None` if it went away meanwhile.
-pub(crate) async fn ekstern_konto(tx: &mut dyn Tx, id: domain::id::KontoId) -> Result<Option<EksternKonto>, Error> {
+pub(crate) async fn ekstern_konto(
+    tx: &mut dyn Tx,
+    id: domain::id::KontoId,
+) -> Result<Option<EksternKonto>, Error> {
     let Some(konto) = tx.konto(id).await? else { return Ok(None) };
     let Some(system) = tx.system(konto.system_id).await? else { return Ok(None) };
     let Some(eier) = tx.organisasjon(system.fiks_org_id).await? else { return Ok(None) };

@@ -72,7 +72,12 @@ impl App {
     ///
     /// # Errors
     /// [`Error::NotFound`] also when there is none, [`Error::Forbidden`], [`Error::Unavailable`].
-    pub async fn reject_foresporsel(&self, caller: &Caller, sti: KontoSti, fra: SystemId) -> Result<(), Error> {
+    pub async fn reject_foresporsel(
+        &self,
+        caller: &Caller,
+        sti: KontoSti,
+        fra: SystemId,
+    ) -> Result<(), Error> {
         let mut tx = self.begin().await?;
         let (system, konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;
@@ -87,7 +92,11 @@ impl App {
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
-    pub async fn list_foresporsler(&self, caller: &Caller, sti: KontoSti) -> Result<Vec<SystemMedEier>, Error> {
+    pub async fn list_foresporsler(
+        &self,
+        caller: &Caller,
+        sti: KontoSti,
+    ) -> Result<Vec<SystemMedEier>, Error> {
         let mut tx = self.begin_read().await?;
         let (system, konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;

@@ -28,7 +28,8 @@ impl ProtokollKrav {
     fn fits(&self, konto: &Konto) -> bool {
         konto.protokoll_navn == self.navn
             && konto.parter.iter().any(|played| {
-                played.versjon == self.versjon && (self.parter.is_empty() || self.parter.contains(&played.navn))
+                played.versjon == self.versjon
+                    && (self.parter.is_empty() || self.parter.contains(&played.navn))
             })
     }
 }
@@ -110,7 +111,8 @@ impl App {
         let mut found = Vec::new();
         for organisasjon in tx.list_organisasjoner().await? {
             let systemer = tx.list_systemer(organisasjon.id).await?;
-            let visible = |other: &System| other.id != own.id && (other.info.offentlig || other.fiks_org_id == owner);
+            let visible =
+                |other: &System| other.id != own.id && (other.info.offentlig || other.fiks_org_id == owner);
             if systemer.iter().any(visible) {
                 found.push(organisasjon);
             }

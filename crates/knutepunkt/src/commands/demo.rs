@@ -17,9 +17,7 @@ use domain::Orgnummer;
 use domain::id::{KontoId, MeldingId};
 use domain::melding::{self, Hendelse, Retur, Status};
 use fiks_io_client::asice::OrgnrRules;
-use fiks_io_client::{
-    Error, FiksIoClient, FileSource, Meldinger, MeldingRequest, MottattMelding, Payload,
-};
+use fiks_io_client::{Error, FiksIoClient, FileSource, MeldingRequest, Meldinger, MottattMelding, Payload};
 use tokio::io::AsyncReadExt as _;
 
 use crate::adapters::{RandomIds, SystemClock};
@@ -73,7 +71,9 @@ impl Teller {
 /// The first step that is not as it should be.
 pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     let mut tell = Teller { begun: Instant::now(), step: Instant::now(), number: 0 };
-    println!("Knutepunkt – demo: to systemer i to kommuner utveksler en kryptert, signert og tilgangsstyrt melding.");
+    println!(
+        "Knutepunkt – demo: to systemer i to kommuner utveksler en kryptert, signert og tilgangsstyrt melding."
+    );
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
     let page = page::Page::default();
 
@@ -93,7 +93,9 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     refused_without_tilgang(&mut tell, &from, &fagsystem, &arkiv).await?;
 
     tell.heading("Arkivet gir fagsystemet tilgang, med API-et");
-    to.konfigurasjon(arkiv.fiks_org_id, arkiv.system_id).grant_tilgang(arkiv.konto_id, fagsystem.system_id).await?;
+    to.konfigurasjon(arkiv.fiks_org_id, arkiv.system_id)
+        .grant_tilgang(arkiv.konto_id, fagsystem.system_id)
+        .await?;
     tell.fact(format_args!("System {} kan nå sende til konto {}", fagsystem.system_id, arkiv.konto_id));
 
     tell.heading("Begge kobler seg til køen sin (AMQP over TLS)");
@@ -102,7 +104,8 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
     tell.fact(format_args!("fiksio.konto.{}", fagsystem.konto_id));
     tell.fact(format_args!("fiksio.konto.{}", arkiv.konto_id));
 
-    let mut sent = exchange(&mut tell, &dev, &from, [&fagsystem, &arkiv], [&mut at_fagsystem, &mut at_arkiv]).await?;
+    let mut sent =
+        exchange(&mut tell, &dev, &from, [&fagsystem, &arkiv], [&mut at_fagsystem, &mut at_arkiv]).await?;
     sent.push(large(&mut tell, &from, &arkiv, &mut at_arkiv).await?);
 
     tell.heading("Sporing: alt er bekreftet");
@@ -134,7 +137,8 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
 
 async fn start(data: &std::path::Path, page: &page::Page) -> anyhow::Result<Dev> {
     let any = async || tokio::net::TcpListener::bind("127.0.0.1:0").await;
-    let listeners = Listeners { http: Some(any().await?), https: Some(any().await?), amqps: Some(any().await?) };
+    let listeners =
+        Listeners { http: Some(any().await?), https: Some(any().await?), amqps: Some(any().await?) };
     dev::start(DevParts {
         data: data.to_owned(),
         listeners,
@@ -193,7 +197,8 @@ fn arkivmelding(mottaker: KontoId) -> MeldingRequest {
     MeldingRequest::new(mottaker, OPPRETT).payload(payload).klient_korrelasjons_id("sak 2026/17")
 }
 
-const ARKIVMELDING: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<arkivmelding><antallFiler>1</antallFiler></arkivmelding>\n";
+const ARKIVMELDING: &str =
+    "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<arkivmelding><antallFiler>1</antallFiler></arkivmelding>\n";
 const VEDLEGG: &str = "Søknad om tilbygg, Blåbærveien 3\n";
 
 async fn refused_without_tilgang(
@@ -242,7 +247,10 @@ async fn exchange(
     tell.heading("Arkivet svarer: mottatt og kvittering");
     let mottatt = received.svar(MOTTATT, Payload::none()).await?;
     let kvittering = received
-        .svar(KVITTERING, Payload::file("arkivkvittering.xml", "<arkivkvittering>2026/17-1</arkivkvittering>\n"))
+        .svar(
+            KVITTERING,
+            Payload::file("arkivkvittering.xml", "<arkivkvittering>2026/17-1</arkivkvittering>\n"),
+        )
         .await?;
     received.ack().await?;
     tell.fact("Svarene er sendt uten egen tilgang: de svarer på en melding som arkivet faktisk mottok");
@@ -252,7 +260,10 @@ async fn exchange(
         ensure!(svar.svar_pa_melding == Some(sent.melding_id), "svarPaMelding does not name the melding");
         if svar.has_payload() {
             let opened = svar.dekrypter().await?.read_to_memory(1 << 20).await?;
-            ensure!(self::signer(&opened.signatures)? == arkiv.orgnummer, "the svar is signed by somebody else");
+            ensure!(
+                self::signer(&opened.signatures)? == arkiv.orgnummer,
+                "the svar is signed by somebody else"
+            );
         }
         svar.ack().await?;
         tell.fact(format_args!("Fagsystemet mottok {melding_type}"));
@@ -273,7 +284,8 @@ async fn large(
 ) -> anyhow::Result<MeldingId> {
     tell.heading("Fagsystemet sender 30 MB, som går gjennom Dokumentlager");
     let drawing = || Pattern::default().take(LARGE_BYTES);
-    let payload = Payload::file("arkivmelding.xml", ARKIVMELDING).and(FileSource::new("tegning.bin", drawing()));
+    let payload =
+        Payload::file("arkivmelding.xml", ARKIVMELDING).and(FileSource::new("tegning.bin", drawing()));
     let sent = from.send(MeldingRequest::new(arkiv.konto_id, OPPRETT).payload(payload)).await?;
     let dokument = sent.dokumentlager_id.context("30 MB did not go to Dokumentlager")?;
     tell.fact(format_args!("202: melding {}, dokument {dokument}", sent.melding_id));
@@ -293,7 +305,10 @@ async fn large(
     }
     opened.finish().await?;
     let (size, hash) = seen.context("the large file is missing")?;
-    ensure!(size == LARGE_BYTES && hash.as_ref() == sha256(drawing()).await?.as_ref(), "the large file was changed");
+    ensure!(
+        size == LARGE_BYTES && hash.as_ref() == sha256(drawing()).await?.as_ref(),
+        "the large file was changed"
+    );
     received.ack().await?;
     tell.fact(format_args!("Arkivet hentet, dekrypterte og kontrollerte {} MB", size / 1_000_000));
     Ok(sent.melding_id)
@@ -348,7 +363,10 @@ async fn next(meldinger: &mut Meldinger, melding_type: &str) -> anyhow::Result<M
 /// The organisasjon that signed.
 fn signer(signatures: &[fiks_io_client::asice::Signature]) -> anyhow::Result<Orgnummer> {
     let signature = signatures.first().context("the payload is not signed")?;
-    let orgnr = signature.signer.orgnr(OrgnrRules::default())?.context("the signer's certificate names no orgnummer")?;
+    let orgnr = signature
+        .signer
+        .orgnr(OrgnrRules::default())?
+        .context("the signer's certificate names no orgnummer")?;
     Ok(orgnr.parse()?)
 }
 
@@ -367,7 +385,10 @@ async fn settled(dev: &Dev, id: MeldingId) -> anyhow::Result<MeldingRecord> {
 
 fn timeline(record: &MeldingRecord, world: [&Innlogging; 2]) {
     let name = |konto: KontoId| {
-        world.iter().find(|one| one.konto_id == konto).map_or_else(|| konto.to_string(), |one| one.system_navn.clone())
+        world
+            .iter()
+            .find(|one| one.konto_id == konto)
+            .map_or_else(|| konto.to_string(), |one| one.system_navn.clone())
     };
     let melding = &record.melding;
     println!("\n   {} ({} → {})", melding.meldingstype, name(melding.avsender), name(melding.mottaker));

@@ -82,9 +82,9 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
 
 async fn bind(option: &str, port: u16) -> anyhow::Result<TcpListener> {
     let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-    TcpListener::bind(address)
-        .await
-        .with_context(|| format!("port {port} er ikke ledig; velg en annen med {option} (0 tar en ledig port)"))
+    TcpListener::bind(address).await.with_context(|| {
+        format!("port {port} er ikke ledig; velg en annen med {option} (0 tar en ledig port)")
+    })
 }
 
 /// Makes a test virksomhetssertifikat, and a key pair for a konto if asked to.
@@ -93,12 +93,16 @@ async fn bind(option: &str, port: u16) -> anyhow::Result<TcpListener> {
 /// When they cannot be made or kept.
 pub fn sertifikat(data: &std::path::Path, args: &SertifikatArgs) -> anyhow::Result<()> {
     let now = SystemClock.now();
-    std::fs::create_dir_all(data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
     let data = data.canonicalize()?;
     let ca = TestCa::load_or_create(data.join("ca"), now)?;
     let keys = dev::keys_folder(&data);
     if !args.orgnr.has_valid_control_digit() {
-        println!("Merk: kontrollsifferet i {} stemmer ikke. Et token for det nummeret blir avvist.", args.orgnr);
+        println!(
+            "Merk: kontrollsifferet i {} stemmer ikke. Et token for det nummeret blir avvist.",
+            args.orgnr
+        );
     }
     world::virksomhetssertifikat(&ca, &keys, args.orgnr, &args.navn, now)?;
     let told = |name: &str| {
@@ -110,12 +114,21 @@ pub fn sertifikat(data: &std::path::Path, args: &SertifikatArgs) -> anyhow::Resu
     told(&format!("virksomhet-{}", args.orgnr));
     if let Some(konto) = &args.konto {
         anyhow::ensure!(
-            konto.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')) && !konto.starts_with('.'),
+            konto.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+                && !konto.starts_with('.'),
             "navnet på nøkkelparet kan bare ha bokstavene a–z, tall, bindestrek, understrek og punktum"
         );
         let name = format!("konto-{konto}");
-        anyhow::ensure!(!keys.join(format!("{name}.key.pem")).exists(), "{name} finnes fra før; velg et annet navn");
-        ca.konto_key(konto, RsaBits::B2048, now)?.save(&keys, &name, world::KEYSTORE_ALIAS, world::KEYSTORE_PASSWORD)?;
+        anyhow::ensure!(
+            !keys.join(format!("{name}.key.pem")).exists(),
+            "{name} finnes fra før; velg et annet navn"
+        );
+        ca.konto_key(konto, RsaBits::B2048, now)?.save(
+            &keys,
+            &name,
+            world::KEYSTORE_ALIAS,
+            world::KEYSTORE_PASSWORD,
+        )?;
         println!("Nøkkelpar for konto {konto}:");
         told(&name);
     }

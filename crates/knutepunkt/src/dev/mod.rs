@@ -57,13 +57,16 @@ pub struct DevParts {
 /// What could not be opened, made or bound.
 pub async fn start(parts: DevParts) -> anyhow::Result<Dev> {
     let DevParts { data, listeners, clock, ids, more, adjust } = parts;
-    std::fs::create_dir_all(&data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    std::fs::create_dir_all(&data)
+        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
     let data = data.canonicalize()?;
-    let http = listeners.http.as_ref().context("the simulator needs the plain HTTP listener")?.local_addr()?;
+    let http =
+        listeners.http.as_ref().context("the simulator needs the plain HTTP listener")?.local_addr()?;
     let base = format!("http://{http}");
 
     let now = clock.now();
-    let ca = TestCa::load_or_create(data.join("ca"), now).context("cannot set up the test certificate authority")?;
+    let ca = TestCa::load_or_create(data.join("ca"), now)
+        .context("cannot set up the test certificate authority")?;
     let server = ca.localhost(now).context("cannot issue the server's certificate")?;
     let chain = server.tls_chain_der().map(|der| CertificateDer::from(der.to_vec())).collect();
     let key = PrivateKeyDer::try_from(server.private_key_der().to_vec()).map_err(anyhow::Error::msg)?;

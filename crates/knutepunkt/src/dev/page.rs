@@ -37,7 +37,10 @@ async fn show(State(page): State<Page>) -> Response {
             let headers = [
                 (header::CONTENT_TYPE, "text/html; charset=utf-8"),
                 (header::CACHE_CONTROL, "no-store"),
-                (header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; base-uri 'none'"),
+                (
+                    header::CONTENT_SECURITY_POLICY,
+                    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
+                ),
             ];
             (headers, html(klient)).into_response()
         }
@@ -49,7 +52,10 @@ async fn show(State(page): State<Page>) -> Response {
 pub fn text(klient: &Klient, data: &Path) -> String {
     let mut text = String::new();
     let out = &mut text;
-    line(out, "Knutepunkt for utvikling. Alt her er til test: sertifikater, tokens og passord gjelder bare denne mappen.");
+    line(
+        out,
+        "Knutepunkt for utvikling. Alt her er til test: sertifikater, tokens og passord gjelder bare denne mappen.",
+    );
     line(out, "");
     line(out, &format!("  Data             {}", data.display()));
     line(out, &format!("  HTTP             {}", klient.http_url));
@@ -61,7 +67,11 @@ pub fn text(klient: &Klient, data: &Path) -> String {
     line(out, &format!("  CA (PEM)         {}", klient.ca_pem.display()));
     line(
         out,
-        &format!("  Java truststore  {} (passord {})", klient.truststore.path.display(), klient.truststore.password),
+        &format!(
+            "  Java truststore  {} (passord {})",
+            klient.truststore.path.display(),
+            klient.truststore.password
+        ),
     );
     for konto in &klient.kontoer {
         line(out, "");
@@ -75,7 +85,14 @@ pub fn text(klient: &Klient, data: &Path) -> String {
         }
     }
     line(out, "");
-    line(out, &format!("Det samme som nettside: {}/ · som JSON: {}", klient.http_url, data.join("klient.json").display()));
+    line(
+        out,
+        &format!(
+            "Det samme som nettside: {}/ · som JSON: {}",
+            klient.http_url,
+            data.join("klient.json").display()
+        ),
+    );
     text
 }
 
@@ -151,7 +168,9 @@ fn java(klient: &Klient, konto: &Konto) -> String {
     for (method, class) in endpoints {
         line(
             &mut out,
-            &format!("    .{method}({class}.builder().scheme(\"{scheme}\").host(\"{host}\").port({port}).build())"),
+            &format!(
+                "    .{method}({class}.builder().scheme(\"{scheme}\").host(\"{host}\").port({port}).build())"
+            ),
         );
     }
     line(
@@ -169,7 +188,10 @@ fn dotnet(klient: &Klient, konto: &Konto) -> String {
     let (scheme, host, port) = api(klient);
     let Some(sertifikat) = klient.sertifikat(konto.orgnummer) else { return String::new() };
     let mut out = String::new();
-    line(&mut out, &format!("// Legg CA-en blant maskinens rotsertifikater først: {}", klient.ca_pem.display()));
+    line(
+        &mut out,
+        &format!("// Legg CA-en blant maskinens rotsertifikater først: {}", klient.ca_pem.display()),
+    );
     line(&mut out, "var config = new FiksIOConfiguration(");
     line(
         &mut out,

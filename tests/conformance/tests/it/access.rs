@@ -36,9 +36,8 @@ async fn svar_to_a_melding_never_received_needs_tilgang() {
     let pair = server.pair().await.unwrap();
     let sent = pair.from.send(arkivmelding(pair.arkiv.konto_id)).await.unwrap();
     // It stands in the queue, but nobody has fetched it: the arkiv cannot know of it.
-    let svar = || {
-        fiks_io_client::MeldingRequest::new(pair.fagsystem.konto_id, MOTTATT).svar_pa(sent.melding_id)
-    };
+    let svar =
+        || fiks_io_client::MeldingRequest::new(pair.fagsystem.konto_id, MOTTATT).svar_pa(sent.melding_id);
     assert_eq!(refusal(pair.to.send(svar()).await).0, 403);
     let mut at_arkiv = pair.to.receive().await.unwrap();
     next(&mut at_arkiv).await.ack().await.unwrap();

@@ -11,7 +11,8 @@ async fn sender_hears_of_a_melding_that_nobody_fetched_in_time() {
     let server = TestServer::start().await.unwrap();
     let pair = server.pair().await.unwrap();
     let mut at_fagsystem = pair.from.receive().await.unwrap();
-    let request = arkivmelding(pair.arkiv.konto_id).ttl(Duration::from_secs(5)).klient_korrelasjons_id("sak 1");
+    let request =
+        arkivmelding(pair.arkiv.konto_id).ttl(Duration::from_secs(5)).klient_korrelasjons_id("sak 1");
     let sent = pair.from.send(request).await.unwrap();
     server.clock.advance(Duration::from_secs(6));
     let kvittering = next(&mut at_fagsystem).await;
@@ -31,7 +32,8 @@ async fn sender_hears_of_a_melding_that_nobody_fetched_in_time() {
 async fn third_return_ends_in_serverfeil() {
     let server = TestServer::start().await.unwrap();
     let pair = server.pair().await.unwrap();
-    let (mut at_fagsystem, mut at_arkiv) = (pair.from.receive().await.unwrap(), pair.to.receive().await.unwrap());
+    let (mut at_fagsystem, mut at_arkiv) =
+        (pair.from.receive().await.unwrap(), pair.to.receive().await.unwrap());
     let sent = pair.from.send(arkivmelding(pair.arkiv.konto_id)).await.unwrap();
     for attempt in 1..=3 {
         let received = next(&mut at_arkiv).await;
@@ -65,7 +67,8 @@ async fn lost_connections_count_as_attempts_too() {
 async fn nack_drops_without_a_word_to_the_sender() {
     let server = TestServer::start().await.unwrap();
     let pair = server.pair().await.unwrap();
-    let (mut at_fagsystem, mut at_arkiv) = (pair.from.receive().await.unwrap(), pair.to.receive().await.unwrap());
+    let (mut at_fagsystem, mut at_arkiv) =
+        (pair.from.receive().await.unwrap(), pair.to.receive().await.unwrap());
     let sent = pair.from.send(arkivmelding(pair.arkiv.konto_id)).await.unwrap();
     next(&mut at_arkiv).await.nack().await.unwrap();
     assert_eq!(server.settled(sent.melding_id).await.0, Status::Avvist);
@@ -81,6 +84,9 @@ async fn sender_hears_of_meldinger_in_a_removed_konto() {
     let api = pair.to.konfigurasjon(pair.arkiv.fiks_org_id, pair.arkiv.system_id);
     api.delete_konto(pair.arkiv.konto_id).await.unwrap();
     let kvittering = next(&mut at_fagsystem).await;
-    assert_eq!((kvittering.melding_type.as_str(), kvittering.svar_pa_melding), (SERVERFEIL, Some(sent.melding_id)));
+    assert_eq!(
+        (kvittering.melding_type.as_str(), kvittering.svar_pa_melding),
+        (SERVERFEIL, Some(sent.melding_id))
+    );
     assert!(pair.from.send(arkivmelding(pair.arkiv.konto_id)).await.is_err());
 }

@@ -7,7 +7,7 @@ mod upload;
 
 use std::time::Duration;
 
-use fiks_io_client::{Error, Meldinger, MeldingRequest, MottattMelding, Payload};
+use fiks_io_client::{Error, MeldingRequest, Meldinger, MottattMelding, Payload};
 use testkit::PATIENCE;
 use wire::id::KontoId;
 

@@ -10,7 +10,8 @@ use crate::{MOTTATT, OPPRETT, arkivmelding, next};
 async fn melding_is_sent_received_answered_and_acked() {
     let server = TestServer::start().await.unwrap();
     let pair = server.pair().await.unwrap();
-    let (mut at_fagsystem, mut at_arkiv) = (pair.from.receive().await.unwrap(), pair.to.receive().await.unwrap());
+    let (mut at_fagsystem, mut at_arkiv) =
+        (pair.from.receive().await.unwrap(), pair.to.receive().await.unwrap());
 
     let klient_id = "0f6d0ac9-6f0e-4b0c-a1c1-7f7f3e1f9a55".parse().unwrap();
     let request = arkivmelding(pair.arkiv.konto_id)
@@ -52,7 +53,8 @@ async fn melding_is_sent_received_answered_and_acked() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn large_payload_goes_through_dokumentlager_and_can_be_fetched_again() {
-    let server = TestServer::start_with(|config| config.melding.inline_payload_max_bytes = 10_000).await.unwrap();
+    let server =
+        TestServer::start_with(|config| config.melding.inline_payload_max_bytes = 10_000).await.unwrap();
     let pair = server.pair().await.unwrap();
     let mut at_arkiv = pair.to.receive().await.unwrap();
     // What does not compress, or the container would be small.

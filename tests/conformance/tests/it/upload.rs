@@ -54,7 +54,8 @@ async fn payload_over_the_limit_is_refused_and_not_kept() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn payload_at_the_inline_limit_stays_inline_and_one_more_byte_does_not() {
-    let server = TestServer::start_with(|config| config.melding.inline_payload_max_bytes = 64 * 1024).await.unwrap();
+    let server =
+        TestServer::start_with(|config| config.melding.inline_payload_max_bytes = 64 * 1024).await.unwrap();
     let pair = server.pair().await.unwrap();
     for (extra, expected) in [(0usize, false), (1, true)] {
         let pieces = zeros(1).chain((extra > 0).then(|| Ok(Bytes::from_static(b"x"))));

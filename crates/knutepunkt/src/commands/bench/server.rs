@@ -169,7 +169,8 @@ async fn launch(data: &Path, ports: [u16; 3]) -> anyhow::Result<(Child, Value)> 
 
 /// Resident memory of a process in bytes.
 pub(super) fn resident(pid: u32) -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("cannot read the memory of a process")?;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status"))
+        .context("cannot read the memory of a process")?;
     let kib: u64 = status
         .lines()
         .find_map(|line| line.strip_prefix("VmRSS:"))

@@ -15,7 +15,12 @@ impl Samples {
     pub(super) fn quantile(&self, part: f64) -> Duration {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "an index")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "an index"
+        )]
         let at = ((sorted.len() as f64 - 1.0).max(0.0) * part).round() as usize;
         sorted.get(at).copied().unwrap_or_default()
     }
