@@ -27,7 +27,7 @@ impl Clock for SystemClock {
                 return;
             }
             // In steps: the wall clock may be set while we sleep, and a timer has a longest time.
-            tokio::time::sleep(left.min(Duration::from_secs(60))).await;
+            tokio::time::sleep(left.min(Duration::from_mins(1))).await;
         }
     }
 }

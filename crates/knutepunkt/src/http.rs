@@ -59,7 +59,7 @@ pub(crate) async fn serve(
                 Some(tls) => match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
                     Ok(Ok(stream)) => connection(stream, router, shutdown).await,
                     Ok(Err(error)) => {
-                        tracing::debug!(error = &error as &dyn std::error::Error, "TLS handshake failed")
+                        tracing::debug!(error = &error as &dyn std::error::Error, "TLS handshake failed");
                     }
                     Err(_) => tracing::debug!("TLS handshake took too long"),
                 },

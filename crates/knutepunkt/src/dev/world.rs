@@ -104,12 +104,11 @@ impl Innlogging {
 pub async fn organisasjon(app: &App, mal: OrganisasjonMal) -> anyhow::Result<Organisasjon> {
     let orgnummer: Orgnummer = mal.orgnummer.parse()?;
     let operator = Caller::Operator;
-    let found = match app.organisasjon_by_orgnummer(&operator, orgnummer).await? {
-        Some(found) => found,
-        None => {
-            let kommunenummer = Some(mal.kommunenummer.to_owned());
-            app.create_organisasjon(&operator, mal.navn.to_owned(), orgnummer, kommunenummer).await?
-        }
+    let found = if let Some(found) = app.organisasjon_by_orgnummer(&operator, orgnummer).await? {
+        found
+    } else {
+        let kommunenummer = Some(mal.kommunenummer.to_owned());
+        app.create_organisasjon(&operator, mal.navn.to_owned(), orgnummer, kommunenummer).await?
     };
     Ok(app.ta_i_bruk(&operator, found.id).await?)
 }
