@@ -35,6 +35,7 @@ pub struct Config {
     pub http: Listen,
     pub https: Listen,
     pub amqps: Listen,
+    pub amqp: DangerListen,
     pub tls: Tls,
     pub registry: Registry,
     pub maskinporten: Maskinporten,
@@ -48,6 +49,14 @@ pub struct Config {
 #[expect(missing_docs, reason = "default.toml documents each key")]
 pub struct Listen {
     pub listen: String,
+}
+
+/// `[amqp]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each key")]
+pub struct DangerListen {
+    pub danger_listen: String,
 }
 
 /// `[tls]`.

@@ -8,6 +8,10 @@ use clap::{Parser, Subcommand};
 use knutepunkt::commands::{bench, demo, dev, serve, settings};
 use tracing_subscriber::EnvFilter;
 
+/// Many small, short-lived pieces of memory on many threads are what a melding on its way is made of.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// An open, self-hostable Fiks Protokoll.
 #[derive(Parser)]
 #[command(version, about)]

@@ -31,6 +31,8 @@ pub struct Listeners {
     pub https: Option<TcpListener>,
     /// AMQP with TLS.
     pub amqps: Option<TcpListener>,
+    /// AMQP without TLS.
+    pub amqp: Option<TcpListener>,
 }
 
 impl Listeners {
@@ -43,6 +45,7 @@ impl Listeners {
             http: bind("http", &config.http.listen).await?,
             https: bind("https", &config.https.listen).await?,
             amqps: bind("amqps", &config.amqps.listen).await?,
+            amqp: bind("amqp", &config.amqp.danger_listen).await?,
         })
     }
 }
@@ -83,6 +86,8 @@ pub struct Running {
     pub https: Option<SocketAddr>,
     /// Where AMQP with TLS is served.
     pub amqps: Option<SocketAddr>,
+    /// Where AMQP without TLS is served.
+    pub amqp: Option<SocketAddr>,
     broker: Arc<EmbeddedBroker>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
@@ -134,7 +139,8 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let tasks = TaskTracker::new();
     let router = api::router(app.clone()).merge(more).merge(Router::new().route("/helse", get(helse)));
     let address = |listener: &Option<TcpListener>| listener.as_ref().map(TcpListener::local_addr).transpose();
-    let (http, https, amqps) = (address(&listeners.http)?, address(&listeners.https)?, address(&listeners.amqps)?);
+    let (http, https) = (address(&listeners.http)?, address(&listeners.https)?);
+    let (amqps, amqp) = (address(&listeners.amqps)?, address(&listeners.amqp)?);
     if let Some(listener) = listeners.http {
         tasks.spawn(http::serve(listener, None, router.clone(), shutdown.clone()));
     }
@@ -142,14 +148,15 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         let acceptor = TlsAcceptor::from(Arc::clone(tls));
         tasks.spawn(http::serve(listener, Some(acceptor), router, shutdown.clone()));
     }
-    if let Some(listener) = listeners.amqps {
-        let server = amqp::Server::new(app.clone(), amqp::Config::default());
+    for (listener, tls) in [(listeners.amqps, tls), (listeners.amqp, None)] {
+        let Some(listener) = listener else { continue };
+        let server = ::amqp::Server::new(app.clone(), ::amqp::Config::default());
         let shutdown = shutdown.clone();
         tasks.spawn(async move { server.run(listener, tls, shutdown).await });
     }
     tasks.spawn(sweep(app.clone(), shutdown.clone()));
     tasks.close();
-    Ok(Running { app, http, https, amqps, broker, shutdown, tasks })
+    Ok(Running { app, http, https, amqps, amqp, broker, shutdown, tasks })
 }
 
 impl Running {

@@ -167,6 +167,7 @@ async fn launch(
         http: Some(bind(http).await?),
         https: Some(bind(https).await?),
         amqps: Some(bind(amqps).await?),
+        amqp: None,
     };
     dev::start(DevParts {
         data: data.to_owned(),

@@ -138,7 +138,7 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
 async fn start(data: &std::path::Path, page: &page::Page) -> anyhow::Result<Dev> {
     let any = async || tokio::net::TcpListener::bind("127.0.0.1:0").await;
     let listeners =
-        Listeners { http: Some(any().await?), https: Some(any().await?), amqps: Some(any().await?) };
+        Listeners { http: Some(any().await?), https: Some(any().await?), amqps: Some(any().await?), amqp: None };
     dev::start(DevParts {
         data: data.to_owned(),
         listeners,

@@ -33,6 +33,9 @@ pub struct DevArgs {
     /// Port where meldinger are fetched (AMQP over TLS), on loopback.
     #[arg(long, default_value_t = 5671)]
     pub amqps_port: u16,
+    /// Port of AMQP without TLS, on loopback; for measuring. Off unless it is given.
+    #[arg(long)]
+    pub danger_amqp_port: Option<u16>,
 }
 
 /// What is made by `dev sertifikat`.
@@ -58,6 +61,10 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
         http: Some(bind("--http-port", args.http_port).await?),
         https: Some(bind("--https-port", args.https_port).await?),
         amqps: Some(bind("--amqps-port", args.amqps_port).await?),
+        amqp: match args.danger_amqp_port {
+            Some(port) => Some(bind("--danger-amqp-port", port).await?),
+            None => None,
+        },
     };
     let page = page::Page::default();
     let parts = DevParts {

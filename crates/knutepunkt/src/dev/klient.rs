@@ -22,6 +22,8 @@ pub struct Klient {
     pub https_url: Option<String>,
     /// Where meldinger are fetched.
     pub amqp: Amqp,
+    /// Where meldinger are fetched without TLS, if that is on.
+    pub danger_amqp: Option<Amqp>,
     /// Where tokens come from.
     pub maskinporten: Maskinporten,
     /// Root of the server's TLS certificate.
@@ -142,6 +144,10 @@ impl Klient {
                 host: "localhost".to_owned(),
                 port: dev.running.amqps.map_or(0, |address| address.port()),
             },
+            danger_amqp: dev
+                .running
+                .amqp
+                .map(|address| Amqp { host: address.ip().to_string(), port: address.port() }),
             maskinporten: Maskinporten {
                 token_endpoint: dev.simulator.token_endpoint(),
                 audience: dev.simulator.issuer().to_owned(),

@@ -32,6 +32,8 @@ const CONSUMERS: usize = 1000;
 pub(super) enum Row {
     /// 1 KiB, 100 in flight.
     Throughput,
+    /// The same, with TLS on our way out.
+    Tls,
     /// 1 KiB, one at a time.
     Latency,
     /// 1 KiB, 200 a second.
@@ -68,9 +70,13 @@ pub(super) async fn measure(
     reference: Option<&mut Reference>,
 ) -> anyhow::Result<()> {
     match row {
-        Row::Throughput => throughput(shape, server, reference, ("1 KiB, 100 in flight", KIB, 100)).await,
-        Row::Medium => throughput(shape, server, reference, ("100 KiB, 64 in flight", 100 * KIB, 64)).await,
-        Row::Large => throughput(shape, server, reference, ("4.9 MB, 4 in flight", 4_900_000, 4)).await,
+        Row::Throughput => throughput(shape, server, reference, Load::new("1 KiB, 100 in flight", KIB, 100)).await,
+        Row::Tls => {
+            let load = Load { tls: true, ..Load::new("1 KiB, 100 in flight, ours with TLS", KIB, 100) };
+            throughput(shape, server, reference, load).await
+        }
+        Row::Medium => throughput(shape, server, reference, Load::new("100 KiB, 64 in flight", 100 * KIB, 64)).await,
+        Row::Large => throughput(shape, server, reference, Load::new("4.9 MB, 4 in flight", 4_900_000, 4)).await,
         Row::Latency => latency(shape, server, reference).await,
         Row::Paced => paced(shape, server, reference).await,
         Row::Consumers => consumers(server).await,
@@ -86,13 +92,28 @@ fn print(work: &str, ours: &str, reference: Option<String>, better: Option<f64>)
 
 // ---- throughput ----
 
+/// A load of many meldinger.
+struct Load {
+    name: &'static str,
+    bytes: usize,
+    in_flight: usize,
+    tls: bool,
+}
+
+impl Load {
+    fn new(name: &'static str, bytes: usize, in_flight: usize) -> Self {
+        Self { name, bytes, in_flight, tls: false }
+    }
+}
+
 async fn throughput(
     shape: &Shape,
     server: &Server,
     reference: Option<&mut Reference>,
-    (name, bytes, in_flight): (&str, usize, usize),
+    load: Load,
 ) -> anyhow::Result<()> {
-    let ours = Ours::new(server, None).await?;
+    let Load { name, bytes, in_flight, tls } = load;
+    let ours = Ours::new(server, None, tls).await?;
     let (mut ours_rates, mut their_rates) = (Vec::new(), Vec::new());
     // In turn, so that both see the same weather on a shared machine.
     for _ in 0..shape.rounds {
@@ -126,11 +147,20 @@ async fn rate(target: &dyn Target, time: Duration, bytes: usize, in_flight: usiz
     let prefetch = u16::try_from(in_flight).context("in flight")?;
     let mut out = target.consumer(prefetch).await?;
     let begun = Instant::now();
-    let (mut counted, mut from) = (0u64, None);
+    let (mut counted, mut from, mut acks) = (0u64, None, JoinSet::new());
     while begun.elapsed() < WARM_UP + time {
         let delivery = next(&mut out).await?;
-        delivery.ack(BasicAckOptions::default()).await?;
-        room.add_permits(1);
+        // Not waited for: the client resolves an ack only when its own thread has written it, and one such wait a melding
+        // would measure that thread.
+        let room = Arc::clone(&room);
+        acks.spawn(async move {
+            let acked = delivery.ack(BasicAckOptions::default()).await;
+            room.add_permits(1);
+            acked.map(drop)
+        });
+        while let Some(acked) = acks.try_join_next() {
+            acked??;
+        }
         match from {
             None if begun.elapsed() >= WARM_UP => from = Some(Instant::now()),
             None => {}
@@ -173,7 +203,7 @@ async fn empty(out: &mut Out) -> anyhow::Result<()> {
 // ---- latency ----
 
 async fn latency(shape: &Shape, server: &Server, reference: Option<&mut Reference>) -> anyhow::Result<()> {
-    let ours = Ours::new(server, None).await?;
+    let ours = Ours::new(server, None, false).await?;
     let (mut sync, mut our_times, mut their_times) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..shape.rounds {
         sync.push(ms(fdatasync(&shape.folder)?));
@@ -225,7 +255,7 @@ fn fdatasync(folder: &Path) -> anyhow::Result<Duration> {
 // ---- paced ----
 
 async fn paced(shape: &Shape, server: &Server, reference: Option<&mut Reference>) -> anyhow::Result<()> {
-    let ours = Ours::new(server, None).await?;
+    let ours = Ours::new(server, None, false).await?;
     let (mut our_times, mut their_times) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for _ in 0..shape.rounds {
         let samples = at_a_pace(&ours, shape.time).await?;
@@ -306,28 +336,27 @@ fn mb(bytes: u64) -> f64 {
 async fn consumers(server: &Server) -> anyhow::Result<()> {
     let before = server.memory()?;
     let kontoer = server.more_kontoer(CONSUMERS).await?;
-    let ours = Ours::new(server, None).await?;
+    let ours = Ours::new(server, None, true).await?;
     let mut consumers = Vec::with_capacity(CONSUMERS);
     for konto in &kontoer {
         consumers.push(ours.consumer_on(*konto, 10).await?);
     }
     // A trickle: one melding on each.
     for (konto, out) in kontoer.iter().zip(&mut consumers) {
-        let target = Ours::new(server, Some(*konto)).await?;
+        let target = Ours::new(server, Some(*konto), true).await?;
         target.publisher().await?.publish(&Bytes::from_static(&[b'x'; KIB])).await?;
         next(out).await?.ack(BasicAckOptions::default()).await?;
     }
     let after = server.memory()?;
     let work = format!("memory with {CONSUMERS} consumers on {CONSUMERS} kontoer");
     print(&work, &format!("{:.0} MB (empty: {:.0} MB)", mb(after), mb(before)), None, None);
-    let _ = ours.sender();
     Ok(())
 }
 
 async fn queued(shape: &Shape, server: &mut Server, reference: Option<&mut Reference>) -> anyhow::Result<()> {
     let count = shape.queued;
     let konto = server.more_kontoer(1).await?.pop().context("one konto was made")?;
-    fill(&Ours::new(server, Some(konto)).await?, count).await?;
+    fill(&Ours::new(server, Some(konto), false).await?, count).await?;
     let ours = server.memory()?;
     let theirs = match reference {
         Some(reference) => {
@@ -344,7 +373,7 @@ async fn queued(shape: &Shape, server: &mut Server, reference: Option<&mut Refer
     print(&work, &format!("{:.0} MB", mb(ours)), theirs.map(|theirs| format!("{:.0} MB", mb(theirs))), better);
 
     let took = server.kill_and_restart().await?;
-    let ours = Ours::new(server, Some(konto)).await?;
+    let ours = Ours::new(server, Some(konto), false).await?;
     let mut out = ours.consumer(2000).await?;
     let mut left = 0u32;
     while left < count {

@@ -35,7 +35,7 @@ pub(super) struct Party {
 impl Server {
     pub(super) async fn start(folder: &Path) -> anyhow::Result<Self> {
         let data = folder.join("knutepunkt");
-        let (child, klient) = launch(&data, [0, 0, 0]).await?;
+        let (child, klient) = launch(&data, [0; 4]).await?;
         Ok(Self { data, child, klient })
     }
 
@@ -46,9 +46,9 @@ impl Server {
         let port = |url: &str| url.rsplit(':').next().and_then(|port| port.parse().ok()).unwrap_or(0);
         let http = port(self.text("/httpUrl")?);
         let https = port(self.text("/httpsUrl")?);
-        let amqps = u16::try_from(self.klient.pointer("/amqp/port").and_then(Value::as_u64).unwrap_or(0))?;
+        let (amqps, amqp) = (self.amqps()?, self.amqp()?);
         let begun = Instant::now();
-        let (child, klient) = launch(&self.data, [http, https, amqps]).await?;
+        let (child, klient) = launch(&self.data, [http, https, amqps, amqp]).await?;
         let took = begun.elapsed();
         (self.child, self.klient) = (child, klient);
         Ok(took)
@@ -64,7 +64,16 @@ impl Server {
     }
 
     pub(super) fn amqps(&self) -> anyhow::Result<u16> {
-        Ok(u16::try_from(self.klient.pointer("/amqp/port").and_then(Value::as_u64).context("no port")?)?)
+        self.port("/amqp/port")
+    }
+
+    pub(super) fn amqp(&self) -> anyhow::Result<u16> {
+        self.port("/dangerAmqp/port")
+    }
+
+    fn port(&self, path: &str) -> anyhow::Result<u16> {
+        let port = self.klient.pointer(path).and_then(Value::as_u64);
+        Ok(port.with_context(|| format!("klient.json lacks {path}"))?.try_into()?)
     }
 
     pub(super) fn ca_pem(&self) -> anyhow::Result<PathBuf> {
@@ -143,13 +152,13 @@ impl Server {
     }
 }
 
-async fn launch(data: &Path, ports: [u16; 3]) -> anyhow::Result<(Child, Value)> {
+async fn launch(data: &Path, ports: [u16; 4]) -> anyhow::Result<(Child, Value)> {
     let file = data.join("klient.json");
     // An old one would be read before the new server has written its own.
     let _ = std::fs::remove_file(&file);
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("dev").arg("--data").arg(data).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
-    for (option, port) in ["--http-port", "--https-port", "--amqps-port"].into_iter().zip(ports) {
+    for (option, port) in ["--http-port", "--https-port", "--amqps-port", "--danger-amqp-port"].into_iter().zip(ports) {
         command.arg(option).arg(port.to_string());
     }
     let mut child = command.spawn().context("cannot start the server")?;
