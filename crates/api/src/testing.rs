@@ -333,6 +333,10 @@ impl Broker for FragileBroker {
         self.inner.delete_queue(konto).await
     }
 
+    async fn list_queues(&self) -> Result<Vec<KontoId>, BrokerError> {
+        self.inner.list_queues().await
+    }
+
     async fn publish(&self, melding: Melding, payload: Bytes) -> Result<(), BrokerError> {
         self.check()?;
         self.inner.publish(melding, payload).await

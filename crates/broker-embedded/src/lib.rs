@@ -191,6 +191,10 @@ impl Broker for EmbeddedBroker {
         ask(&self.requests, |answer| Request::DeleteQueue { konto, answer }).await
     }
 
+    async fn list_queues(&self) -> Result<Vec<KontoId>, BrokerError> {
+        self.read(Store::kontoer).await
+    }
+
     async fn publish(&self, melding: Melding, payload: Bytes) -> Result<(), BrokerError> {
         let melding = Arc::new(melding);
         ask(&self.requests, |answer| Request::Publish { melding, payload, answer }).await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use app::ports::{Broker as _, Clock, IdSource};
+use app::ports::{Clock, IdSource};
 use app::{Adapters, App, PassordKey};
 use axum::Router;
 use axum::routing::get;
@@ -124,9 +124,9 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     };
     let app = App::new(adapters, passord_key(&config, &*ids)?, config.settings());
     app.load_katalog().await.context("cannot load the protocol catalogue")?;
-    // Before the first client comes: to one that finds no queue, the official Java client stays connected and deaf.
-    for konto in registry.begin().await?.list_konto_ids().await? {
-        broker.create_queue(konto).await?;
+    let (made, removed) = app.reconcile_queues().await.context("cannot bring the queues in line with the registry")?;
+    if made + removed > 0 {
+        tracing::warn!(made, removed, "brought the queues in line with the registry");
     }
 
     let needs_tls = listeners.https.is_some() || listeners.amqps.is_some();

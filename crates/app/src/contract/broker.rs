@@ -59,6 +59,7 @@ macro_rules! broker_contract {
             publish_without_queue_is_refused,
             consume_without_queue_is_refused,
             queue_is_made_once,
+            list_queues_tells_those_that_are_there,
             first_in_first_out,
             delivery_carries_the_whole_melding,
             large_payloads_arrive_whole,
@@ -293,6 +294,15 @@ pub async fn queue_is_made_once(h: &mut impl BrokerHarness) {
     publish_many(h, konto, konto, 2).await;
     h.broker().create_queue(konto).await.expect("it is there already");
     assert_eq!(status(h, konto).await.ready, 2);
+}
+
+/// Those that were made and not removed, also after a crash.
+pub async fn list_queues_tells_those_that_are_there(h: &mut impl BrokerHarness) {
+    let (kept, removed) = (konto(h).await, konto(h).await);
+    h.broker().delete_queue(removed).await.expect("the broker runs");
+    assert_eq!(h.broker().list_queues().await.expect("the broker runs"), [kept]);
+    h.crash().await;
+    assert_eq!(h.broker().list_queues().await.expect("the broker runs"), [kept]);
 }
 
 /// First in, first out, before and after the consumer comes.

@@ -2,6 +2,7 @@
 
 mod create;
 mod nokkel;
+mod queues;
 mod read;
 mod remove;
 mod sertifikat;

@@ -34,6 +34,12 @@ pub trait Broker: Send + Sync + 'static {
     /// [`BrokerError::Unavailable`].
     async fn delete_queue(&self, konto: KontoId) -> Result<DeletedQueue, BrokerError>;
 
+    /// Every Konto that has a queue, in no order; for bringing them in line with the registry at start.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn list_queues(&self) -> Result<Vec<KontoId>, BrokerError>;
+
     /// Puts a melding on the queue of its mottaker. Returns only when queue entry, index entry and the first line of
     /// sporing are durable together: they survive the end of the process and loss of power. May have taken the melding
     /// when it answers [`BrokerError::Unavailable`]; never loses one after `Ok`.

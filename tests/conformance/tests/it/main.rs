@@ -3,6 +3,7 @@
 mod access;
 mod lifetime;
 mod main_job;
+mod startup;
 mod upload;
 
 use std::time::Duration;
