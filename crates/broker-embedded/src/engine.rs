@@ -29,6 +29,9 @@ type Answer<T> = oneshot::Sender<Result<T, BrokerError>>;
 const REQUESTS_AT_ONCE: usize = 2048;
 /// How many bytes of payload go into one step, after which it takes no more.
 const BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
+/// So many answers at a time are handed to the runtime in one go: each one given from this thread may have to wake one of
+/// the runtime's, which costs more than the answer.
+const FEW_ANSWERS: usize = 4;
 /// How many meldinger of a removed queue are seen to in one step.
 const REMOVED_AT_ONCE: usize = 256;
 /// How many queues with something due are looked at in one step.
@@ -183,7 +186,7 @@ struct Fresh {
 }
 
 /// An answer that waits for the step to be on disk.
-enum Ready {
+pub(crate) enum Ready {
     Unit(Answer<()>, Result<(), BrokerError>),
     Deleted(Answer<DeletedQueue>, DeletedQueue),
     Channel(Answer<ChannelKey>, ChannelKey),
@@ -192,7 +195,7 @@ enum Ready {
 
 impl Ready {
     /// Whoever asked may have stopped waiting; that is no fault.
-    fn send(self) {
+    pub(crate) fn send(self) {
         match self {
             Self::Unit(answer, result) => drop(answer.send(result)),
             Self::Deleted(answer, deleted) => drop(answer.send(Ok(deleted))),
@@ -221,6 +224,8 @@ pub(crate) struct Parts {
     pub(crate) min_free_bytes: u64,
     /// When something is due next.
     pub(crate) due: watch::Sender<Option<Millis>>,
+    /// Who gives many answers at a time.
+    pub(crate) answers: mpsc::UnboundedSender<Vec<Ready>>,
 }
 
 pub(crate) struct Engine {
@@ -229,6 +234,7 @@ pub(crate) struct Engine {
     ids: Arc<dyn IdSource>,
     min_free_bytes: u64,
     due: watch::Sender<Option<Millis>>,
+    answers: mpsc::UnboundedSender<Vec<Ready>>,
     queues: HashMap<KontoId, Slot>,
     /// The first deadline of each queue.
     deadlines: BTreeSet<(Millis, KontoId)>,
@@ -249,7 +255,7 @@ pub(crate) struct Engine {
 impl Engine {
     /// Rebuilds the queues as they stand on disk. Meldinger that were in a consumer's hands have come back.
     pub(crate) fn recover(parts: Parts) -> Result<Self, StoreError> {
-        let Parts { store, clock, ids, first_number, cache_bytes, min_free_bytes, due } = parts;
+        let Parts { store, clock, ids, first_number, cache_bytes, min_free_bytes, due, answers } = parts;
         let now = clock.now();
         let mut engine = Self {
             store,
@@ -257,6 +263,7 @@ impl Engine {
             ids,
             min_free_bytes,
             due,
+            answers,
             queues: HashMap::new(),
             deadlines: BTreeSet::new(),
             removed: VecDeque::new(),
@@ -781,8 +788,11 @@ impl Engine {
             }
             return result;
         }
-        for answer in step.answers {
-            answer.send();
+        if step.answers.len() > FEW_ANSWERS {
+            // Whoever gives them ends after us.
+            self.answers.send(step.answers).ok();
+        } else {
+            step.answers.into_iter().for_each(Ready::send);
         }
         for (channel, handle) in step.handles {
             if let Some(open) = self.channels.get(&channel) {

@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use wire::id::{KontoId, MeldingId};
 
 use crate::channel::{Channel, WAITING, ask, forward};
-use crate::engine::{ChannelLink, Engine, Parts, Request, Shared, Stopped, unavailable};
+use crate::engine::{ChannelLink, Engine, Parts, Ready, Request, Shared, Stopped, unavailable};
 use crate::store::{Layout, Store, StoreError};
 
 const MIB: u64 = 1024 * 1024;
@@ -100,6 +100,7 @@ impl EmbeddedBroker {
         let shown = path.display().to_string();
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| OpenError { path: shown, source };
         let (due, is_due) = watch::channel(None);
+        let (answers, answered) = mpsc::unbounded_channel();
         let engine_clock = clock.clone();
         let layout = Layout { cache_bytes: options.block_cache_bytes, journal_bytes: options.journal_bytes };
         let opened = tokio::task::spawn_blocking(move || {
@@ -113,6 +114,7 @@ impl EmbeddedBroker {
                 cache_bytes: options.recent_bytes,
                 min_free_bytes: options.min_free_bytes,
                 due,
+                answers,
             })?;
             Ok::<_, StoreError>((store, engine, closed))
         })
@@ -127,6 +129,8 @@ impl EmbeddedBroker {
         if let Err(error) = thread.spawn(move || engine.serve(&received)) {
             return Err(failed(error.into()));
         }
+        // Ends with the engine, when all are given.
+        tokio::spawn(give(answered));
         let tasks = vec![
             tokio::spawn(wake(clock.clone(), is_due, requests.clone())),
             tokio::spawn(forget(
@@ -236,6 +240,13 @@ impl Broker for EmbeddedBroker {
 
     async fn list_dead_letters(&self, konto: KontoId, limit: u32) -> Result<Vec<DeadLetter>, BrokerError> {
         self.read(move |store| store.dead_letters_of(konto, limit as usize)).await
+    }
+}
+
+/// Gives the answers that the engine has many of.
+async fn give(mut answers: mpsc::UnboundedReceiver<Vec<Ready>>) {
+    while let Some(some) = answers.recv().await {
+        some.into_iter().for_each(Ready::send);
     }
 }
 
