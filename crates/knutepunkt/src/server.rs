@@ -100,19 +100,22 @@ pub struct Running {
 pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let Parts { config, listeners, tls, clock, ids, more } = parts;
     let data = &config.data;
-    std::fs::create_dir_all(data).with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
 
     let database = storage::connect(&config.registry_url()?).await.context("cannot open the registry")?;
     database.migrate().await.context("cannot bring the registry up to date")?;
     let registry = database.registry().await.context("cannot open the registry")?;
-    let options = broker_embedded::Options { min_free_bytes: config.lager.min_free_bytes, ..Default::default() };
+    let options =
+        broker_embedded::Options { min_free_bytes: config.lager.min_free_bytes, ..Default::default() };
     let broker = EmbeddedBroker::open(&data.join("ko"), Arc::clone(&clock), Arc::clone(&ids), options)
         .await
         .context("cannot open the queues")?;
     let payloads = data.join("dokumentlager");
     std::fs::create_dir_all(&payloads).with_context(|| format!("cannot make {}", payloads.display()))?;
     // Every payload is on the disk before its melding is: that is what a 202 promises.
-    let payloads = LocalFileSystem::new_with_prefix(&payloads)?.with_automatic_cleanup(false).with_fsync(true);
+    let payloads =
+        LocalFileSystem::new_with_prefix(&payloads)?.with_automatic_cleanup(false).with_fsync(true);
     let tokens = token_verifier(&config)?;
     let adapters = Adapters {
         registry: Arc::clone(&registry),
@@ -124,7 +127,8 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     };
     let app = App::new(adapters, passord_key(&config, &*ids)?, config.settings());
     app.load_katalog().await.context("cannot load the protocol catalogue")?;
-    let (made, removed) = app.reconcile_queues().await.context("cannot bring the queues in line with the registry")?;
+    let (made, removed) =
+        app.reconcile_queues().await.context("cannot bring the queues in line with the registry")?;
     if made + removed > 0 {
         tracing::warn!(made, removed, "brought the queues in line with the registry");
     }
@@ -132,7 +136,9 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let needs_tls = listeners.https.is_some() || listeners.amqps.is_some();
     let tls = match tls {
         Some(tls) => Some(tls),
-        None if needs_tls => Some(tls::from_files(&config.tls.certificate_file, &config.tls.private_key_file)?),
+        None if needs_tls => {
+            Some(tls::from_files(&config.tls.certificate_file, &config.tls.private_key_file)?)
+        }
         None => None,
     };
     let shutdown = CancellationToken::new();
@@ -186,8 +192,12 @@ fn passord_key(config: &Config, ids: &dyn IdSource) -> anyhow::Result<PassordKey
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let secret = ids.secret();
             let draft = config.data.join("passord.key.ny");
-            let mut file =
-                std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+            let mut file = std::fs::OpenOptions::new()
+                .write(true)
+                .create(true)
+                .truncate(true)
+                .mode(0o600)
+                .open(&draft)?;
             file.write_all(&secret)?;
             file.sync_all()?;
             std::fs::rename(&draft, &path)?;
@@ -196,9 +206,9 @@ fn passord_key(config: &Config, ids: &dyn IdSource) -> anyhow::Result<PassordKey
         }
         Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
     };
-    let secret: [u8; 32] = secret
-        .try_into()
-        .map_err(|_| anyhow::anyhow!("{} is damaged: it must have 32 bytes; restore it from a backup", path.display()))?;
+    let secret: [u8; 32] = secret.try_into().map_err(|_| {
+        anyhow::anyhow!("{} is damaged: it must have 32 bytes; restore it from a backup", path.display())
+    })?;
     Ok(PassordKey::new(&secret))
 }
 
@@ -212,7 +222,8 @@ fn token_verifier(config: &Config) -> anyhow::Result<maskinporten::MaskinportenV
     }
     // The simulator is served on plain loopback; anywhere else keys over plain HTTP could be anybody's.
     verifier.danger_allow_plain_http = config.miljo == Miljo::Utvikling;
-    maskinporten::MaskinportenVerifier::new(verifier).context("cannot set up the verification of access tokens")
+    maskinporten::MaskinportenVerifier::new(verifier)
+        .context("cannot set up the verification of access tokens")
 }
 
 /// Removes payloads whose time is over, until `shutdown`.

@@ -137,8 +137,12 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
 
 async fn start(data: &std::path::Path, page: &page::Page) -> anyhow::Result<Dev> {
     let any = async || tokio::net::TcpListener::bind("127.0.0.1:0").await;
-    let listeners =
-        Listeners { http: Some(any().await?), https: Some(any().await?), amqps: Some(any().await?), amqp: None };
+    let listeners = Listeners {
+        http: Some(any().await?),
+        https: Some(any().await?),
+        amqps: Some(any().await?),
+        amqp: None,
+    };
     dev::start(DevParts {
         data: data.to_owned(),
         listeners,

@@ -70,13 +70,19 @@ pub(super) async fn measure(
     reference: Option<&mut Reference>,
 ) -> anyhow::Result<()> {
     match row {
-        Row::Throughput => throughput(shape, server, reference, Load::new("1 KiB, 100 in flight", KIB, 100)).await,
+        Row::Throughput => {
+            throughput(shape, server, reference, Load::new("1 KiB, 100 in flight", KIB, 100)).await
+        }
         Row::Tls => {
             let load = Load { tls: true, ..Load::new("1 KiB, 100 in flight, ours with TLS", KIB, 100) };
             throughput(shape, server, reference, load).await
         }
-        Row::Medium => throughput(shape, server, reference, Load::new("100 KiB, 64 in flight", 100 * KIB, 64)).await,
-        Row::Large => throughput(shape, server, reference, Load::new("4.9 MB, 4 in flight", 4_900_000, 4)).await,
+        Row::Medium => {
+            throughput(shape, server, reference, Load::new("100 KiB, 64 in flight", 100 * KIB, 64)).await
+        }
+        Row::Large => {
+            throughput(shape, server, reference, Load::new("4.9 MB, 4 in flight", 4_900_000, 4)).await
+        }
         Row::Latency => latency(shape, server, reference).await,
         Row::Paced => paced(shape, server, reference).await,
         Row::Consumers => consumers(server).await,
@@ -124,7 +130,12 @@ async fn throughput(
     }
     let (ours, theirs) = (median(ours_rates), median(their_rates));
     let there = reference.is_some();
-    print(name, &format!("{ours:.0} /s"), there.then(|| format!("{theirs:.0} /s")), there.then(|| ours / theirs));
+    print(
+        name,
+        &format!("{ours:.0} /s"),
+        there.then(|| format!("{theirs:.0} /s")),
+        there.then(|| ours / theirs),
+    );
     Ok(())
 }
 
@@ -194,7 +205,8 @@ async fn next(out: &mut Out) -> anyhow::Result<lapin::message::Delivery> {
 
 /// Takes what is left; nothing for a while means that nothing is.
 async fn empty(out: &mut Out) -> anyhow::Result<()> {
-    while let Ok(Some(delivery)) = tokio::time::timeout(Duration::from_millis(200), out.consumer.next()).await {
+    while let Ok(Some(delivery)) = tokio::time::timeout(Duration::from_millis(200), out.consumer.next()).await
+    {
         delivery?.ack(BasicAckOptions::default()).await?;
     }
     Ok(())
@@ -314,7 +326,9 @@ async fn at_a_pace(target: &dyn Target, time: Duration) -> anyhow::Result<Sample
     });
     let (mut samples, mut received) = (Samples::default(), 0);
     while !sending.is_finished() || received < sent.load(Ordering::SeqCst) {
-        let Ok(delivery) = tokio::time::timeout(Duration::from_millis(500), out.consumer.next()).await else { continue };
+        let Ok(delivery) = tokio::time::timeout(Duration::from_millis(500), out.consumer.next()).await else {
+            continue;
+        };
         let arrived = begun.elapsed();
         let delivery = delivery.context("the consumer was ended")??;
         let at: [u8; 8] = delivery.data.get(..8).context("a strange payload")?.try_into()?;
@@ -370,7 +384,12 @@ async fn queued(shape: &Shape, server: &mut Server, reference: Option<&mut Refer
     #[expect(clippy::cast_precision_loss, reason = "a ratio")]
     let better = theirs.map(|theirs| theirs as f64 / ours as f64);
     let work = format!("memory with {count} meldinger of 1 KiB queued");
-    print(&work, &format!("{:.0} MB", mb(ours)), theirs.map(|theirs| format!("{:.0} MB", mb(theirs))), better);
+    print(
+        &work,
+        &format!("{:.0} MB", mb(ours)),
+        theirs.map(|theirs| format!("{:.0} MB", mb(theirs))),
+        better,
+    );
 
     let took = server.kill_and_restart().await?;
     let ours = Ours::new(server, Some(konto), false).await?;

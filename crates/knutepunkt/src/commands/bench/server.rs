@@ -158,7 +158,9 @@ async fn launch(data: &Path, ports: [u16; 4]) -> anyhow::Result<(Child, Value)> 
     let _ = std::fs::remove_file(&file);
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("dev").arg("--data").arg(data).stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true);
-    for (option, port) in ["--http-port", "--https-port", "--amqps-port", "--danger-amqp-port"].into_iter().zip(ports) {
+    for (option, port) in
+        ["--http-port", "--https-port", "--amqps-port", "--danger-amqp-port"].into_iter().zip(ports)
+    {
         command.arg(option).arg(port.to_string());
     }
     let mut child = command.spawn().context("cannot start the server")?;

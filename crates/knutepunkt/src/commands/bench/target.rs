@@ -8,8 +8,8 @@ use anyhow::{Context as _, ensure};
 use async_trait::async_trait;
 use bytes::Bytes;
 use lapin::options::{
-    BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions, QueueDeclareOptions, QueueDeleteOptions,
-    QueuePurgeOptions,
+    BasicConsumeOptions, BasicPublishOptions, BasicQosOptions, ConfirmSelectOptions, QueueDeclareOptions,
+    QueueDeleteOptions, QueuePurgeOptions,
 };
 use lapin::tcp::{AsyncTcpStream, RustlsConnector};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
@@ -118,7 +118,8 @@ fn trusting(server: &Server) -> anyhow::Result<rustls::ClientConfig> {
     for root in CertificateDer::pem_file_iter(server.ca_pem()?)? {
         roots.add(root?)?;
     }
-    let builder = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder =
+        rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
@@ -280,7 +281,13 @@ impl Publisher for AmqpPublisher {
         let persistent = BasicProperties::default().with_delivery_mode(2);
         let confirm = self
             .0
-            .basic_publish(ShortString::default(), QUEUE.into(), BasicPublishOptions::default(), payload, persistent)
+            .basic_publish(
+                ShortString::default(),
+                QUEUE.into(),
+                BasicPublishOptions::default(),
+                payload,
+                persistent,
+            )
             .await?;
         ensure!(matches!(confirm.await?, Confirmation::Ack(_)), "the reference refused a publish");
         Ok(())
@@ -312,7 +319,12 @@ async fn consume(connection: Connection, queue: &str, prefetch: u16) -> anyhow::
     let channel = connection.create_channel().await?;
     channel.basic_qos(prefetch, BasicQosOptions::default()).await?;
     let consumer = channel
-        .basic_consume(queue.into(), ShortString::default(), BasicConsumeOptions::default(), FieldTable::default())
+        .basic_consume(
+            queue.into(),
+            ShortString::default(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
         .await?;
     Ok(Out { consumer, _channel: channel, _connection: connection })
 }
