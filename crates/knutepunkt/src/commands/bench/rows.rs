@@ -23,7 +23,7 @@ const KIB: usize = 1024;
 /// Not measured, at the start of each row.
 const WARM_UP: Duration = Duration::from_secs(1);
 /// Wait for a melding that must come.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Consumers, and kontoer, of the row on memory.
 const CONSUMERS: usize = 1000;
 

@@ -12,7 +12,7 @@ use tokio::process::{Child, Command};
 use wire::id::{FiksOrgId, KontoId, SystemId};
 
 /// How long a start may take before we give up.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A running server and how to reach it.
 pub(super) struct Server {
