@@ -15,7 +15,7 @@ async fn melding_is_sent_received_answered_and_acked() {
 
     let klient_id = "0f6d0ac9-6f0e-4b0c-a1c1-7f7f3e1f9a55".parse().unwrap();
     let request = arkivmelding(pair.arkiv.konto_id)
-        .ttl(Duration::from_secs(3600))
+        .ttl(Duration::from_hours(1))
         .klient_melding_id(klient_id)
         .klient_korrelasjons_id("sak 2026/17 – æøå")
         .header("system", "Mitt fagsystem");
@@ -29,7 +29,7 @@ async fn melding_is_sent_received_answered_and_acked() {
     assert_eq!(received.klient_melding_id(), Some(klient_id));
     assert_eq!(received.klient_korrelasjons_id(), Some("sak 2026/17 – æøå"));
     assert_eq!(received.headere.get("system").map(String::as_str), Some("Mitt fagsystem"));
-    assert_eq!(received.ttl, Some(Duration::from_secs(3600)));
+    assert_eq!(received.ttl, Some(Duration::from_hours(1)));
     assert!(!received.redelivered);
     let opened = received.dekrypter().await.unwrap().read_to_memory(1 << 20).await.unwrap();
     assert_eq!(opened.file("arkivmelding.xml").unwrap(), "<arkivmelding/>");

@@ -17,7 +17,7 @@ async fn post(server: &TestServer, pair: &Pair, pieces: reqwest::Body) -> reqwes
     reqwest::Client::builder()
         .build()?
         .post(format!("{}{}", server.dev.http_url(), wire::send::PATH))
-        .bearer_auth(pair.from.access_token().await.unwrap().expose())
+        .bearer_auth(pair.from.access_token().await.expect("the simulator gives a token").expose())
         .header(wire::headers::INTEGRASJON_ID, pair.fagsystem.integrasjon_id.to_string())
         .header(wire::headers::INTEGRASJON_PASSORD, &pair.fagsystem.integrasjon_passord)
         .multipart(form)
@@ -26,7 +26,8 @@ async fn post(server: &TestServer, pair: &Pair, pieces: reqwest::Body) -> reqwes
 }
 
 fn zeros(count: usize) -> impl Iterator<Item = std::io::Result<Bytes>> {
-    std::iter::repeat_with(|| Ok(Bytes::from_static(&[0; 64 * 1024]))).take(count)
+    let piece = Bytes::from(vec![0; 64 * 1024]);
+    std::iter::repeat_with(move || Ok(piece.clone())).take(count)
 }
 
 #[tokio::test(flavor = "multi_thread")]
