@@ -145,7 +145,15 @@ fn java(klient: &Klient, konto: &Konto) -> String {
             sertifikat.password
         ),
     );
-    line(&mut out, &format!("PrivateKey privatNokkel = /* PKCS#8: {} */;", konto.private_key_pem.display()));
+    line(
+        &mut out,
+        &format!("String pem = Files.readString(Path.of(\"{}\"));", konto.private_key_pem.display()),
+    );
+    line(
+        &mut out,
+        "PrivateKey privatNokkel = KeyFactory.getInstance(\"RSA\").generatePrivate(new PKCS8EncodedKeySpec(",
+    );
+    line(&mut out, "    Base64.getMimeDecoder().decode(pem.replaceAll(\"-----[A-Z ]+-----\", \"\"))));");
     line(&mut out, "FiksIOKlient klient = new FiksIOKlientFactory(FiksIOKonfigurasjon.builder()");
     line(&mut out, "    .kontoKonfigurasjon(KontoKonfigurasjon.builder()");
     line(&mut out, &format!("        .kontoId(new KontoId(UUID.fromString(\"{}\")))", konto.konto_id));
@@ -290,4 +298,87 @@ fn html(klient: &Klient) -> String {
 
 fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use domain::id::{FiksOrgId, IntegrasjonId, KontoId, SystemId};
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::dev::klient::{Amqp, Maskinporten, Organisasjon, Sertifikat, Truststore};
+
+    fn klient() -> Klient {
+        let sertifikat = Sertifikat {
+            p12: "/v.p12".into(),
+            password: "changeit",
+            alias: "virksomhet",
+            cert_pem: "/v.pem".into(),
+            chain_pem: "/v.chain.pem".into(),
+            key_pem: "/v.key.pem".into(),
+        };
+        let orgnummer = "310000108".parse().unwrap();
+        let konto = Konto {
+            konto_id: KontoId::from_uuid(Uuid::from_u128(1)),
+            navn: "<Sak & arkiv>".to_owned(),
+            system_navn: "Sak".to_owned(),
+            fiks_org_id: FiksOrgId::from_uuid(Uuid::from_u128(2)),
+            system_id: SystemId::from_uuid(Uuid::from_u128(3)),
+            orgnummer,
+            integrasjon_id: IntegrasjonId::from_uuid(Uuid::from_u128(4)),
+            integrasjon_passord: "hemmelig".to_owned(),
+            protokoll: "no.ks.fiks.arkiv",
+            versjon: "v1",
+            parter: vec!["klient.full".to_owned()],
+            private_key_pem: "/k.key.pem".into(),
+            cert_pem: "/k.pem".into(),
+        };
+        Klient {
+            http_url: "http://127.0.0.1:8080".to_owned(),
+            https_url: Some("https://localhost:8443".to_owned()),
+            amqp: Amqp { host: "localhost".to_owned(), port: 5671 },
+            danger_amqp: None,
+            maskinporten: Maskinporten {
+                token_endpoint: "http://t".to_owned(),
+                audience: "http://a/".to_owned(),
+            },
+            ca_pem: "/ca.pem".into(),
+            truststore: Truststore { path: PathBuf::from("/t.p12"), password: "changeit" },
+            organisasjoner: vec![Organisasjon {
+                navn: "Storevik".to_owned(),
+                orgnummer,
+                fiks_org_id: FiksOrgId::from_uuid(Uuid::from_u128(2)),
+                sertifikat,
+            }],
+            kontoer: vec![konto],
+        }
+    }
+
+    #[test]
+    fn every_client_gets_host_port_and_login() {
+        let klient = klient();
+        for (name, snippet) in snippets(&klient, &klient.kontoer[0]) {
+            for part in
+                ["8443", "localhost", "5671", "hemmelig", "00000000-0000-0000-0000-000000000001", "http://t"]
+            {
+                assert!(snippet.contains(part), "{name} lacks {part}:\n{snippet}");
+            }
+        }
+    }
+
+    #[test]
+    fn settings_of_the_rust_client_are_those_it_knows() {
+        let klient = klient();
+        let snippet = rust(&klient, &klient.kontoer[0]);
+        let json = &snippet[snippet.find('{').unwrap()..=snippet.rfind('}').unwrap()];
+        fiks_io_client::Settings::from_json(json).unwrap();
+    }
+
+    #[test]
+    fn names_cannot_become_markup() {
+        let html = html(&klient());
+        assert!(html.contains("&lt;Sak &amp; arkiv&gt;") && !html.contains("<Sak"));
+    }
 }
