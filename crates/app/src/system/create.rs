@@ -1,5 +1,5 @@
 use domain::Orgnummer;
-use domain::id::{FiksOrgId, IntegrasjonId, SystemId};
+use domain::id::{FiksOrgId, SystemId};
 use domain::system::{Integrasjon, System, SystemInfo};
 
 use crate::error::{Error, FieldError, Missing};
@@ -66,16 +66,7 @@ impl App {
             opprettet: now,
             sist_endret: now,
         };
-        let passord = IntegrasjonPassord::from_secret(&self.inner.ids.secret());
-        let integrasjon = Integrasjon {
-            id: IntegrasjonId::from_uuid(self.inner.ids.uuid()),
-            system_id: system.id,
-            orgnummer,
-            gyldig_fra: now,
-            utlops_dato: None,
-            primer: true,
-            passord_hash: self.inner.passord_key.hash(passord.reveal()),
-        };
+        let (integrasjon, passord) = self.primary_integrasjon(system.id, orgnummer, now);
         tx.add_system(&system).await?;
         tx.add_integrasjon(&integrasjon).await?;
         let change = Change {

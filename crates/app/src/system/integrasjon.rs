@@ -86,20 +86,33 @@ impl App {
             previous.utlops_dato = Some(previous_ends);
             tx.update_integrasjon(&previous).await?;
         }
+        let (integrasjon, passord) = self.primary_integrasjon(system.id, orgnummer, now);
+        tx.add_integrasjon(&integrasjon).await?;
+        self.audit(&mut *tx, caller, change("la til integrasjon", &system, &integrasjon)).await?;
+        tx.commit().await?;
+        Ok((integrasjon, passord))
+    }
+}
+
+impl App {
+    /// A primary integrasjon that works from `now` on, with the only copy of its password. Not saved.
+    pub(super) fn primary_integrasjon(
+        &self,
+        system_id: SystemId,
+        orgnummer: Orgnummer,
+        now: Timestamp,
+    ) -> (Integrasjon, IntegrasjonPassord) {
         let passord = IntegrasjonPassord::from_secret(&self.inner.ids.secret());
         let integrasjon = Integrasjon {
             id: IntegrasjonId::from_uuid(self.inner.ids.uuid()),
-            system_id: system.id,
+            system_id,
             orgnummer,
             gyldig_fra: now,
             utlops_dato: None,
             primer: true,
             passord_hash: self.inner.passord_key.hash(passord.reveal()),
         };
-        tx.add_integrasjon(&integrasjon).await?;
-        self.audit(&mut *tx, caller, change("la til integrasjon", &system, &integrasjon)).await?;
-        tx.commit().await?;
-        Ok((integrasjon, passord))
+        (integrasjon, passord)
     }
 }
 
