@@ -7,15 +7,12 @@ handed out twice without `redelivered`, and that what arrives is what was sent.
 import argparse
 import collections
 import hashlib
-import http.client
 import logging
 import os
 import random
 import sys
 import threading
 import time
-
-import pika.exceptions
 
 from knutepunkt import DEADLINE, OPPRETT, PING, Konto, Refused, Server
 
@@ -35,6 +32,7 @@ class Ledger:
         self.received = set()
         self.serverfeil = set()
         self.refused = 0
+        self.breaks = collections.Counter()
         self.faults = []
 
     def sent(self, melding_id, digest):
@@ -56,6 +54,11 @@ class Ledger:
             self.received.add(melding_id)
             if hashlib.sha256(payload).hexdigest() != properties.headers["egendefinert-header.sha256"]:
                 self.faults.append(f"{melding_id} arrived with another payload")
+
+    def broken(self, error):
+        """A killed server breaks what is under way in many ways; all count as no answer, and each kind is reported."""
+        with self.lock:
+            self.breaks[type(error).__name__] += 1
 
     def missing(self):
         with self.lock:
@@ -79,16 +82,17 @@ def send_until(stop, ledger, fagsystem, arkiv, seed):
                 headere={"sha256": digest},
             )
             ledger.sent(melding_id, digest)
-        except (OSError, http.client.HTTPException):
-            connection.close()
-            connection = fagsystem.http()
-            time.sleep(0.005)
         except Refused as refused:
             # 503 is worth another try; for anything else a server has no reason here.
             if refused.status != 503:
                 ledger.faults.append(f"refused: {refused}")
                 return
             ledger.refused += 1
+            time.sleep(0.005)
+        except Exception as broken:  # pylint: disable=broad-except
+            ledger.broken(broken)
+            connection.close()
+            connection = fagsystem.http()
             time.sleep(0.005)
     connection.close()
 
@@ -107,7 +111,8 @@ def receive_until(stop, ledger, konto, take):
                     take(deliver, properties, body)
                     channel.basic_ack(deliver.delivery_tag)
             connection.close()
-        except (pika.exceptions.AMQPError, OSError, http.client.HTTPException):
+        except Exception as broken:  # pylint: disable=broad-except
+            ledger.broken(broken)
             time.sleep(0.02)
 
 
@@ -194,6 +199,7 @@ def main():
     print(f"  {len(unanswered)} arrived whose 202 the kill cut off; {len(missing)} lost")
     if restarts:
         print(f"  start to ready: median {sorted(restarts)[len(restarts) // 2]:.3f} s, longest {max(restarts):.3f} s")
+    print(f"  broken off: {', '.join(f'{kind} {times}' for kind, times in ledger.breaks.most_common())}")
     for fault in ledger.faults[:20]:
         print(f"FAULT: {fault}")
     for melding_id in sorted(missing)[:20]:

@@ -23,8 +23,9 @@ if [ ! -x "$venv/bin/python" ] || [ ! -e "$venv/complete" ]; then
 fi
 
 log=$home/${script%.py}.log
-if ! KNUTEPUNKT=$knutepunkt KNUTEPUNKT_LOG=$log PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/$script" "$@"; then
+if ! KNUTEPUNKT=$knutepunkt KNUTEPUNKT_LOG=$log PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/$script" "$@" 2>&1 | tee "$home/${script%.py}.report"; then
     echo "--- the end of the server's log ($log)" >&2
-    tail -n 60 "$log" >&2
+    tail -n 40 "$log" >&2
+    echo "--- what failed stands above that, and in $home/${script%.py}.report" >&2
     exit 1
 fi
