@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::{Duration, Instant};
 
 use app::ports::{BrokerError, Clock, Consumer, DeletedQueue, DeliveryId, IdSource, QueueStatus, Settlement};
 use bytes::Bytes;
@@ -25,8 +26,12 @@ use crate::store::{Line, Store, StoreError};
 pub(crate) type ChannelKey = u64;
 type Answer<T> = oneshot::Sender<Result<T, BrokerError>>;
 
-/// How many requests go into one step at most.
-const REQUESTS_AT_ONCE: usize = 2048;
+/// How many requests go into one step: as many as can be judged in the time that a sync takes, within bounds. With all that
+/// wait in one step, everybody waits for the same sync and then works at the same time; with a few steps' worth under way,
+/// one part is worked on while another waits for the disk. A slow disk gets large steps, since there a sync is what costs.
+const REQUESTS_AT_ONCE: std::ops::RangeInclusive<usize> = 32..=2048;
+/// Time to judge one request, about.
+const REQUEST_TIME: Duration = Duration::from_micros(5);
 /// How many bytes of payload go into one step, after which it takes no more.
 const BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
 /// So many answers at a time are handed to the runtime in one go: each one given from this thread may have to wake one of
@@ -250,6 +255,8 @@ pub(crate) struct Engine {
     room: Option<bool>,
     step: Step,
     effects: Vec<Effect>,
+    /// How many requests go into the next step at most.
+    requests_at_once: usize,
 }
 
 impl Engine {
@@ -276,6 +283,7 @@ impl Engine {
             room: None,
             step: Step::default(),
             effects: Vec::new(),
+            requests_at_once: *REQUESTS_AT_ONCE.start(),
         };
         let mut dead = engine.store.count_dead()?;
         for konto in engine.store.kontoer()? {
@@ -373,7 +381,7 @@ impl Engine {
             }
             self.handle(request)?;
             taken += 1;
-            if taken >= REQUESTS_AT_ONCE || self.step.bytes >= BYTES_AT_ONCE {
+            if taken >= self.requests_at_once || self.step.bytes >= BYTES_AT_ONCE {
                 break;
             }
             next = requests.try_recv().ok();
@@ -851,7 +859,15 @@ impl Engine {
         for (konto, number) in &step.dead {
             write.dead(*konto, *number, self.now);
         }
-        write.commit(step.sync)
+        let begun = Instant::now();
+        write.commit(step.sync)?;
+        if step.sync {
+            let fits = begun.elapsed().as_micros() / REQUEST_TIME.as_micros();
+            self.requests_at_once = usize::try_from(fits)
+                .unwrap_or(usize::MAX)
+                .clamp(*REQUESTS_AT_ONCE.start(), *REQUESTS_AT_ONCE.end());
+        }
+        Ok(())
     }
 
     /// Gives back what consumers hold, without counting it: the server stops, not they.
