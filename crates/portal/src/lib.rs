@@ -1,0 +1,1 @@
+//! The administration portal: pages rendered on the server, where people manage systemer, kontoer and tilganger.
