@@ -43,6 +43,8 @@ codes! {
     FremmedDokument = "FREMMED_DOKUMENT", FORBIDDEN;
     /// Only a person may.
     KreverPerson = "KREVER_PERSON", FORBIDDEN;
+    /// The person's rolle does not reach that far.
+    ManglerRolle = "MANGLER_ROLLE", FORBIDDEN;
     /// The sender may only receive.
     AvsenderDeaktivert = "AVSENDER_DEAKTIVERT", FORBIDDEN;
     /// The receiver has not given tilgang.
@@ -67,6 +69,8 @@ codes! {
     UkjentDokument = "UKJENT_DOKUMENT", NOT_FOUND;
     /// No such melding.
     UkjentMelding = "UKJENT_MELDING", NOT_FOUND;
+    /// No such person with a rolle in the organisasjon.
+    UkjentPerson = "UKJENT_PERSON", NOT_FOUND;
     /// No such path.
     UkjentSti = "UKJENT_STI", NOT_FOUND;
     /// The path does not have this method.

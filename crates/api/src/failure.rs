@@ -231,6 +231,10 @@ fn of_forbidden(forbidden: &Forbidden) -> (Code, String) {
              organisasjonen."
                 .to_owned(),
         ),
+        Forbidden::Rolle => (
+            Code::ManglerRolle,
+            "Rollen din i organisasjonen gir ikke rett til dette. Be en administrator om hjelp.".to_owned(),
+        ),
     }
 }
 
@@ -258,6 +262,7 @@ fn of_missing(missing: &Missing) -> (Code, String) {
             format!("Dokument {id} finnes ikke, eller tiden det skulle lagres er ute."),
         ),
         Missing::Melding(id) => (Code::UkjentMelding, format!("Melding {id} finnes ikke.")),
+        Missing::Person(id) => (Code::UkjentPerson, format!("Person {id} har ingen rolle i organisasjonen.")),
     }
 }
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use domain::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, MeldingId, SystemId};
+use domain::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, MeldingId, PersonId, SystemId};
 use domain::sending::SendRefusal;
 
 use crate::ports::{BrokerError, RegistryError, TokenError};
@@ -110,6 +110,9 @@ pub enum Forbidden {
     /// Only a person with rights in the organisasjon, or the operator, may.
     #[error("an integrasjon may not do this")]
     PersonOnly,
+    /// The person's rolle does not reach that far.
+    #[error("the rolle of the person does not allow this")]
+    Rolle,
 }
 
 /// What does not exist.
@@ -135,6 +138,8 @@ pub enum Missing {
     Dokument(DokumentId),
     /// A melding.
     Melding(MeldingId),
+    /// A person with a rolle in the organisasjon.
+    Person(PersonId),
 }
 
 impl fmt::Display for Missing {
@@ -152,6 +157,7 @@ impl fmt::Display for Missing {
             Self::Protokoll(navn) => write!(f, "protokoll {navn}"),
             Self::Dokument(id) => write!(f, "document {id}"),
             Self::Melding(id) => write!(f, "melding {id}"),
+            Self::Person(id) => write!(f, "person {id}"),
         }
     }
 }

@@ -30,7 +30,7 @@ use std::sync::Arc;
 use object_store::ObjectStore;
 use tokio::sync::broadcast;
 
-pub use caller::{Caller, InnloggetIntegrasjon};
+pub use caller::{Caller, InnloggetIntegrasjon, InnloggetPerson};
 pub use error::{BoxError, Error, FieldError, Forbidden, Missing};
 pub use events::Event;
 pub use login::LoginAttempt;

@@ -10,6 +10,7 @@ pub mod melding;
 pub mod nokkel;
 pub mod organisasjon;
 pub mod orgnummer;
+pub mod person;
 pub mod protokoll;
 pub mod sending;
 pub mod system;

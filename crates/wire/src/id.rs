@@ -83,6 +83,10 @@ ids! {
     IntegrasjonId;
     /// A Konto; also the Fiks IO kontoId and the name of its queue.
     KontoId;
+    /// A person who manages systemer in the portal.
+    PersonId;
+    /// A session of a person.
+    SesjonId;
     /// A Melding.
     MeldingId;
     /// A document in Dokumentlager.

@@ -31,6 +31,8 @@ impl App {
         }
         match caller {
             Caller::Operator => Ok(dokument),
+            // Nobody but the kontoer themselves can read it, so there is nothing for a person to look at.
+            Caller::Person(_) => Err(Missing::Dokument(id).into()),
             Caller::Integrasjon(integrasjon) => {
                 for konto in [dokument.mottaker, dokument.avsender] {
                     if self.authorize_consume(integrasjon, konto).await.is_ok() {

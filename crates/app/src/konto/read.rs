@@ -45,7 +45,7 @@ impl App {
     pub async fn konto(&self, caller: &Caller, sti: KontoSti) -> Result<KontoDetaljer, Error> {
         let mut tx = self.begin_read().await?;
         let (system, konto) = find(&mut *tx, sti).await?;
-        caller.may_configure(&system)?;
+        caller.may_see(&system)?;
         let nokkel = tx.nokkel(konto.id).await?;
         let versjoner = tx.list_versjoner(&konto.protokoll_navn).await?;
         Ok(KontoDetaljer { konto, nokkel, versjoner })

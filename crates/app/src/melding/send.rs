@@ -278,11 +278,12 @@ impl Body {
     }
 }
 
-/// A machine sends from the kontoer of its own System.
+/// A machine sends from the kontoer of its own System; people do not send.
 fn may_send_as(caller: &Caller, facts: &SendFacts) -> Result<(), Error> {
     match caller {
         Caller::Integrasjon(integrasjon) if integrasjon.system_id == facts.avsender.system_id => Ok(()),
         Caller::Integrasjon(_) => Err(Forbidden::ForeignKonto { konto: facts.avsender.id }.into()),
+        Caller::Person(_) => Err(Missing::Konto(facts.avsender.id).into()),
         Caller::Operator => caller.may_act_for(facts.avsender_eier),
     }
 }

@@ -19,8 +19,8 @@ impl App {
         orgnummer: Orgnummer,
         kommunenummer: Option<String>,
     ) -> Result<Organisasjon, Error> {
+        caller.may_operate()?;
         let id = FiksOrgId::from_uuid(self.inner.ids.uuid());
-        caller.may_act_for(id)?;
         let organisasjon = Organisasjon { id, navn, orgnummer, kommunenummer, tatt_i_bruk: None };
         let mut tx = self.begin().await?;
         tx.add_organisasjon(&organisasjon).await?;
@@ -40,10 +40,11 @@ impl App {
         orgnummer: Orgnummer,
     ) -> Result<Option<Organisasjon>, Error> {
         let found = self.begin_read().await?.organisasjon_by_orgnummer(orgnummer).await?;
-        if let Some(organisasjon) = &found {
-            caller.may_act_for(organisasjon.id)?;
+        match found.as_ref().map(|organisasjon| caller.may_see_org(organisasjon.id)) {
+            Some(Err(Error::NotFound(_))) => Ok(None),
+            Some(Err(refused)) => Err(refused),
+            _ => Ok(found),
         }
-        Ok(found)
     }
 
     /// Takes Fiks Protokoll into use for an organisasjon. Nothing happens if it is in use already.

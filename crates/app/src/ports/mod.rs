@@ -3,6 +3,7 @@
 mod broker;
 mod clock;
 mod ids;
+mod person_login;
 mod registry;
 mod tokens;
 
@@ -12,6 +13,7 @@ pub use broker::{
 };
 pub use clock::Clock;
 pub use ids::IdSource;
+pub use person_login::{LoginStart, PersonIdentifier, PersonLogin, PersonLoginError, VerifiedPerson};
 pub use registry::{
     AuditLine, AuditRepository, Dokument, DokumentRepository, IntegrasjonRepository, KontoRepository,
     OrganisasjonRepository, ProtokollRepository, Registry, RegistryError, SystemRepository,

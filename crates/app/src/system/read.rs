@@ -60,7 +60,7 @@ impl App {
     ) -> Result<SystemDetaljer, Error> {
         let mut tx = self.begin_read().await?;
         let system = super::find(&mut *tx, owner, id).await?;
-        caller.may_configure(&system)?;
+        caller.may_see(&system)?;
         let eier = tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
         let integrasjoner = tx.list_integrasjoner(id).await?;
         let own = tx.list_kontoer(id).await?;
@@ -86,7 +86,7 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn list_systemer(&self, caller: &Caller, owner: FiksOrgId) -> Result<Vec<System>, Error> {
-        caller.may_act_for(owner)?;
+        caller.may_see_org(owner)?;
         let mut tx = self.begin_read().await?;
         tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
         Ok(tx.list_systemer(owner).await?)

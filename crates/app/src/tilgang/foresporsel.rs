@@ -99,7 +99,7 @@ impl App {
     ) -> Result<Vec<SystemMedEier>, Error> {
         let mut tx = self.begin_read().await?;
         let (system, konto) = find(&mut *tx, sti).await?;
-        caller.may_configure(&system)?;
+        caller.may_see(&system)?;
         let mut found = Vec::new();
         for foresporsel in tx.list_foresporsler_til_konto(konto.id).await? {
             found.extend(with_owner(&mut *tx, foresporsel.system_id).await?);

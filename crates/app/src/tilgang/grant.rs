@@ -84,7 +84,7 @@ impl App {
     pub async fn list_tilganger(&self, caller: &Caller, sti: KontoSti) -> Result<Vec<SystemMedEier>, Error> {
         let mut tx = self.begin_read().await?;
         let (system, konto) = find(&mut *tx, sti).await?;
-        caller.may_configure(&system)?;
+        caller.may_see(&system)?;
         let mut found = Vec::new();
         for tilgang in tx.list_tilganger_til_konto(konto.id).await? {
             found.extend(with_owner(&mut *tx, tilgang.system_id).await?);

@@ -53,7 +53,7 @@ impl App {
     ) -> Result<Vec<SystemMedEier>, Error> {
         let mut tx = self.begin_read().await?;
         let (own, konto) = find(&mut *tx, sti).await?;
-        caller.may_configure(&own)?;
+        caller.may_see(&own)?;
         let versjoner = tx.list_versjoner(&konto.protokoll_navn).await?;
         let mut found = Vec::new();
         for system in tx.search_systemer(own.fiks_org_id, term.trim(), owners, MAX_HITS).await? {
@@ -85,7 +85,7 @@ impl App {
     ) -> Result<Vec<EksternKonto>, Error> {
         let mut tx = self.begin_read().await?;
         let own = crate::system::find(&mut *tx, owner, system).await?;
-        caller.may_configure(&own)?;
+        caller.may_see(&own)?;
         let mut found = Vec::new();
         for konto in tx.search_kontoer(owner, Some(system), term.trim(), owners, MAX_HITS).await? {
             if protokoller.is_empty() || protokoller.iter().any(|wanted| wanted.fits(&konto)) {
@@ -107,7 +107,7 @@ impl App {
     ) -> Result<Vec<Organisasjon>, Error> {
         let mut tx = self.begin_read().await?;
         let own = crate::system::find(&mut *tx, owner, system).await?;
-        caller.may_configure(&own)?;
+        caller.may_see(&own)?;
         let mut found = Vec::new();
         for organisasjon in tx.list_organisasjoner().await? {
             let systemer = tx.list_systemer(organisasjon.id).await?;
