@@ -1,0 +1,251 @@
+//! Screen 1: logging in and out.
+
+use app::ports::{LoginStart, PersonLoginError};
+use app::sesjon::NySesjon;
+use askama::Template;
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderMap, StatusCode, header};
+use serde::{Deserialize, Serialize};
+
+use crate::feil::Feil;
+use crate::innlogget::Innlogget;
+use crate::kontekst::Kontekst;
+use crate::limit::{TooOften, Who};
+use crate::portal::Portal;
+use crate::ramme::Ramme;
+use crate::render::{found, ok};
+use crate::screens::velg_organisasjon::home;
+use crate::sikkerhet::FRONT_CHANNEL;
+use crate::skjema::{Felter, Skjema};
+use crate::tekster::Tekster;
+use crate::view::Color;
+
+pub(crate) fn routes() -> Router<Portal> {
+    Router::new()
+        .route("/", get(front))
+        .route("/logg-inn", get(show))
+        .route("/auth/start", get(start))
+        .route("/auth/retur", get(back))
+        .route(FRONT_CHANNEL, get(ended_elsewhere))
+        .route("/logg-ut", post(log_out))
+        .route("/sesjon/hold", post(keep))
+}
+
+async fn front(k: Kontekst) -> Response {
+    found(&home(&k))
+}
+
+#[derive(Template)]
+#[template(path = "logg-inn/logg-inn.html")]
+struct LoggInn {
+    ramme: Ramme,
+    varsel: Option<(Color, String)>,
+    knapp: Option<(String, String)>,
+}
+
+async fn show(k: Kontekst, RawQuery(query): RawQuery) -> Response {
+    let felter = Felter::from_query(&query.unwrap_or_default());
+    ok(&page(&k, &felter))
+}
+
+fn page(k: &Kontekst, felter: &Felter) -> LoggInn {
+    let t = k.t;
+    let knapp = k.portal.login().map(|login| {
+        let mut adresse = format!("/auth/start?sprak={}", t.sprak());
+        if let Some(retur) = safe_retur(felter.raw("retur")) {
+            adresse.push_str("&retur=");
+            adresse.extend(form_urlencoded::byte_serialize(retur.as_bytes()));
+        }
+        (adresse, t.v("logg-inn-knapp", "tjeneste", login.navn()))
+    });
+    LoggInn { ramme: Ramme::new(k, t.s("logg-inn-tittel")), varsel: varsel(felter, t), knapp }
+}
+
+fn varsel(felter: &Felter, t: Tekster) -> Option<(Color, String)> {
+    match felter.raw("melding") {
+        "ut" => Some((Color::Success, t.s("logg-inn-logget-ut"))),
+        "utlopt" => Some((Color::Info, t.s("logg-inn-utlopt"))),
+        "avbrutt" => Some((Color::Info, t.s("logg-inn-avbrutt"))),
+        "feilet" => {
+            // Written by us; whatever else stands in an address is not shown.
+            let code = felter.raw("feilkode");
+            let known = code.len() == 36 && code.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
+            Some((Color::Danger, t.v("logg-inn-feilet", "feilkode", if known { code } else { "–" })))
+        }
+        _ => None,
+    }
+}
+
+/// The path to come back to, if it is one of ours: never another website.
+pub(crate) fn safe_retur(path: &str) -> Option<&str> {
+    const ALLOWED: [&str; 3] = ["/o/", "/drift", "/velg-organisasjon"];
+    let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    (plain && path.len() <= 2_000 && ALLOWED.iter().any(|start| path.starts_with(start))).then_some(path)
+}
+
+/// What is kept in the browser while a login is under way.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct UnderVeis {
+    state: String,
+    nonce: String,
+    verifier: String,
+    sprak: String,
+    retur: String,
+    /// Somebody logs in once more to sign.
+    pub(crate) signering: Option<Signering>,
+}
+
+/// What is to be signed, and by whom.
+#[derive(Clone, Serialize, Deserialize)]
+pub(crate) struct Signering {
+    /// The organisasjon.
+    pub(crate) org: String,
+    /// SHA-256 of the document, as it was shown.
+    pub(crate) sha256: String,
+}
+
+impl UnderVeis {
+    pub(crate) fn new(k: &Kontekst, retur: &str, signering: Option<Signering>) -> Self {
+        let secret = || URL_SAFE_NO_PAD.encode(k.portal.app().ids().secret());
+        Self {
+            state: secret(),
+            nonce: secret(),
+            verifier: secret(),
+            sprak: k.t.sprak().tag().to_owned(),
+            retur: retur.to_owned(),
+            signering,
+        }
+    }
+
+    fn login_start(&self) -> LoginStart {
+        LoginStart {
+            state: self.state.clone(),
+            nonce: self.nonce.clone(),
+            verifier: self.verifier.clone(),
+            sprak: self.sprak.clone(),
+            force: self.signering.is_some(),
+        }
+    }
+
+    fn encode(&self) -> Result<String, Feil> {
+        Ok(URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).map_err(Feil::intern)?))
+    }
+
+    fn decode(cookie: &str) -> Option<Self> {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cookie).ok()?).ok()
+    }
+
+    /// Sends the browser to the login provider.
+    pub(crate) async fn go(&self, k: &Kontekst) -> Result<Response, Feil> {
+        let login = k.portal.login().ok_or(Feil::FinnesIkke)?;
+        match login.start(&self.login_start(), k.now).await {
+            Ok(address) => {
+                let mut response = found(&address);
+                let cookie = k.portal.cookies().set_innlogging(&self.encode()?);
+                response.headers_mut().append(header::SET_COOKIE, cookie);
+                Ok(response)
+            }
+            Err(error) => Ok(failed(k, &error)),
+        }
+    }
+}
+
+async fn start(k: Kontekst, RawQuery(query): RawQuery) -> Result<Response, Feil> {
+    k.portal
+        .limits()
+        .count(Who::Login(k.adresse), k.now)
+        .map_err(|TooOften { wait_minutes }| Feil::ForOfte { wait_minutes })?;
+    let felter = Felter::from_query(&query.unwrap_or_default());
+    let retur = safe_retur(felter.raw("retur")).unwrap_or_default();
+    UnderVeis::new(&k, retur, None).go(&k).await
+}
+
+async fn back(k: Kontekst, headers: HeaderMap, RawQuery(query): RawQuery) -> Result<Response, Feil> {
+    let felter = Felter::from_query(&query.unwrap_or_default());
+    let under_veis = k.portal.cookies().innlogging(&headers).and_then(UnderVeis::decode);
+    let mut response = match under_veis {
+        // Without the cookie, or with another state, this is not the browser that began.
+        Some(under_veis) if under_veis.state == felter.raw("state") => finish(&k, &felter, under_veis).await?,
+        _ => found("/logg-inn?melding=avbrutt"),
+    };
+    response.headers_mut().append(header::SET_COOKIE, k.portal.cookies().remove_innlogging());
+    Ok(response)
+}
+
+async fn finish(k: &Kontekst, felter: &Felter, under_veis: UnderVeis) -> Result<Response, Feil> {
+    let login = k.portal.login().ok_or(Feil::FinnesIkke)?;
+    if !felter.raw("error").is_empty() {
+        tracing::info!(error = ?felter.raw("error"), "the login provider did not log a person in");
+        return Ok(found("/logg-inn?melding=avbrutt"));
+    }
+    let verified = match login.finish(felter.raw("code"), &under_veis.login_start(), k.now).await {
+        Ok(verified) => verified,
+        Err(error) => return Ok(failed(k, &error)),
+    };
+    let app = k.portal.app();
+    // A new token at each login: whoever knew the one before gains nothing.
+    let before = k.aktiv().map(|sesjon| sesjon.id);
+    let NySesjon { token, person } = app.log_in_person(&verified, login.issuer(), before).await?;
+    let mut k = k.clone();
+    if let Some(sprak) = person.sprak.as_deref().and_then(|tag| tag.parse().ok()) {
+        k.t = Tekster(sprak);
+    }
+    let to = if under_veis.retur.is_empty() { "/" } else { safe_retur(&under_veis.retur).unwrap_or("/") };
+    let mut response = found(to);
+    response.headers_mut().append(header::SET_COOKIE, k.portal.cookies().set_sesjon(token.reveal()));
+    Ok(response)
+}
+
+fn failed(k: &Kontekst, error: &PersonLoginError) -> Response {
+    let code = k.portal.app().ids().uuid();
+    tracing::warn!(error = error as &dyn std::error::Error, error.id = %code, "a person could not log in");
+    found(&format!("/logg-inn?melding=feilet&feilkode={code}"))
+}
+
+/// The provider tells in a hidden frame that a person has logged out elsewhere.
+async fn ended_elsewhere(State(portal): State<Portal>, RawQuery(query): RawQuery) -> Result<Response, Feil> {
+    let felter = Felter::from_query(&query.unwrap_or_default());
+    let (issuer, sid) = (felter.raw("iss"), felter.raw("sid"));
+    if !sid.is_empty() && portal.login().is_some_and(|login| login.issuer() == issuer) {
+        portal.app().end_sesjoner_by_sid(issuer, sid).await?;
+    }
+    Ok(StatusCode::OK.into_response())
+}
+
+async fn log_out(innlogget: Innlogget, _: Skjema) -> Result<Response, Feil> {
+    let portal = &innlogget.k.portal;
+    innlogget.app().end_sesjon(innlogget.sesjon.id).await?;
+    let state = URL_SAFE_NO_PAD.encode(innlogget.app().ids().secret());
+    let address = match portal.login() {
+        Some(login) => login.logout_url(innlogget.sesjon.id_token.as_deref(), &state).await,
+        None => None,
+    };
+    let mut response = found(address.as_deref().unwrap_or("/logg-inn?melding=ut"));
+    response.headers_mut().append(header::SET_COOKIE, portal.cookies().remove_sesjon());
+    Ok(response)
+}
+
+/// «Hold meg pålogget»: the request itself is what keeps the session.
+async fn keep(_: Innlogget, _: Skjema) -> StatusCode {
+    StatusCode::NO_CONTENT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_paths_of_ours_are_come_back_to() {
+        for good in ["/o/x/tjenester?sok=a%20b", "/drift", "/velg-organisasjon"] {
+            assert_eq!(safe_retur(good), Some(good));
+        }
+        for bad in ["", "/", "//evil.no", "https://evil.no/o/", "/\\evil.no", "/o/\\x", "/logg-ut", "/o/ x"] {
+            assert_eq!(safe_retur(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What holds on every page: headers, and that changes come from pages of ours.
+
+use axum::extract::{Request, State};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+
+use crate::config::Miljo;
+use crate::feil::Feil;
+use crate::portal::Portal;
+
+/// May be framed by the login provider, which tells of logouts that way.
+pub(crate) const FRONT_CHANNEL: &str = "/auth/frontkanal";
+
+const PERMISSIONS: &str = "accelerometer=(), camera=(), clipboard-read=(), clipboard-write=(self), display-capture=(), \
+     fullscreen=(), geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(), usb=()";
+
+/// Adds the headers that every page has.
+pub(crate) async fn headers(State(portal): State<Portal>, request: Request, next: Next) -> Response {
+    let framed = request.uri().path() == FRONT_CHANNEL;
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &str| {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    };
+    set(header::CONTENT_SECURITY_POLICY, &policy(&portal, framed));
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(HeaderName::from_static("permissions-policy"), PERMISSIONS);
+    if !framed {
+        set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+        set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    }
+    let config = portal.config();
+    if config.miljo == Miljo::Produksjon && config.url.is_secure() {
+        set(header::STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
+    }
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    response
+}
+
+fn policy(portal: &Portal, framed: bool) -> String {
+    // Browsers check form-action again on the redirect to the login provider.
+    let provider = portal.login().map_or("", |login| login.origin());
+    let ancestors = if framed && !provider.is_empty() { provider } else { "'none'" };
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; \
+         connect-src 'self'; form-action 'self' {provider}; frame-ancestors {ancestors}; base-uri 'none'; \
+         require-trusted-types-for 'script'"
+    )
+}
+
+/// Refuses changes that another website asks the browser for. The token in each form is the second check.
+pub(crate) async fn same_origin(State(portal): State<Portal>, request: Request, next: Next) -> Response {
+    let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if safe || comes_from_us(request.headers(), portal.config().url.origin()) {
+        next.run(request).await
+    } else {
+        Feil::FremmedOpprinnelse.into_response()
+    }
+}
+
+/// Whether the browser says that the request was made by a page of ours. A browser that says nothing is not believed.
+fn comes_from_us(headers: &HeaderMap, origin: &str) -> bool {
+    let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
+    match headers.get(header::ORIGIN).map(HeaderValue::as_bytes) {
+        // What browsers send from a page that asks for no referrer, as ours do.
+        None | Some(b"null") => site == Some(b"same-origin"),
+        Some(sent) => sent == origin.as_bytes() && matches!(site, None | Some(b"same-origin")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_page_of_ours_may_ask_for_changes() {
+        const OURS: &str = "https://portal.no";
+        for (origin, site, expected) in [
+            (Some(OURS), Some("same-origin"), true),
+            (Some(OURS), None, true),
+            (None, Some("same-origin"), true),
+            (None, None, false),
+            (Some("https://evil.no"), None, false),
+            (Some("https://evil.no"), Some("same-origin"), false),
+            (Some("null"), Some("same-origin"), true),
+            (Some("null"), Some("cross-site"), false),
+            (Some("null"), None, false),
+            (Some(OURS), Some("same-site"), false),
+            (None, Some("none"), false),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(origin) = origin {
+                headers.insert(header::ORIGIN, HeaderValue::from_static(origin));
+            }
+            if let Some(site) = site {
+                headers.insert("sec-fetch-site", HeaderValue::from_static(site));
+            }
+            assert_eq!(comes_from_us(&headers, OURS), expected, "{origin:?} {site:?}");
+        }
+    }
+}

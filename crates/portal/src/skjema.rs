@@ -1,0 +1,270 @@
+//! Forms: read, bounded, and checked for where they come from.
+
+use app::sesjon::AktivSesjon;
+use askama::Template;
+use axum::extract::{FromRequest, FromRequestParts as _, Multipart, Request};
+use axum::response::{IntoResponse as _, Response};
+use http::{StatusCode, header};
+use http_body_util::{BodyExt as _, Limited};
+
+use crate::feil::Feil;
+use crate::format;
+use crate::kontekst::{Kontekst, Tilstand};
+use crate::portal::Portal;
+use crate::ramme::Ramme;
+use crate::render::html;
+
+/// Name of the field that holds the token against forged requests.
+pub(crate) const CSRF: &str = "csrf";
+/// Largest file in bytes.
+pub(crate) const MAX_FILE_BYTES: usize = 64 * 1024;
+/// Largest form in bytes, with a file that is a little too large: that is told by its field.
+const MAX_FORM_BYTES: usize = 256 * 1024;
+/// Fields in one form.
+const MAX_FIELDS: usize = 200;
+
+/// What stands in the fields of a form.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Felter {
+    values: Vec<(String, String)>,
+}
+
+impl Felter {
+    pub(crate) fn from_pairs(values: Vec<(String, String)>) -> Self {
+        Self { values }
+    }
+
+    /// The fields of a query, `a=b&c=d`.
+    pub(crate) fn from_query(query: &str) -> Self {
+        Self { values: form_urlencoded::parse(query.as_bytes()).into_owned().take(MAX_FIELDS).collect() }
+    }
+
+    /// The first value of the field without blanks around it; empty where there is none.
+    pub(crate) fn text(&self, name: &str) -> String {
+        self.raw(name).trim().to_owned()
+    }
+
+    /// The first value as it was sent.
+    pub(crate) fn raw(&self, name: &str) -> &str {
+        self.values.iter().find(|(known, _)| known == name).map_or("", |(_, value)| value)
+    }
+
+    /// All values of the field, each without blanks around it.
+    pub(crate) fn all(&self, name: &str) -> Vec<String> {
+        self.values.iter().filter(|(known, _)| known == name).map(|(_, value)| value.trim().to_owned()).collect()
+    }
+
+    /// Digits, however they were pasted.
+    pub(crate) fn digits(&self, name: &str) -> String {
+        format::without_blanks(self.raw(name))
+    }
+
+    /// Whether the field was sent at all.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.values.iter().any(|(known, _)| known == name)
+    }
+
+    /// Whether a checkbox was ticked.
+    pub(crate) fn checked(&self, name: &str) -> bool {
+        self.raw(name) == "ja"
+    }
+
+    /// A text over several lines as browsers send it, with the line ends that everybody else uses.
+    pub(crate) fn lines(&self, name: &str) -> String {
+        self.text(name).replace("\r\n", "\n")
+    }
+
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.values.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+/// An uploaded file.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Opplastet {
+    /// Its name, for showing alone.
+    pub(crate) navn: String,
+    /// What stands in it: at most [`MAX_FILE_BYTES`] and a little, so that its field can tell that it is too large.
+    pub(crate) bytes: Vec<u8>,
+}
+
+impl std::fmt::Debug for Opplastet {
+    /// It may hold a private key, by mistake.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Opplastet").field("bytes", &self.bytes.len()).finish_non_exhaustive()
+    }
+}
+
+/// A form sent by somebody who is logged in, from a page of ours.
+pub(crate) struct Skjema {
+    pub(crate) felter: Felter,
+    filer: Vec<(String, Opplastet)>,
+}
+
+impl Skjema {
+    /// The file of a field, if one was chosen.
+    pub(crate) fn fil(&self, name: &str) -> Option<&Opplastet> {
+        self.filer.iter().find(|(known, _)| known == name).map(|(_, fil)| fil)
+    }
+}
+
+impl FromRequest<Portal> for Skjema {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, portal: &Portal) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let Ok(kontekst) = Kontekst::from_request_parts(&mut parts, portal).await;
+        let is_multipart = parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|value| value.as_bytes().starts_with(b"multipart/form-data"));
+        let body = Limited::new(body, MAX_FORM_BYTES).collect().await;
+        let body = body.map_err(|_| Feil::ForStor.into_response())?.to_bytes();
+        let skjema = if is_multipart {
+            let request = Request::from_parts(parts, axum::body::Body::from(body));
+            read_multipart(request, portal).await.map_err(Feil::into_response)?
+        } else {
+            Self { felter: read_urlencoded(&body).map_err(Feil::into_response)?, filer: Vec::new() }
+        };
+        // So that an error later on can give back what was typed.
+        let _ = kontekst.skjema.set(skjema.felter.clone());
+        match &kontekst.sesjon {
+            Tilstand::Aktiv(sesjon) if token_fits(sesjon, &skjema.felter) => Ok(skjema),
+            Tilstand::Aktiv(_) => {
+                Err(prov_igjen(&kontekst, &skjema.felter, StatusCode::FORBIDDEN, "feil-for-lenge-apen", None))
+            }
+            Tilstand::Ingen | Tilstand::Utlopt => {
+                Err(prov_igjen(&kontekst, &skjema.felter, StatusCode::UNAUTHORIZED, "feil-logget-ut", None))
+            }
+        }
+    }
+}
+
+fn token_fits(sesjon: &AktivSesjon, felter: &Felter) -> bool {
+    let (sent, known) = (felter.raw(CSRF).as_bytes(), sesjon.csrf.as_bytes());
+    // In constant time: looks at every byte whatever the ones before said.
+    sent.len() == known.len() && sent.iter().zip(known).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
+}
+
+fn read_urlencoded(body: &[u8]) -> Result<Felter, Feil> {
+    let values: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().take(MAX_FIELDS + 1).collect();
+    if values.len() > MAX_FIELDS {
+        return Err(Feil::UleseligSkjema);
+    }
+    Ok(Felter { values })
+}
+
+async fn read_multipart(request: Request, portal: &Portal) -> Result<Skjema, Feil> {
+    let unreadable = |_| Feil::UleseligSkjema;
+    let mut form = Multipart::from_request(request, portal).await.map_err(|_| Feil::UleseligSkjema)?;
+    let (mut values, mut filer) = (Vec::new(), Vec::new());
+    while let Some(field) = form.next_field().await.map_err(unreadable)? {
+        if values.len() + filer.len() >= MAX_FIELDS {
+            return Err(Feil::UleseligSkjema);
+        }
+        let name = field.name().unwrap_or_default().to_owned();
+        match field.file_name().map(str::to_owned) {
+            Some(navn) => {
+                let bytes = field.bytes().await.map_err(unreadable)?.to_vec();
+                // No file chosen is a file without name and content.
+                if !navn.is_empty() || !bytes.is_empty() {
+                    filer.push((name, Opplastet { navn, bytes }));
+                }
+            }
+            None => values.push((name, field.text().await.map_err(unreadable)?)),
+        }
+    }
+    Ok(Skjema { felter: Felter { values }, filer })
+}
+
+#[derive(Template)]
+#[template(path = "prov-igjen.html")]
+struct ProvIgjen<'a> {
+    ramme: Ramme,
+    forklaring: String,
+    felter: Vec<(&'a str, &'a str)>,
+    logg_inn: Option<String>,
+    feilkode: Option<&'a str>,
+}
+
+/// A page that holds what was typed, to be sent again.
+pub(crate) fn prov_igjen(
+    kontekst: &Kontekst,
+    felter: &Felter,
+    status: StatusCode,
+    key: &str,
+    feilkode: Option<&str>,
+) -> Response {
+    let t = kontekst.t;
+    // After logging in the person comes to a page that can be shown by itself.
+    let logg_inn = (status == StatusCode::UNAUTHORIZED).then(|| "/logg-inn".to_owned());
+    let side = ProvIgjen {
+        ramme: Ramme::new(kontekst, t.s(&format!("{key}-tittel"))),
+        forklaring: t.s(key),
+        felter: felter.pairs().filter(|(name, _)| *name != CSRF).collect(),
+        logg_inn,
+        feilkode,
+    };
+    html(status, &side)
+}
+
+/// What is wrong with the fields of a form: id of the field and text, in the order of the form.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Mangler {
+    list: Vec<(String, String)>,
+}
+
+impl Mangler {
+    /// Tells of a field, unless something was told of it already.
+    pub(crate) fn add(&mut self, field: impl Into<String>, text: impl Into<String>) {
+        let field = field.into();
+        if !self.list.iter().any(|(known, _)| *known == field) {
+            self.list.push((field, text.into()));
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// The text of a field.
+    pub(crate) fn of(&self, field: &str) -> Option<String> {
+        self.list.iter().find(|(known, _)| known == field).map(|(_, text)| text.clone())
+    }
+
+    /// Puts them in the order of `fields`, which is that of the form.
+    pub(crate) fn in_order(&mut self, fields: &[&str]) {
+        let place = |name: &str| fields.iter().position(|field| *field == name).unwrap_or(fields.len());
+        self.list.sort_by_key(|(name, _)| place(name));
+    }
+
+    /// For the top of the page.
+    pub(crate) fn summary(&self, t: crate::tekster::Tekster) -> crate::view::ErrorSummary {
+        if self.list.is_empty() {
+            return crate::view::ErrorSummary::default();
+        }
+        let heading = t.v("felles-rett-feil", "n", self.list.len());
+        crate::view::ErrorSummary::new(heading, self.list.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_are_trimmed_and_digits_lose_their_blanks() {
+        let felter = read_urlencoded("navn=+Mitt+system+&org=974%C2%A0760%20673&epost=a&epost=+b&api=ja".as_bytes())
+            .unwrap();
+        assert_eq!(felter.text("navn"), "Mitt system");
+        assert_eq!(felter.digits("org"), "974760673");
+        assert_eq!(felter.all("epost"), ["a", "b"]);
+        assert!(felter.checked("api") && !felter.checked("navn") && !felter.has("x"));
+    }
+
+    #[test]
+    fn form_with_too_many_fields_is_refused() {
+        let body = "a=b&".repeat(MAX_FIELDS + 1);
+        assert!(matches!(read_urlencoded(body.as_bytes()), Err(Feil::UleseligSkjema)));
+    }
+}

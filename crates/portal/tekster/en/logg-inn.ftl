@@ -1,0 +1,9 @@
+logg-inn-tittel = Log in
+logg-inn-ingress = This is where your organisation manages the systems that use Fiks Protokoll.
+logg-inn-knapp = Log in with { $tjeneste }
+logg-inn-logget-ut = You are logged out.
+logg-inn-utlopt = You were logged out because you had not used the portal for 30 minutes.
+logg-inn-avbrutt = The login was cancelled. Try again.
+logg-inn-feilet = The login failed. Error code: { $feilkode }
+logg-inn-ikke-satt-opp-tittel = Login is not set up
+logg-inn-ikke-satt-opp = Whoever runs this installation must set innlogging.issuer and innlogging.client_id in the configuration.

@@ -1,0 +1,9 @@
+logg-inn-tittel = Logg inn
+logg-inn-ingress = Her forvalter organisasjonen din systemene som bruker Fiks Protokoll.
+logg-inn-knapp = Logg inn med { $tjeneste }
+logg-inn-logget-ut = Du er logget ut.
+logg-inn-utlopt = Du ble logget ut fordi du ikke hadde brukt portalen på 30 minutter.
+logg-inn-avbrutt = Innloggingen ble avbrutt. Prøv igjen.
+logg-inn-feilet = Innloggingen feilet. Feilkode: { $feilkode }
+logg-inn-ikke-satt-opp-tittel = Innlogging er ikke satt opp
+logg-inn-ikke-satt-opp = Den som drifter denne installasjonen, må sette innlogging.issuer og innlogging.client_id i konfigurasjonen.

@@ -1,0 +1,9 @@
+logg-inn-tittel = Logg inn
+logg-inn-ingress = Her forvaltar organisasjonen din systema som bruker Fiks Protokoll.
+logg-inn-knapp = Logg inn med { $tjeneste }
+logg-inn-logget-ut = Du er logga ut.
+logg-inn-utlopt = Du vart logga ut fordi du ikkje hadde brukt portalen på 30 minutt.
+logg-inn-avbrutt = Innlogginga vart avbroten. Prøv igjen.
+logg-inn-feilet = Innlogginga feila. Feilkode: { $feilkode }
+logg-inn-ikke-satt-opp-tittel = Innlogging er ikkje sett opp
+logg-inn-ikke-satt-opp = Den som driftar denne installasjonen, må setje innlogging.issuer og innlogging.client_id i konfigurasjonen.

@@ -1,0 +1,1 @@
+system-bare-synlig = Systemet er berre synleg for organisasjonen din. Du kan endre dette under Konfigurasjon.
