@@ -47,6 +47,16 @@ impl App {
         }
     }
 
+    /// An organisasjon that the caller has something to do with.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn organisasjon(&self, caller: &Caller, id: FiksOrgId) -> Result<Organisasjon, Error> {
+        caller.may_see_org(id)?;
+        let found = self.begin_read().await?.organisasjon(id).await?;
+        Ok(found.ok_or(Missing::Organisasjon(id))?)
+    }
+
     /// Takes Fiks Protokoll into use for an organisasjon. Nothing happens if it is in use already.
     ///
     /// # Errors

@@ -81,6 +81,23 @@ impl App {
         Ok(SystemDetaljer { system, eier, integrasjoner, kontoer, tilganger, foresporsler })
     }
 
+    /// A System with its integrasjoner, the primary one first.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn system_med_integrasjoner(
+        &self,
+        caller: &Caller,
+        owner: FiksOrgId,
+        id: SystemId,
+    ) -> Result<(System, Vec<Integrasjon>), Error> {
+        let mut tx = self.begin_read().await?;
+        let system = super::find(&mut *tx, owner, id).await?;
+        caller.may_see(&system)?;
+        let integrasjoner = tx.list_integrasjoner(id).await?;
+        Ok((system, integrasjoner))
+    }
+
     /// The systemer of an organisasjon by name.
     ///
     /// # Errors
