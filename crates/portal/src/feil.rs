@@ -86,12 +86,6 @@ impl IntoResponse for Feil {
     }
 }
 
-impl From<Feil> for Arc<Feil> {
-    fn from(feil: Feil) -> Self {
-        Self::new(feil)
-    }
-}
-
 #[derive(Template)]
 #[template(path = "feil.html")]
 struct Side {

@@ -24,6 +24,8 @@ mod sikkerhet;
 mod skjema;
 mod sprak;
 mod tekster;
+#[cfg(test)]
+mod testing;
 mod view;
 
 use axum::Router;

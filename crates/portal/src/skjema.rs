@@ -13,6 +13,7 @@ use crate::kontekst::{Kontekst, Tilstand};
 use crate::portal::Portal;
 use crate::ramme::Ramme;
 use crate::render::html;
+use crate::view::Color;
 
 /// Name of the field that holds the token against forged requests.
 pub(crate) const CSRF: &str = "csrf";
@@ -182,6 +183,7 @@ async fn read_multipart(request: Request, portal: &Portal) -> Result<Skjema, Fei
 struct ProvIgjen<'a> {
     ramme: Ramme,
     forklaring: String,
+    farge: Color,
     felter: Vec<(&'a str, &'a str)>,
     logg_inn: Option<String>,
     feilkode: Option<&'a str>,
@@ -201,6 +203,7 @@ pub(crate) fn prov_igjen(
     let side = ProvIgjen {
         ramme: Ramme::new(kontekst, t.s(&format!("{key}-tittel"))),
         forklaring: t.s(key),
+        farge: if feilkode.is_some() { Color::Danger } else { Color::Warning },
         felter: felter.pairs().filter(|(name, _)| *name != CSRF).collect(),
         logg_inn,
         feilkode,

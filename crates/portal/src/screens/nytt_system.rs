@@ -352,7 +352,7 @@ struct KontrollSide {
     eposter: Vec<String>,
     orgnummer: String,
     kontrollsiffer_feil: bool,
-    api: bool,
+    api: String,
 }
 
 async fn show_kontroll(side: ProtokollSide) -> Result<Response, Feil> {
@@ -375,7 +375,7 @@ async fn show_kontroll(side: ProtokollSide) -> Result<Response, Feil> {
         eposter: fane.utkast.eposter.clone(),
         orgnummer: orgnummer.map(format::orgnummer).unwrap_or_default(),
         kontrollsiffer_feil: orgnummer.is_some_and(|orgnummer| !orgnummer.has_valid_control_digit()),
-        api: fane.utkast.api,
+        api: side.side.t().s(if fane.utkast.api { "felles-ja" } else { "felles-nei" }),
         u: fane.id,
     };
     Ok(ok(&side))

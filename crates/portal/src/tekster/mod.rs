@@ -15,9 +15,9 @@ macro_rules! files {
         &[$((
             $name,
             [
-                include_str!(concat!("../tekster/nb/", $name, ".ftl")),
-                include_str!(concat!("../tekster/nn/", $name, ".ftl")),
-                include_str!(concat!("../tekster/en/", $name, ".ftl")),
+                include_str!(concat!("../../tekster/nb/", $name, ".ftl")),
+                include_str!(concat!("../../tekster/nn/", $name, ".ftl")),
+                include_str!(concat!("../../tekster/en/", $name, ".ftl")),
             ],
         )),+]
     };
@@ -179,3 +179,6 @@ impl Tekster {
         CATALOGUES[self.0 as usize].has_message(key)
     }
 }
+
+#[cfg(test)]
+mod tests;
