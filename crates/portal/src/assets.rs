@@ -35,6 +35,18 @@ pub(crate) fn icon_path() -> &'static str {
     ICON.path
 }
 
+/// The styles themselves, for a page that is not served.
+#[cfg(test)]
+pub(crate) fn css() -> &'static [u8] {
+    CSS.plain
+}
+
+/// The script itself, for a page that is not served.
+#[cfg(test)]
+pub(crate) fn js() -> &'static [u8] {
+    JS.plain
+}
+
 /// Serves the files at their paths.
 pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
     [&CSS, &JS, &ICON].into_iter().fold(Router::new(), |router, asset| {

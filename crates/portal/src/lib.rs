@@ -10,6 +10,8 @@ mod cookies;
 mod csv;
 mod feil;
 mod format;
+#[cfg(test)]
+mod gallery;
 mod innlogget;
 mod kontekst;
 mod limit;
