@@ -49,8 +49,8 @@ impl Server {
                 () = shutdown.cancelled() => break,
                 accepted = listener.accept() => accepted,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     tracing::warn!(%error, "failed to accept an AMQP connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -74,10 +74,10 @@ impl Server {
                 // Deliveries are gathered before they are written, so nothing is won by waiting.
                 let _ = stream.set_nodelay(true);
                 match acceptor {
-                    None => session::run(stream, app, config, shutdown, permit).await,
+                    None => session::run(stream, peer, app, config, shutdown, permit).await,
                     Some(acceptor) => match handshake(&acceptor, stream, config.tls_timeout, &shutdown).await
                     {
-                        Ok(stream) => session::run(stream, app, config, shutdown, permit).await,
+                        Ok(stream) => session::run(stream, peer, app, config, shutdown, permit).await,
                         Err(error) => tracing::debug!(%error, "TLS handshake of an AMQP connection failed"),
                     },
                 }

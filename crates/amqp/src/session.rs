@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use app::ports::{BrokerChannel, BrokerError, Consumer, Delivery, OpenChannel, TokenError};
+use app::ports::{BrokerChannel, BrokerError, ChannelOptions, Consumer, Delivery, OpenChannel, TokenError};
 use app::{App, Error, Event, InnloggetIntegrasjon, LoginAttempt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
@@ -51,6 +52,8 @@ enum Outcome {
 pub(crate) struct Session<S> {
     stream: S,
     app: App,
+    /// Where the client calls from.
+    peer: SocketAddr,
     config: Arc<Config>,
     machine: Machine,
     channels: BTreeMap<u16, Channel>,
@@ -69,6 +72,7 @@ pub(crate) struct Session<S> {
 /// Runs a connection to its end.
 pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     stream: S,
+    peer: SocketAddr,
     app: App,
     config: Arc<Config>,
     shutdown: CancellationToken,
@@ -80,6 +84,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     let mut session = Session {
         stream,
         app,
+        peer,
         config,
         machine,
         channels: BTreeMap::new(),
@@ -321,7 +326,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             }
             Request::OpenChannel { channel } => {
                 let broker = self.app.broker().clone();
-                Box::pin(async move { Outcome::Opened(channel, broker.open_channel().await) })
+                let options = ChannelOptions { adresse: Some(self.peer) };
+                Box::pin(async move { Outcome::Opened(channel, broker.open_channel(options).await) })
             }
             Request::CloseChannel { channel } => {
                 let channel = self.channels.remove(&channel);

@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock};
 use app::contract::{CountingIds, ManualClock};
 use app::konto::{KontoSti, NyKonto};
 use app::ports::{
-    Broker, BrokerError, DeadLetter, DeletedQueue, MeldingRecord, OpenChannel, QueueStatus, TokenError,
-    TokenVerifier, VerifiedToken,
+    Broker, BrokerError, ChannelOptions, DeadLetter, DeletedQueue, MeldingRecord, MeldingSok, MeldingTreff,
+    OpenChannel, QueueStatus, TokenError, TokenVerifier, VerifiedToken,
 };
 use app::system::NyttSystem;
 use app::{Adapters, App, Caller, PassordKey, Settings};
@@ -342,12 +342,28 @@ impl Broker for FragileBroker {
         self.inner.publish(melding, payload).await
     }
 
-    async fn open_channel(&self) -> Result<OpenChannel, BrokerError> {
-        self.inner.open_channel().await
+    async fn open_channel(&self, options: ChannelOptions) -> Result<OpenChannel, BrokerError> {
+        self.inner.open_channel(options).await
     }
 
     async fn queue_status(&self, konto: KontoId) -> Result<QueueStatus, BrokerError> {
         self.inner.queue_status(konto).await
+    }
+
+    async fn queue_statuses(&self, kontoer: &[KontoId]) -> Result<Vec<Option<QueueStatus>>, BrokerError> {
+        self.inner.queue_statuses(kontoer).await
+    }
+
+    async fn search_meldinger(&self, sok: &MeldingSok) -> Result<MeldingTreff, BrokerError> {
+        self.inner.search_meldinger(sok).await
+    }
+
+    async fn list_svar(&self, id: MeldingId) -> Result<Vec<MeldingId>, BrokerError> {
+        self.inner.list_svar(id).await
+    }
+
+    async fn requeue_dead_letter(&self, konto: KontoId, id: MeldingId) -> Result<bool, BrokerError> {
+        self.inner.requeue_dead_letter(konto, id).await
     }
 
     async fn melding(&self, id: MeldingId) -> Result<Option<MeldingRecord>, BrokerError> {

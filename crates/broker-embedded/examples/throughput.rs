@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use app::ports::{Broker, Clock, Consumer, IdSource, Settlement};
+use app::ports::{Broker, ChannelOptions, Clock, Consumer, IdSource, Settlement};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::melding::{DEFAULT_TTL, Melding};
@@ -93,7 +93,7 @@ impl World {
     /// Publishes `count` meldinger from `in_flight` publishers at once while a consumer acks. Gives how long it took until
     /// the last ack was written.
     async fn through(self: &Arc<Self>, count: u64, in_flight: u64, size: usize) -> Fallible<Duration> {
-        let mut channel = self.broker.open_channel().await?;
+        let mut channel = self.broker.open_channel(ChannelOptions::default()).await?;
         channel.control.consume(Consumer(1), self.b, 200).await?;
         let payload = Bytes::from(vec![7; size]);
         let started = Instant::now();
@@ -124,7 +124,7 @@ impl World {
 
     /// One at a time: how long from publish to delivery, each.
     async fn latencies(&self, count: u32) -> Fallible<Vec<Duration>> {
-        let mut channel = self.broker.open_channel().await?;
+        let mut channel = self.broker.open_channel(ChannelOptions::default()).await?;
         channel.control.consume(Consumer(1), self.b, 10).await?;
         let payload = Bytes::from(vec![7; KIB]);
         let mut latencies = Vec::new();
@@ -200,7 +200,7 @@ async fn reopen(folder: PathBuf) -> Fallible {
     let took = started.elapsed();
     let resident = rss_mb()?;
     println!("killed and open again in {took:.2?} with {} queued, resident {resident} MB", status.ready);
-    let mut channel = world.broker.open_channel().await?;
+    let mut channel = world.broker.open_channel(ChannelOptions::default()).await?;
     channel.control.consume(Consumer(1), world.b, 100).await?;
     let started = Instant::now();
     for _ in 0..status.ready {

@@ -6,6 +6,7 @@
 //! caused it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
@@ -20,10 +21,12 @@ use wire::id::{KontoId, MeldingId};
 
 use crate::cache::{Cache, Loaded, SMALL};
 use crate::queue::{Command, ConsumerKey, Effect, Entry, Millis, Number, Queue, Tries};
-use crate::store::{Line, Store, StoreError};
+use crate::store::{DeadMelding, Line, Store, StoreError};
 
 /// A channel within the broker.
 pub(crate) type ChannelKey = u64;
+/// How a queue stands, and its oldest melding, of which the time is still to be read.
+pub(crate) type Standing = (QueueStatus, Option<Number>);
 type Answer<T> = oneshot::Sender<Result<T, BrokerError>>;
 
 /// How many requests go into one step: as many as can be judged in the time that a sync takes, within bounds. With all that
@@ -63,6 +66,7 @@ pub(crate) enum Request {
     },
     OpenChannel {
         link: ChannelLink,
+        adresse: Option<SocketAddr>,
         answer: Answer<ChannelKey>,
     },
     Consume {
@@ -88,7 +92,17 @@ pub(crate) enum Request {
     },
     Status {
         konto: KontoId,
-        answer: Answer<(QueueStatus, Option<Number>)>,
+        answer: Answer<Standing>,
+    },
+    Statuses {
+        kontoer: Vec<KontoId>,
+        answer: Answer<Vec<Option<Standing>>>,
+    },
+    /// A dead letter goes back to its queue.
+    Requeue {
+        konto: KontoId,
+        id: MeldingId,
+        answer: Answer<bool>,
     },
     /// Answered when all that was asked before is written.
     Barrier {
@@ -154,6 +168,7 @@ struct Slot {
 
 struct Channel {
     link: ChannelLink,
+    adresse: Option<SocketAddr>,
     consumers: HashMap<Consumer, (ConsumerKey, KontoId)>,
     /// By age.
     held: BTreeMap<DeliveryId, (KontoId, Number)>,
@@ -176,6 +191,8 @@ struct Step {
     entries: HashMap<Number, Option<(KontoId, Entry)>>,
     lines: Vec<(Number, Line)>,
     dead: Vec<(KontoId, Number)>,
+    /// Dead letters that stand in their queue again, under a new number.
+    requeued: Vec<DeadMelding>,
     kontoer: Vec<(KontoId, bool)>,
     answers: Vec<Ready>,
     handles: Vec<(ChannelKey, Handle)>,
@@ -195,7 +212,9 @@ pub(crate) enum Ready {
     Unit(Answer<()>, Result<(), BrokerError>),
     Deleted(Answer<DeletedQueue>, DeletedQueue),
     Channel(Answer<ChannelKey>, ChannelKey),
-    Status(Answer<(QueueStatus, Option<Number>)>, (QueueStatus, Option<Number>)),
+    Status(Answer<Standing>, Standing),
+    Statuses(Answer<Vec<Option<Standing>>>, Vec<Option<Standing>>),
+    Requeued(Answer<bool>, bool),
 }
 
 impl Ready {
@@ -206,6 +225,8 @@ impl Ready {
             Self::Deleted(answer, deleted) => drop(answer.send(Ok(deleted))),
             Self::Channel(answer, key) => drop(answer.send(Ok(key))),
             Self::Status(answer, status) => drop(answer.send(Ok(status))),
+            Self::Statuses(answer, statuses) => drop(answer.send(Ok(statuses))),
+            Self::Requeued(answer, done) => drop(answer.send(Ok(done))),
         }
     }
 
@@ -215,6 +236,8 @@ impl Ready {
             Self::Deleted(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
             Self::Channel(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
             Self::Status(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
+            Self::Statuses(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
+            Self::Requeued(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
         }
     }
 }
@@ -410,9 +433,9 @@ impl Engine {
                 }
                 self.step.answers.push(Ready::Unit(answer, Ok(())));
             }
-            Request::OpenChannel { link, answer } => {
+            Request::OpenChannel { link, adresse, answer } => {
                 let key = self.number();
-                let channel = Channel { link, consumers: HashMap::new(), held: BTreeMap::new() };
+                let channel = Channel { link, adresse, consumers: HashMap::new(), held: BTreeMap::new() };
                 self.channels.insert(key, channel);
                 self.step.answers.push(Ready::Channel(answer, key));
             }
@@ -428,6 +451,11 @@ impl Engine {
             }
             Request::DeleteQueue { konto, answer } => self.delete_queue(konto, answer)?,
             Request::Status { konto, answer } => self.status(konto, answer)?,
+            Request::Statuses { kontoer, answer } => {
+                let statuses = kontoer.into_iter().map(|konto| self.standing(konto)).collect();
+                self.step.answers.push(Ready::Statuses(answer, statuses));
+            }
+            Request::Requeue { konto, id, answer } => self.requeue(konto, id, answer)?,
             Request::Barrier { answer } => self.step.answers.push(Ready::Unit(answer, Ok(()))),
             Request::Tick | Request::Close { .. } => {}
             Request::Pruned { dead } => {
@@ -464,11 +492,15 @@ impl Engine {
 
     /// Notes a new melding in the step and gives the command for its queue.
     fn take_in(&mut self, melding: Arc<Melding>, payload: Bytes) -> Command {
-        let number = self.number();
-        let deadline = deadline(&melding);
-        let konto = melding.mottaker;
+        let deadline = deadline(melding.utloper());
         let lines = vec![Line::new(self.now, &Hendelse::LagtPaKo)];
-        self.step.fresh.insert(number, Fresh { melding, payload, lines });
+        self.put_last(Fresh { melding, payload, lines }, deadline)
+    }
+
+    fn put_last(&mut self, fresh: Fresh, deadline: Millis) -> Command {
+        let number = self.number();
+        let konto = fresh.melding.mottaker;
+        self.step.fresh.insert(number, fresh);
         let entry = Entry { number, deadline, tries: Tries::default(), held: false };
         self.step.entries.insert(number, Some((konto, entry)));
         self.step.sync = true;
@@ -615,10 +647,15 @@ impl Engine {
         while self.first_deadline(konto) <= self.now_ms {
             self.run(konto, Command::Tick)?;
         }
-        let Some(slot) = self.queues.get(&konto) else {
-            drop(answer.send(Err(BrokerError::NoQueue { konto })));
-            return Ok(());
-        };
+        match self.standing(konto) {
+            Some(standing) => self.step.answers.push(Ready::Status(answer, standing)),
+            None => drop(answer.send(Err(BrokerError::NoQueue { konto }))),
+        }
+        Ok(())
+    }
+
+    fn standing(&self, konto: KontoId) -> Option<Standing> {
+        let slot = self.queues.get(&konto)?;
         let status = QueueStatus {
             consumers: u32::try_from(slot.queue.consumer_len()).unwrap_or(u32::MAX),
             ready: slot.queue.ready_len() as u64,
@@ -626,9 +663,53 @@ impl Engine {
             dead: slot.dead,
             oldest: None,
         };
-        let oldest = slot.queue.oldest();
-        self.step.answers.push(Ready::Status(answer, (status, oldest)));
-        Ok(())
+        Some((status, slot.queue.oldest()))
+    }
+
+    /// Puts a dead letter back at the end of its queue. It gets a new number, since that is what a queue is ordered by, and
+    /// moves with its payload and its sporing.
+    fn requeue(&mut self, konto: KontoId, id: MeldingId, answer: Answer<bool>) -> Result<(), StoreError> {
+        let refused = if !self.queues.contains_key(&konto) {
+            Some(BrokerError::NoQueue { konto })
+        } else if !self.has_room() {
+            Some(BrokerError::Full)
+        } else {
+            None
+        };
+        if let Some(refused) = refused {
+            drop(answer.send(Err(refused)));
+            return Ok(());
+        }
+        // What was given up in this step is not on disk yet.
+        self.commit()?;
+        let store = self.store.clone();
+        // From the look at the disk until the step is there: it must not be forgotten in between.
+        let _turn = store.no_forgetting();
+        let dead = match store.dead_letter(konto, id) {
+            Ok(Some(dead)) => dead,
+            Ok(None) => {
+                self.step.answers.push(Ready::Requeued(answer, false));
+                return Ok(());
+            }
+            // One damaged melding must not stop all others.
+            Err(error @ StoreError::Damaged(_)) => {
+                drop(answer.send(Err(unavailable(error))));
+                return Ok(());
+            }
+            Err(error) => return Err(error),
+        };
+        let mut lines = dead.lines.clone();
+        lines.push(Line::new(self.now, &Hendelse::LagtTilbake));
+        let end = self.now.checked_add(dead.melding.ttl).unwrap_or(Timestamp::MAX);
+        let fresh = Fresh { melding: dead.melding.clone(), payload: dead.payload.clone(), lines };
+        let command = self.put_last(fresh, deadline(end));
+        self.step.requeued.push(dead);
+        if let Some(slot) = self.queues.get_mut(&konto) {
+            slot.dead = slot.dead.saturating_sub(1);
+        }
+        self.run(konto, command)?;
+        self.step.answers.push(Ready::Requeued(answer, true));
+        self.commit()
     }
 
     fn first_deadline(&self, konto: KontoId) -> Millis {
@@ -713,6 +794,7 @@ impl Engine {
         let Some(open) = self.channels.get_mut(&channel) else { return };
         let Entry { number, tries, .. } = entry;
         open.held.insert(id, (konto, number));
+        let adresse = open.adresse;
         let loaded = match self.step.fresh.get(&number) {
             Some(fresh) => Some((fresh.melding.clone(), fresh.payload.clone())),
             None => self.cache.take(number),
@@ -726,7 +808,7 @@ impl Engine {
         let attempts = u32::from(tries.returned);
         self.step.handles.push((channel, Handle { id, consumer: name, number, attempts, loaded, counted }));
         self.step.entries.insert(number, Some((konto, entry)));
-        self.line(number, &Hendelse::Levert { forsok: attempts + 1 });
+        self.line(number, &Hendelse::Levert { forsok: attempts + 1, adresse });
         self.step.sync = true;
     }
 
@@ -856,6 +938,9 @@ impl Engine {
             write.line(*number, self.next, line)?;
             self.next += 1;
         }
+        for dead in &step.requeued {
+            write.moved(dead);
+        }
         for (konto, number) in &step.dead {
             write.dead(*konto, *number, self.now);
         }
@@ -923,8 +1008,7 @@ enum Turn {
 }
 
 /// The deadline in whole milliseconds, never before the life of the melding really ends.
-fn deadline(melding: &Melding) -> Millis {
-    let end = melding.utloper();
+fn deadline(end: Timestamp) -> Millis {
     let millis = end.as_millisecond();
     if end.subsec_nanosecond() % 1_000_000 == 0 { millis } else { millis.saturating_add(1) }
 }
@@ -941,6 +1025,8 @@ fn refuse_all(requests: &Receiver<Request>, failed: bool) {
             Request::DeleteQueue { answer, .. } => drop(answer.send(Err(why()))),
             Request::OpenChannel { answer, .. } => drop(answer.send(Err(why()))),
             Request::Status { answer, .. } => drop(answer.send(Err(why()))),
+            Request::Statuses { answer, .. } => drop(answer.send(Err(why()))),
+            Request::Requeue { answer, .. } => drop(answer.send(Err(why()))),
             // What they want has come about already.
             Request::Cancel { answer, .. }
             | Request::CloseChannel { answer: Some(answer), .. }

@@ -15,7 +15,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use app::ports::{
-    Broker, BrokerError, Clock, DeadLetter, DeletedQueue, IdSource, MeldingRecord, OpenChannel, QueueStatus,
+    Broker, BrokerError, ChannelOptions, Clock, DeadLetter, DeletedQueue, IdSource, MeldingRecord,
+    MeldingSok, MeldingTreff, OpenChannel, QueueStatus, SEARCH_MAX, SVAR_MAX,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -26,7 +27,7 @@ use tokio::task::JoinHandle;
 use wire::id::{KontoId, MeldingId};
 
 use crate::channel::{Channel, WAITING, ask, forward};
-use crate::engine::{ChannelLink, Engine, Parts, Ready, Request, Shared, Stopped, unavailable};
+use crate::engine::{ChannelLink, Engine, Parts, Ready, Request, Shared, Standing, Stopped, unavailable};
 use crate::store::{Layout, Store, StoreError};
 
 const MIB: u64 = 1024 * 1024;
@@ -168,6 +169,14 @@ impl EmbeddedBroker {
         read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, BrokerError> {
         ask(&self.requests, |answer| Request::Barrier { answer }).await?;
+        self.read_now(read).await
+    }
+
+    /// Reads from the log as it stands.
+    async fn read_now<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, BrokerError> {
         let store = self.store.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let store = store.ok_or_else(|| unavailable(Stopped::Closed))?;
         match tokio::task::spawn_blocking(move || read(&store)).await {
@@ -204,7 +213,7 @@ impl Broker for EmbeddedBroker {
         ask(&self.requests, |answer| Request::Publish { melding, payload, answer }).await
     }
 
-    async fn open_channel(&self) -> Result<OpenChannel, BrokerError> {
+    async fn open_channel(&self, options: ChannelOptions) -> Result<OpenChannel, BrokerError> {
         let (out, deliveries) = mpsc::channel(WAITING);
         let (handles, handed) = mpsc::unbounded_channel();
         let (ended, has_ended) = mpsc::unbounded_channel();
@@ -212,7 +221,8 @@ impl Broker for EmbeddedBroker {
         let store = self.store.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Arc::downgrade);
         let store = store.ok_or_else(|| unavailable(Stopped::Closed))?;
         let link = ChannelLink { handles, ended, shared: shared.clone() };
-        let key = ask(&self.requests, |answer| Request::OpenChannel { link, answer }).await?;
+        let ChannelOptions { adresse } = options;
+        let key = ask(&self.requests, |answer| Request::OpenChannel { link, adresse, answer }).await?;
         let requests = self.requests.clone();
         let control = Channel { key, requests: requests.clone(), ended: tokio::sync::Mutex::new(has_ended) };
         tokio::spawn(async move {
@@ -230,6 +240,20 @@ impl Broker for EmbeddedBroker {
         Ok(QueueStatus { oldest: melding.map(|melding| melding.mottatt), ..status })
     }
 
+    async fn queue_statuses(&self, kontoer: &[KontoId]) -> Result<Vec<Option<QueueStatus>>, BrokerError> {
+        let kontoer = kontoer.to_vec();
+        let standings = ask(&self.requests, |answer| Request::Statuses { kontoer, answer }).await?;
+        // The answer came after all that it tells of was written.
+        self.read_now(move |store| {
+            let read = |(status, oldest): Standing| {
+                let oldest = oldest.map(|number| store.melding(number)).transpose()?.flatten();
+                Ok(QueueStatus { oldest: oldest.map(|melding| melding.mottatt), ..status })
+            };
+            standings.into_iter().map(|standing| standing.map(read).transpose()).collect()
+        })
+        .await
+    }
+
     async fn melding(&self, id: MeldingId) -> Result<Option<MeldingRecord>, BrokerError> {
         self.read(move |store| store.record(id)).await
     }
@@ -238,8 +262,21 @@ impl Broker for EmbeddedBroker {
         self.read(move |store| store.records_of(konto, limit as usize)).await
     }
 
+    async fn search_meldinger(&self, sok: &MeldingSok) -> Result<MeldingTreff, BrokerError> {
+        let sok = sok.clone();
+        self.read(move |store| store.search(&sok, SEARCH_MAX)).await
+    }
+
+    async fn list_svar(&self, id: MeldingId) -> Result<Vec<MeldingId>, BrokerError> {
+        self.read(move |store| store.svar_to(id, SVAR_MAX)).await
+    }
+
     async fn list_dead_letters(&self, konto: KontoId, limit: u32) -> Result<Vec<DeadLetter>, BrokerError> {
         self.read(move |store| store.dead_letters_of(konto, limit as usize)).await
+    }
+
+    async fn requeue_dead_letter(&self, konto: KontoId, id: MeldingId) -> Result<bool, BrokerError> {
+        ask(&self.requests, |answer| Request::Requeue { konto, id, answer }).await
     }
 }
 

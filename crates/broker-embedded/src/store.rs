@@ -15,12 +15,14 @@
 //! Numbers and steps are big-endian and only grow, so all large keyspaces are written at their end. Values that may change
 //! their shape start with a version byte.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use app::ports::{DeadLetter, MeldingRecord};
+use app::ports::{DeadLetter, MeldingRecord, MeldingSok, MeldingTreff};
 use bytes::Bytes;
 use domain::melding::{Hendelse, Melding, Retur, Sporing};
 use fjall::{
@@ -33,14 +35,17 @@ use wire::id::{DokumentId, KontoId, MeldingId, Uuid};
 
 use crate::queue::{Entry, Number, Tries};
 
-/// Shape of what is on disk.
-const FORMAT: u64 = 1;
+/// Shape of what is on disk. Since 2, lines of sporing may tell of [`What::LagtTilbake`] and [`What::LevertTil`]; all else
+/// is as in 1, so a log of either is read, and is of this format from its opening on.
+const FORMAT: u64 = 2;
+/// The oldest shape that is still read.
+const OLDEST_FORMAT: u64 = 1;
 /// First byte of a melding and of a line of sporing.
 const VERSION: u8 = 1;
 /// How many numbers an epoch has. A new one starts at every opening, so that no number is ever used twice.
 const EPOCH_BITS: u32 = 40;
 const MIB: u64 = 1024 * 1024;
-/// How many meldinger are forgotten in one write.
+/// How many meldinger are looked at, and forgotten if it is time, in one write.
 const PRUNE_AT_ONCE: usize = 256;
 
 /// Why the store did not do as asked.
@@ -50,7 +55,7 @@ pub(crate) enum StoreError {
     Backend(#[from] fjall::Error),
     #[error("read the queue log: {0} is damaged")]
     Damaged(&'static str),
-    #[error("read the queue log: it has format {0}, this version knows {FORMAT} only")]
+    #[error("read the queue log: it has format {0}, this version knows {OLDEST_FORMAT} to {FORMAT}")]
     Format(u64),
 }
 
@@ -68,6 +73,8 @@ pub(crate) struct Store {
     path: PathBuf,
     /// Before this number nothing is left to forget.
     pruned_to: AtomicU64,
+    /// Held while meldinger are forgotten, and while a dead letter moves.
+    forgetting: Mutex<()>,
     /// Dropped last, when the files are closed and unlocked.
     _closed: watch::Sender<()>,
 }
@@ -99,13 +106,16 @@ enum What {
     Dodko,
     KontoSlettet,
     KvitteringSendt([u8; 16]),
+    LagtTilbake,
+    LevertTil(u32, SocketAddr),
 }
 
 impl Line {
     pub(crate) fn new(at: Timestamp, hendelse: &Hendelse) -> Self {
         let what = match hendelse {
             Hendelse::LagtPaKo => What::LagtPaKo,
-            Hendelse::Levert { forsok } => What::Levert(*forsok),
+            Hendelse::Levert { forsok, adresse: None } => What::Levert(*forsok),
+            Hendelse::Levert { forsok, adresse: Some(adresse) } => What::LevertTil(*forsok, *adresse),
             Hendelse::Returnert { arsak: Retur::NackMedRequeue } => What::NackMedRequeue,
             Hendelse::Returnert { arsak: Retur::Frakoblet } => What::Frakoblet,
             Hendelse::Returnert { arsak: Retur::Omstart } => What::Omstart,
@@ -117,6 +127,7 @@ impl Line {
             Hendelse::KvitteringSendt { kvittering } => {
                 What::KvitteringSendt(kvittering.as_uuid().into_bytes())
             }
+            Hendelse::LagtTilbake => What::LagtTilbake,
         };
         Self { at: at.as_nanosecond(), what }
     }
@@ -124,7 +135,8 @@ impl Line {
     fn sporing(self) -> Result<Sporing, StoreError> {
         let hendelse = match self.what {
             What::LagtPaKo => Hendelse::LagtPaKo,
-            What::Levert(forsok) => Hendelse::Levert { forsok },
+            What::Levert(forsok) => Hendelse::Levert { forsok, adresse: None },
+            What::LevertTil(forsok, adresse) => Hendelse::Levert { forsok, adresse: Some(adresse) },
             What::NackMedRequeue => Hendelse::Returnert { arsak: Retur::NackMedRequeue },
             What::Frakoblet => Hendelse::Returnert { arsak: Retur::Frakoblet },
             What::Omstart => Hendelse::Returnert { arsak: Retur::Omstart },
@@ -136,6 +148,7 @@ impl Line {
             What::KvitteringSendt(id) => {
                 Hendelse::KvitteringSendt { kvittering: MeldingId::from_uuid(Uuid::from_bytes(id)) }
             }
+            What::LagtTilbake => Hendelse::LagtTilbake,
         };
         Ok(Sporing { tidspunkt: timestamp(self.at)?, hendelse })
     }
@@ -176,6 +189,23 @@ struct StoredMelding {
 }
 
 impl StoredMelding {
+    /// When it was put on its queue last: both lines that tell so are written with the melding.
+    fn put(&self) -> i128 {
+        let put = |line: &&Line| matches!(line.what, What::LagtPaKo | What::LagtTilbake);
+        self.lines.iter().rfind(put).map_or(self.mottatt, |line| line.at)
+    }
+
+    fn fits(&self, sok: &MeldingSok) -> bool {
+        let names = [
+            wire::headers::KLIENT_MELDING_ID,
+            wire::headers::KLIENT_KORRELASJONS_ID,
+            wire::headers::KLIENT_KORRELASJON_ID,
+        ];
+        let is_named = |id: &String| names.iter().any(|name| self.headere.get(*name) == Some(id));
+        sok.klient_id.as_ref().is_none_or(is_named)
+            && sok.meldingstype.as_ref().is_none_or(|wanted| *wanted == self.meldingstype)
+    }
+
     fn melding(self) -> Result<(Melding, u64, Vec<Line>), StoreError> {
         let melding = Melding {
             id: MeldingId::from_uuid(Uuid::from_bytes(self.id)),
@@ -266,6 +296,17 @@ fn decode_entry(key: &[u8], value: &[u8]) -> Result<(KontoId, Entry), StoreError
     Ok((konto_at(value, 1)?, entry))
 }
 
+/// A dead letter that is about to move.
+pub(crate) struct DeadMelding {
+    number: Number,
+    pub(crate) melding: Arc<Melding>,
+    pub(crate) payload: Bytes,
+    /// All that happened to it.
+    pub(crate) lines: Vec<Line>,
+    /// Where those of `lines` stand that were not written with it.
+    line_keys: Vec<Vec<u8>>,
+}
+
 /// What one step writes, all or nothing.
 pub(crate) struct Write<'a> {
     store: &'a Store,
@@ -342,6 +383,22 @@ impl Write<'_> {
         self.batch.insert(&self.store.dead, pair(konto, number), at.as_nanosecond().to_be_bytes());
     }
 
+    /// Takes away what stood under the old number of a dead letter. Its id leads to the new one already.
+    pub(crate) fn moved(&mut self, dead: &DeadMelding) {
+        let DeadMelding { number, melding, line_keys, .. } = dead;
+        let store = self.store;
+        self.batch.remove(&store.dead, pair(melding.mottaker, *number));
+        self.batch.remove(&store.meldinger, number.to_be_bytes());
+        for key in line_keys {
+            self.batch.remove(&store.sporing, key.as_slice());
+        }
+        self.batch.remove(&store.by_konto, pair(melding.mottaker, *number));
+        if melding.avsender != melding.mottaker {
+            self.batch.remove(&store.by_konto, pair(melding.avsender, *number));
+        }
+        self.payload_gone(*number);
+    }
+
     /// Writes it. With `sync` it is on stable storage when this returns, else with the operating system, so that it
     /// outlives this process.
     pub(crate) fn commit(self, sync: bool) -> Result<(), StoreError> {
@@ -349,6 +406,15 @@ impl Write<'_> {
         self.batch.durability(Some(mode)).commit()?;
         Ok(())
     }
+}
+
+/// Whether this version can read what is there.
+fn check_format(meta: &Keyspace) -> Result<(), StoreError> {
+    let format = match meta.get("format")? {
+        Some(value) => number_at(&value, 0)?,
+        None => FORMAT,
+    };
+    if (OLDEST_FORMAT..=FORMAT).contains(&format) { Ok(()) } else { Err(StoreError::Format(format)) }
 }
 
 impl Store {
@@ -369,13 +435,7 @@ impl Store {
             db.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes))
         };
         let meta = keyspace("meta", MIB)?;
-        let format = match meta.get("format")? {
-            Some(value) => number_at(&value, 0)?,
-            None => FORMAT,
-        };
-        if format != FORMAT {
-            return Err(StoreError::Format(format));
-        }
+        check_format(&meta)?;
         let epoch = match meta.get("epoch")? {
             Some(value) => number_at(&value, 0)? + 1,
             None => 1,
@@ -403,6 +463,7 @@ impl Store {
             db,
             path: path.to_owned(),
             pruned_to: AtomicU64::new(0),
+            forgetting: Mutex::new(()),
             _closed: closed,
         };
         Ok((store, epoch << EPOCH_BITS, is_closed))
@@ -492,6 +553,158 @@ impl Store {
         Ok(records)
     }
 
+    /// The meldinger that fit `sok`, the last put on its queue first, after looking at `look_at` of them at most.
+    pub(crate) fn search(&self, sok: &MeldingSok, look_at: usize) -> Result<MeldingTreff, StoreError> {
+        let mut found = MeldingTreff::default();
+        if sok.limit == 0 {
+            return Ok(found);
+        }
+        let snapshot = self.db.snapshot();
+        let mut end = Number::MAX;
+        if let Some(til) = sok.til {
+            end = self.first_put_after(&snapshot, til.as_nanosecond())?;
+        }
+        if let Some((at, id)) = sok.before {
+            let at = at.as_nanosecond();
+            end = end.min(match self.number_put(&snapshot, id, at)? {
+                Some(number) => number,
+                // Forgotten, or put back on its queue since: all that were put there before it come next.
+                None => self.first_put_after(&snapshot, at - 1)?,
+            });
+        }
+        let fra = sok.fra.map_or(i128::MIN, Timestamp::as_nanosecond);
+        let kontoer: BTreeSet<KontoId> = sok.kontoer.iter().copied().collect();
+        let mut numbers: Vec<_> = kontoer
+            .into_iter()
+            .map(|konto| snapshot.range(&self.by_konto, pair(konto, 0)..pair(konto, end)).rev())
+            .collect();
+        // The newest that each Konto has left; the newest of all comes out first.
+        let mut heads = BinaryHeap::new();
+        for (of, numbers) in numbers.iter_mut().enumerate() {
+            if let Some(guard) = numbers.next() {
+                heads.push((number_at(&guard.key()?, 16)?, of));
+            }
+        }
+        let (mut looked_at, mut last) = (0, None);
+        while let Some((number, of)) = heads.pop() {
+            if let Some(guard) = numbers.get_mut(of).and_then(Iterator::next) {
+                heads.push((number_at(&guard.key()?, 16)?, of));
+            }
+            if last.replace(number) == Some(number) {
+                continue; // Of two of the kontoer.
+            }
+            if looked_at == look_at {
+                found.avkortet = true;
+                break;
+            }
+            looked_at += 1;
+            let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { continue };
+            let stored = decode::<StoredMelding>(&value, "a melding")?;
+            if stored.put() < fra {
+                break; // All that follow were put there earlier.
+            }
+            if stored.fits(sok) {
+                found.meldinger.extend(self.record_at(&snapshot, number)?);
+                if found.meldinger.len() >= sok.limit as usize {
+                    break;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The number of the melding `id`, if it was put on its queue `at` that time.
+    fn number_put(&self, snapshot: &Snapshot, id: MeldingId, at: i128) -> Result<Option<Number>, StoreError> {
+        let Some(number) = snapshot.get(&self.ids, id.as_uuid().as_bytes())? else { return Ok(None) };
+        let number = number_at(&number, 0)?;
+        let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { return Ok(None) };
+        let stored = decode::<StoredMelding>(&value, "a melding")?;
+        Ok((stored.put() == at).then_some(number))
+    }
+
+    /// A number that parts those put on their queues until `at` from those put there later, by halves: numbers grow with
+    /// time, and there is no index by time.
+    fn first_put_after(&self, snapshot: &Snapshot, at: i128) -> Result<Number, StoreError> {
+        let (mut low, mut high) = (0, Number::MAX);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let mut from_middle = snapshot.range(&self.meldinger, middle.to_be_bytes()..high.to_be_bytes());
+            let Some(guard) = from_middle.next() else {
+                high = middle;
+                continue;
+            };
+            let (key, value) = guard.into_inner()?;
+            if decode::<StoredMelding>(&value, "a melding")?.put() <= at {
+                low = number_at(&key, 0)? + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(low)
+    }
+
+    /// What answers the melding `id`, oldest first, among the `look_at` meldinger that its sender sent or received next.
+    pub(crate) fn svar_to(&self, id: MeldingId, look_at: usize) -> Result<Vec<MeldingId>, StoreError> {
+        let snapshot = self.db.snapshot();
+        let Some(number) = snapshot.get(&self.ids, id.as_uuid().as_bytes())? else { return Ok(Vec::new()) };
+        let number = number_at(&number, 0)?;
+        let Some(record) = self.record_at(&snapshot, number)? else { return Ok(Vec::new()) };
+        // Kvitteringer from before it was put back on its queue have lower numbers than it has now.
+        let mut svar: Vec<MeldingId> = record
+            .sporing
+            .iter()
+            .filter_map(|line| match line.hendelse {
+                Hendelse::KvitteringSendt { kvittering } => Some(kvittering),
+                _ => None,
+            })
+            .collect();
+        let konto = record.melding.avsender;
+        let later = pair(konto, number + 1)..pair(konto, Number::MAX);
+        for guard in snapshot.range(&self.by_konto, later).take(look_at) {
+            let number = number_at(&guard.key()?, 16)?;
+            let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { continue };
+            let stored = decode::<StoredMelding>(&value, "a melding")?;
+            let later = MeldingId::from_uuid(Uuid::from_bytes(stored.id));
+            if stored.svar_pa_melding == Some(id.as_uuid().into_bytes()) && !svar.contains(&later) {
+                svar.push(later);
+            }
+        }
+        Ok(svar)
+    }
+
+    /// Holds off forgetting.
+    pub(crate) fn no_forgetting(&self) -> MutexGuard<'_, ()> {
+        self.forgetting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The dead letter `id` of `konto` with all that it needs to move.
+    pub(crate) fn dead_letter(
+        &self,
+        konto: KontoId,
+        id: MeldingId,
+    ) -> Result<Option<DeadMelding>, StoreError> {
+        let snapshot = self.db.snapshot();
+        let Some(number) = snapshot.get(&self.ids, id.as_uuid().as_bytes())? else { return Ok(None) };
+        let number = number_at(&number, 0)?;
+        if !snapshot.contains_key(&self.dead, pair(konto, number))? {
+            return Ok(None);
+        }
+        let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { return Ok(None) };
+        let (melding, payload_bytes, mut lines) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
+        let payload = match snapshot.get(&self.payloads, number.to_be_bytes())? {
+            Some(payload) => Bytes::from_owner(payload),
+            None if payload_bytes == 0 => Bytes::new(),
+            None => return Err(StoreError::Damaged("the payload of a dead letter")),
+        };
+        let mut line_keys = Vec::new();
+        for guard in snapshot.prefix(&self.sporing, number.to_be_bytes()) {
+            let (key, value) = guard.into_inner()?;
+            lines.push(decode(&value, "a line of sporing")?);
+            line_keys.push(key.to_vec());
+        }
+        Ok(Some(DeadMelding { number, melding: Arc::new(melding), payload, lines, line_keys }))
+    }
+
     /// The dead letters of `konto`, oldest first.
     pub(crate) fn dead_letters_of(
         &self,
@@ -534,9 +747,20 @@ impl Store {
         let mut first_left = None;
         let start = self.pruned_to.load(Ordering::Relaxed);
         let mut last_seen = start;
+        let mut turn = self.no_forgetting();
         for guard in snapshot.range(&self.meldinger, start.to_be_bytes()..) {
             let (key, value) = guard.into_inner()?;
             let number = number_at(&key, 0)?;
+            in_batch += 1;
+            if in_batch == PRUNE_AT_ONCE {
+                std::mem::replace(&mut batch, self.db.batch())
+                    .durability(Some(PersistMode::Buffer))
+                    .commit()?;
+                in_batch = 0;
+                // Whoever puts a dead letter back waits for no more than this.
+                drop(turn);
+                turn = self.no_forgetting();
+            }
             last_seen = number;
             let (melding, _, mut lines) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
             let mut line_keys = Vec::new();
@@ -555,6 +779,9 @@ impl Store {
             }
             let dead_key = pair(melding.mottaker, number);
             if snapshot.contains_key(&self.dead, dead_key)? {
+                if !self.dead.contains_key(dead_key)? {
+                    continue; // Back on its queue since, under a new number.
+                }
                 *dead.entry(melding.mottaker).or_default() += 1;
                 batch.remove(&self.dead, dead_key);
                 batch.remove(&self.payloads, number.to_be_bytes());
@@ -568,16 +795,148 @@ impl Store {
                 batch.remove(&self.by_konto, pair(melding.avsender, number));
             }
             batch.remove(&self.meldinger, number.to_be_bytes());
-            in_batch += 1;
-            if in_batch == PRUNE_AT_ONCE {
-                std::mem::replace(&mut batch, self.db.batch())
-                    .durability(Some(PersistMode::Buffer))
-                    .commit()?;
-                in_batch = 0;
-            }
         }
         batch.durability(Some(PersistMode::Buffer)).commit()?;
+        drop(turn);
         self.pruned_to.store(first_left.unwrap_or(last_seen), Ordering::Relaxed);
         Ok(dead)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MELDING: u128 = 0x1000;
+
+    fn konto(n: u128) -> KontoId {
+        KontoId::from_uuid(Uuid::from_u128(n))
+    }
+
+    fn melding(n: u128, avsender: KontoId, mottaker: KontoId) -> Melding {
+        Melding {
+            id: MeldingId::from_uuid(Uuid::from_u128(MELDING + n)),
+            avsender,
+            mottaker,
+            meldingstype: "no.ks.fiks.arkiv.v1.innsyn.sok".to_owned(),
+            svar_pa_melding: None,
+            svar_til_type: None,
+            dokumentlager_id: None,
+            headere: BTreeMap::new(),
+            ttl: Duration::from_mins(1),
+            mottatt: at(n),
+        }
+    }
+
+    /// A second for each.
+    fn at(n: u128) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + i64::try_from(n).expect("it is small"))
+            .expect("it is in range")
+    }
+
+    /// A log with `count` meldinger from one Konto to another, one a second.
+    fn store(folder: &tempfile::TempDir, count: u128) -> Store {
+        let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB };
+        let (store, first, _) = Store::open(folder.path(), &layout).expect("the folder is empty");
+        let mut write = store.write();
+        for n in 0..count {
+            let number = first + u64::try_from(n).expect("it is small");
+            let lines = [Line::new(at(n), &Hendelse::LagtPaKo)];
+            write.melding(number, &melding(n, konto(1), konto(2)), 0, &lines).expect("it can be written");
+        }
+        write.commit(false).expect("it can be written");
+        store
+    }
+
+    fn search(store: &Store, sok: &MeldingSok, look_at: usize) -> (Vec<u128>, bool) {
+        let found = store.search(sok, look_at).expect("the log can be read");
+        let numbers = found.meldinger.iter().map(|record| record.melding.id.as_uuid().as_u128() - MELDING);
+        (numbers.collect(), found.avkortet)
+    }
+
+    /// What a log of format 1 holds is read as it was meant, whatever came to be told since.
+    #[test]
+    fn lines_of_the_first_format_are_read() {
+        let time = [0x80, 0xa0, 0x94, 0xa5, 0x8d, 0x1d]; // 500 s after 1970, as a varint of twice the nanoseconds.
+        for (rest, expected) in [
+            (vec![0], Hendelse::LagtPaKo),
+            (vec![1, 3], Hendelse::Levert { forsok: 3, adresse: None }),
+            (vec![2], Hendelse::Returnert { arsak: Retur::NackMedRequeue }),
+            (vec![3], Hendelse::Returnert { arsak: Retur::Frakoblet }),
+            (vec![4], Hendelse::Returnert { arsak: Retur::Omstart }),
+            (vec![5], Hendelse::Bekreftet),
+            (vec![6], Hendelse::Avvist),
+            (vec![7], Hendelse::Utlopt),
+            (vec![8], Hendelse::Dodko),
+            (vec![9], Hendelse::KontoSlettet),
+            (
+                [vec![10], vec![7; 16]].concat(),
+                Hendelse::KvitteringSendt { kvittering: MeldingId::from_uuid(Uuid::from_bytes([7; 16])) },
+            ),
+        ] {
+            let bytes = [vec![1], time.to_vec(), rest].concat();
+            let line: Line = decode(&bytes, "a line").expect("it is a line");
+            let tidspunkt = Timestamp::from_second(500).expect("it is in range");
+            assert_eq!(
+                line.sporing().expect("its time is in range"),
+                Sporing { tidspunkt, hendelse: expected.clone() }
+            );
+            assert_eq!(encode(&line, 32).expect("it can be written"), bytes, "{expected:?}");
+        }
+    }
+
+    #[test]
+    fn lines_are_read_back_as_written() {
+        for hendelse in [
+            Hendelse::LagtTilbake,
+            Hendelse::Levert { forsok: 2, adresse: Some("192.0.2.7:50123".parse().expect("it is one")) },
+            Hendelse::Levert { forsok: 1, adresse: Some("[2001:db8::7]:443".parse().expect("it is one")) },
+        ] {
+            let bytes = encode(&Line::new(at(0), &hendelse), 32).expect("it can be written");
+            let line: Line = decode(&bytes, "a line").expect("it is a line");
+            assert_eq!(line.sporing().expect("its time is in range"), Sporing { tidspunkt: at(0), hendelse });
+        }
+    }
+
+    #[test]
+    fn a_log_of_an_unknown_format_is_refused() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let store = store(&folder, 0);
+        for (format, known) in [(0, false), (OLDEST_FORMAT, true), (FORMAT, true), (FORMAT + 1, false)] {
+            let meta = store.db.keyspace("meta", KeyspaceCreateOptions::default).expect("it is there");
+            meta.insert("format", format.to_be_bytes()).expect("it can be written");
+            assert_eq!(check_format(&meta).is_ok(), known, "format {format}");
+        }
+    }
+
+    #[test]
+    fn search_looks_at_no_more_than_it_may() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let store = store(&folder, 20);
+        let sok = MeldingSok { kontoer: vec![konto(2), konto(1)], limit: 100, ..MeldingSok::default() };
+        assert_eq!(search(&store, &sok, 5), (vec![19, 18, 17, 16, 15], true));
+        assert_eq!(search(&store, &sok, 20), ((0..20).rev().collect(), false));
+        // What is newer than the period costs nothing.
+        let sok = MeldingSok { til: Some(at(3)), ..sok };
+        assert_eq!(search(&store, &sok, 5), (vec![3, 2, 1, 0], false));
+        let sok = MeldingSok { fra: Some(at(2)), ..sok };
+        assert_eq!(search(&store, &sok, 5), (vec![3, 2], false));
+    }
+
+    #[test]
+    fn search_goes_on_after_a_melding_that_is_forgotten() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let store = store(&folder, 6);
+        let sok = MeldingSok { kontoer: vec![konto(1)], limit: 2, ..MeldingSok::default() };
+        let unknown = MeldingId::from_uuid(Uuid::from_u128(7));
+        for (before, expected) in [
+            ((at(4), MeldingId::from_uuid(Uuid::from_u128(MELDING + 4))), [3, 2]),
+            ((at(4), unknown), [3, 2]),
+            // It was at that time once, and is elsewhere now.
+            ((at(3), MeldingId::from_uuid(Uuid::from_u128(MELDING + 5))), [2, 1]),
+        ] {
+            let sok = MeldingSok { before: Some(before), ..sok.clone() };
+            assert_eq!(search(&store, &sok, 100), (expected.to_vec(), false), "{before:?}");
+        }
     }
 }

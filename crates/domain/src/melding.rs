@@ -1,6 +1,7 @@
 //! Melding: what is sent from Konto to Konto, and what becomes of it.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -113,6 +114,8 @@ pub enum Hendelse {
     Levert {
         /// Which attempt.
         forsok: u32,
+        /// Where the consumer called from, if known. For the receiver's eyes only.
+        adresse: Option<SocketAddr>,
     },
     /// Came back without ack.
     Returnert {
@@ -134,6 +137,8 @@ pub enum Hendelse {
         /// The kvittering.
         kvittering: MeldingId,
     },
+    /// Taken from the dead-letter store and put back at the end of its queue, with its attempts and its TTL counted anew.
+    LagtTilbake,
 }
 
 /// Why a delivery came back.
@@ -167,7 +172,7 @@ pub enum Status {
 /// Reads a melding's state from its sporing, oldest line first.
 pub fn status(sporing: &[Sporing]) -> Status {
     sporing.iter().fold(Status::PaKo, |before, line| match line.hendelse {
-        Hendelse::LagtPaKo | Hendelse::Returnert { .. } => Status::PaKo,
+        Hendelse::LagtPaKo | Hendelse::LagtTilbake | Hendelse::Returnert { .. } => Status::PaKo,
         Hendelse::Levert { .. } => Status::Levert,
         Hendelse::Bekreftet => Status::Bekreftet,
         Hendelse::Avvist => Status::Avvist,
@@ -304,18 +309,24 @@ mod tests {
         for (hendelser, expected) in [
             (vec![], Status::PaKo),
             (vec![Hendelse::LagtPaKo], Status::PaKo),
-            (vec![Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }], Status::Levert),
-            (vec![Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }, returnert.clone()], Status::PaKo),
+            (vec![Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1, adresse: None }], Status::Levert),
             (
-                vec![Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }, Hendelse::Bekreftet],
+                vec![Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1, adresse: None }, returnert.clone()],
+                Status::PaKo,
+            ),
+            (
+                vec![Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1, adresse: None }, Hendelse::Bekreftet],
                 Status::Bekreftet,
             ),
-            (vec![Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }, Hendelse::Avvist], Status::Avvist),
+            (
+                vec![Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1, adresse: None }, Hendelse::Avvist],
+                Status::Avvist,
+            ),
             (vec![Hendelse::LagtPaKo, Hendelse::Utlopt, kvittering_sendt.clone()], Status::Utlopt),
             (
                 vec![
                     Hendelse::LagtPaKo,
-                    Hendelse::Levert { forsok: 3 },
+                    Hendelse::Levert { forsok: 3, adresse: None },
                     returnert,
                     Hendelse::Dodko,
                     kvittering_sendt,
@@ -323,6 +334,7 @@ mod tests {
                 Status::Uleverbar,
             ),
             (vec![Hendelse::LagtPaKo, Hendelse::KontoSlettet], Status::Uleverbar),
+            (vec![Hendelse::LagtPaKo, Hendelse::Dodko, Hendelse::LagtTilbake], Status::PaKo),
         ] {
             assert_eq!(status(&lines(&hendelser)), expected, "{hendelser:?}");
         }
@@ -341,7 +353,7 @@ mod tests {
     fn any_hendelse() -> impl Strategy<Value = Hendelse> {
         prop_oneof![
             Just(Hendelse::LagtPaKo),
-            (1..=MAX_ATTEMPTS).prop_map(|forsok| Hendelse::Levert { forsok }),
+            (1..=MAX_ATTEMPTS).prop_map(|forsok| Hendelse::Levert { forsok, adresse: None }),
             proptest::sample::select(vec![Retur::NackMedRequeue, Retur::Frakoblet, Retur::Omstart])
                 .prop_map(|arsak| Hendelse::Returnert { arsak }),
             Just(Hendelse::Bekreftet),
@@ -349,6 +361,7 @@ mod tests {
             Just(Hendelse::Utlopt),
             Just(Hendelse::Dodko),
             Just(Hendelse::KontoSlettet),
+            Just(Hendelse::LagtTilbake),
         ]
     }
 

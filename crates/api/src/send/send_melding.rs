@@ -67,7 +67,7 @@ fn check_length(app: &App, headers: &HeaderMap) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use app::Caller;
-    use app::ports::{Broker as _, Consumer};
+    use app::ports::{Broker as _, ChannelOptions, Consumer};
     use axum::body::Body;
     use bytes::Bytes;
     use futures::stream;
@@ -388,7 +388,7 @@ mod tests {
     }
 
     async fn receive(world: &World, party: &Party) -> app::ports::Delivery {
-        let mut channel = world.broker.open_channel().await.unwrap();
+        let mut channel = world.broker.open_channel(ChannelOptions::default()).await.unwrap();
         channel.control.consume(Consumer(1), party.konto, 1).await.unwrap();
         let delivery = channel.deliveries.recv().await.unwrap();
         channel.control.settle(delivery.id, app::ports::Settlement::Ack);

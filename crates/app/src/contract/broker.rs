@@ -19,7 +19,8 @@ use wire::id::{DokumentId, KontoId, MeldingId, Uuid};
 use wire::{headers, meldingstype};
 
 use crate::ports::{
-    Broker, BrokerChannel, BrokerError, Consumer, Delivery, DeliveryId, OpenChannel, QueueStatus, Settlement,
+    Broker, BrokerChannel, BrokerError, ChannelOptions, Consumer, Delivery, DeliveryId, MeldingSok,
+    OpenChannel, QueueStatus, Settlement,
 };
 
 /// How long a case waits for what must happen. Only a broken adapter waits so long.
@@ -90,6 +91,7 @@ macro_rules! broker_contract {
             delete_queue_that_is_not_there,
             queue_made_again_is_empty,
             queue_status_counts,
+            queue_statuses_are_in_the_order_asked,
             settling_twice_is_passed_over,
             settling_a_stale_delivery_is_passed_over,
             restart_keeps_everything,
@@ -101,8 +103,16 @@ macro_rules! broker_contract {
             sporing_of_a_dropped_melding,
             sporing_of_an_expired_melding,
             sporing_of_a_dead_letter,
+            sporing_tells_where_the_consumer_calls_from,
             list_meldinger_is_newest_first_for_both,
+            search_finds_what_fits_newest_first_and_once,
+            search_goes_page_by_page,
+            search_keeps_to_a_period,
+            svar_and_kvitteringer_are_found,
             list_dead_letters_is_oldest_first,
+            requeued_dead_letter_is_as_fresh,
+            requeued_dead_letter_lives_its_whole_ttl_again,
+            requeue_of_what_is_no_dead_letter_does_nothing,
             unknown_melding_is_none,
             deaf_consumer_does_not_hold_up_another_konto,
         );
@@ -129,7 +139,7 @@ impl Receiver {
     }
 
     async fn idle(h: &impl BrokerHarness) -> Self {
-        Self { channel: h.broker().open_channel().await.expect("the broker runs") }
+        Self { channel: h.broker().open_channel(ChannelOptions::default()).await.expect("the broker runs") }
     }
 
     fn control(&self) -> &dyn BrokerChannel {
@@ -514,7 +524,10 @@ pub async fn held_melding_does_not_expire(h: &mut impl BrokerHarness) {
     assert_eq!(status(h, b).await.unacked, 1);
     receiver.ack(&delivery);
     let hendelser = until_sporing(h, sent.id, &Hendelse::Bekreftet).await;
-    assert_eq!(hendelser, [Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }, Hendelse::Bekreftet]);
+    assert_eq!(
+        hendelser,
+        [Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1, adresse: None }, Hendelse::Bekreftet]
+    );
     assert_eq!(status(h, a).await.ready, 0);
 }
 
@@ -723,7 +736,8 @@ pub async fn dropped_channel_returns_all(h: &mut impl BrokerHarness) {
 pub async fn dropped_receiver_returns_all(h: &mut impl BrokerHarness) {
     let (a, b) = (konto(h).await, konto(h).await);
     publish_many(h, a, b, 3).await;
-    let OpenChannel { mut deliveries, control } = h.broker().open_channel().await.expect("the broker runs");
+    let OpenChannel { mut deliveries, control } =
+        h.broker().open_channel(ChannelOptions::default()).await.expect("the broker runs");
     control.consume(Consumer(1), b, 2).await.expect("the queue is there");
     let first = soon(deliveries.recv()).await.expect("the channel is open");
     drop(deliveries);
@@ -756,7 +770,7 @@ pub async fn delete_queue_tells_senders_and_ends_consumers(h: &mut impl BrokerHa
         sporing,
         [
             Hendelse::LagtPaKo,
-            Hendelse::Levert { forsok: 1 },
+            Hendelse::Levert { forsok: 1, adresse: None },
             Hendelse::KontoSlettet,
             Hendelse::KvitteringSendt { kvittering: told[0].melding.id },
         ]
@@ -918,9 +932,9 @@ pub async fn crash_counts_what_was_handed_out(h: &mut impl BrokerHarness) {
         hendelser(h, sent[0]).await,
         [
             Hendelse::LagtPaKo,
-            Hendelse::Levert { forsok: 1 },
+            Hendelse::Levert { forsok: 1, adresse: None },
             Hendelse::Returnert { arsak: Retur::Omstart },
-            Hendelse::Levert { forsok: 2 },
+            Hendelse::Levert { forsok: 2, adresse: None },
         ]
     );
 }
@@ -971,11 +985,11 @@ pub async fn sporing_of_an_acked_melding(h: &mut impl BrokerHarness) {
         sporing,
         [
             Hendelse::LagtPaKo,
-            Hendelse::Levert { forsok: 1 },
+            Hendelse::Levert { forsok: 1, adresse: None },
             Hendelse::Returnert { arsak: Retur::NackMedRequeue },
-            Hendelse::Levert { forsok: 2 },
+            Hendelse::Levert { forsok: 2, adresse: None },
             Hendelse::Returnert { arsak: Retur::Frakoblet },
-            Hendelse::Levert { forsok: 3 },
+            Hendelse::Levert { forsok: 3, adresse: None },
             Hendelse::Bekreftet,
         ]
     );
@@ -989,7 +1003,10 @@ pub async fn sporing_of_a_dropped_melding(h: &mut impl BrokerHarness) {
     let delivery = receiver.next().await;
     receiver.control().settle(delivery.id, Settlement::Drop);
     let sporing = until_sporing(h, sent[0], &Hendelse::Avvist).await;
-    assert_eq!(sporing, [Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }, Hendelse::Avvist]);
+    assert_eq!(
+        sporing,
+        [Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1, adresse: None }, Hendelse::Avvist]
+    );
 }
 
 /// Taken, expired, and which kvittering tells of it.
@@ -1005,7 +1022,10 @@ pub async fn sporing_of_an_expired_melding(h: &mut impl BrokerHarness) {
         [Hendelse::LagtPaKo, Hendelse::Utlopt, Hendelse::KvitteringSendt { kvittering: told.id }]
     );
     let sporing = until_sporing(h, told.id, &Hendelse::Bekreftet).await;
-    assert_eq!(sporing, [Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }, Hendelse::Bekreftet]);
+    assert_eq!(
+        sporing,
+        [Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1, adresse: None }, Hendelse::Bekreftet]
+    );
 }
 
 /// Three times handed out and come back, given up, and which kvittering tells of it.
@@ -1019,7 +1039,7 @@ pub async fn sporing_of_a_dead_letter(h: &mut impl BrokerHarness) {
     for forsok in 1..=MAX_ATTEMPTS {
         let delivery = receiver.next().await;
         receiver.requeue(&delivery);
-        expected.push(Hendelse::Levert { forsok });
+        expected.push(Hendelse::Levert { forsok, adresse: None });
         expected.push(Hendelse::Returnert { arsak: Retur::NackMedRequeue });
     }
     let told = sender.kvittering(meldingstype::SERVERFEIL, &sent).await;
@@ -1091,4 +1111,250 @@ pub async fn deaf_consumer_does_not_hold_up_another_konto(h: &mut impl BrokerHar
         receiver.ack(&delivery);
     }
     until(h, c, |status| status.ready + status.unacked == 0).await;
+}
+
+/// In the order asked, `None` without queue, the same numbers as one by one.
+pub async fn queue_statuses_are_in_the_order_asked(h: &mut impl BrokerHarness) {
+    let (a, b, c) = (konto(h).await, konto(h).await, konto(h).await);
+    let unknown = KontoId::from_uuid(h.uuid());
+    publish_many(h, a, b, 2).await;
+    h.pass(Duration::from_mins(1)).await;
+    publish_many(h, a, c, 1).await;
+    let _receiver = Receiver::on(h, c, 0).await;
+    until(h, c, |status| status.unacked == 1).await;
+    let all = h.broker().queue_statuses(&[c, unknown, b, a, c]).await.expect("the broker runs");
+    let (of_a, of_b, of_c) = (status(h, a).await, status(h, b).await, status(h, c).await);
+    assert!(of_b.oldest.is_some() && of_b.oldest < of_c.oldest);
+    assert_eq!(all, [Some(of_c), None, Some(of_b), Some(of_a), Some(of_c)]);
+    assert_eq!(h.broker().queue_statuses(&[]).await.expect("the broker runs"), []);
+}
+
+/// The address that the channel was opened with.
+pub async fn sporing_tells_where_the_consumer_calls_from(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 1).await;
+    let adresse = Some("192.0.2.7:50123".parse().expect("it is an address"));
+    let channel = h.broker().open_channel(ChannelOptions { adresse }).await.expect("the broker runs");
+    let mut receiver = Receiver { channel };
+    receiver.control().consume(Consumer(1), b, 1).await.expect("the queue is there");
+    receiver.next().await;
+    let expected = [Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1, adresse }];
+    assert_eq!(hendelser(h, sent[0]).await, expected);
+    h.crash().await;
+    assert_eq!(hendelser(h, sent[0]).await[..2], expected);
+}
+
+async fn search(h: &impl BrokerHarness, sok: MeldingSok) -> Vec<MeldingId> {
+    let found = h.broker().search_meldinger(&sok).await.expect("the broker runs");
+    assert!(!found.avkortet, "there are only a few");
+    found.meldinger.into_iter().map(|record| record.melding.id).collect()
+}
+
+/// Of any of the kontoer, by each of the keys; what both a sender and a receiver have to do with is told once.
+pub async fn search_finds_what_fits_newest_first_and_once(h: &mut impl BrokerHarness) {
+    let (a, b, c) = (konto(h).await, konto(h).await, konto(h).await);
+    let (klient_melding_id, sak) = (h.uuid().to_string(), h.uuid().to_string());
+    let mut sent = Vec::new();
+    for (from, to, meldingstype, headere) in [
+        (
+            a,
+            b,
+            TYPE,
+            vec![(headers::KLIENT_MELDING_ID, &klient_melding_id), (headers::KLIENT_KORRELASJONS_ID, &sak)],
+        ),
+        (b, a, "no.ks.fiks.arkiv.v1.kvittering.mottatt", vec![(headers::KLIENT_KORRELASJONS_ID, &sak)]),
+        (c, b, TYPE, vec![(headers::KLIENT_KORRELASJON_ID, &sak)]),
+        (c, c, TYPE, vec![("egen", &sak)]),
+    ] {
+        let mut melding = melding(h, from, to, DEFAULT_TTL);
+        meldingstype.clone_into(&mut melding.meldingstype);
+        melding.headere =
+            headere.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        publish(h, &melding).await;
+        sent.push(melding.id);
+    }
+    let of =
+        |kontoer: &[KontoId]| MeldingSok { kontoer: kontoer.to_vec(), limit: 10, ..MeldingSok::default() };
+    for (sok, expected) in [
+        (of(&[a, b, c]), vec![3, 2, 1, 0]),
+        (of(&[a, a]), vec![1, 0]),
+        (of(&[c]), vec![3, 2]),
+        (of(&[]), vec![]),
+        (of(&[KontoId::from_uuid(h.uuid())]), vec![]),
+        (MeldingSok { klient_id: Some(sak.clone()), ..of(&[a, b, c]) }, vec![2, 1, 0]),
+        (MeldingSok { klient_id: Some(sak.clone()), ..of(&[c]) }, vec![2]),
+        (MeldingSok { klient_id: Some(klient_melding_id.clone()), ..of(&[a, b]) }, vec![0]),
+        (MeldingSok { klient_id: Some("ukjent".to_owned()), ..of(&[a, b]) }, vec![]),
+        (MeldingSok { meldingstype: Some(TYPE.to_owned()), ..of(&[a, b, c]) }, vec![3, 2, 0]),
+        (MeldingSok { limit: 2, ..of(&[a, b, c]) }, vec![3, 2]),
+        (MeldingSok { limit: 0, ..of(&[a, b, c]) }, vec![]),
+    ] {
+        let expected: Vec<MeldingId> = expected.into_iter().map(|n: usize| sent[n]).collect();
+        assert_eq!(search(h, sok.clone()).await, expected, "{sok:?}");
+    }
+    let sok = MeldingSok { klient_id: Some(klient_melding_id), ..of(&[b]) };
+    let found = h.broker().search_meldinger(&sok).await.expect("the broker runs");
+    assert_eq!(
+        Some(&found.meldinger[0]),
+        h.broker().melding(sent[0]).await.expect("the broker runs").as_ref()
+    );
+}
+
+/// Each page goes on where the one before ended, whatever came meanwhile, also among those of one moment.
+pub async fn search_goes_page_by_page(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut expected = publish_many(h, a, b, 3).await;
+    h.pass(Duration::from_mins(1)).await;
+    expected.extend(publish_many(h, b, a, 4).await);
+    expected.reverse();
+    let mut sok = MeldingSok { kontoer: vec![a, b], limit: 2, ..MeldingSok::default() };
+    let mut pages = Vec::new();
+    loop {
+        let found = h.broker().search_meldinger(&sok).await.expect("the broker runs").meldinger;
+        let Some(last) = found.last() else { break };
+        sok.before = Some((last.lagt_pa_ko(), last.melding.id));
+        pages.extend(found.iter().map(|record| record.melding.id));
+        publish_many(h, a, b, 1).await;
+    }
+    assert_eq!(pages, expected);
+}
+
+/// From and until, both included.
+pub async fn search_keeps_to_a_period(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let (mut sent, mut times) = (Vec::new(), Vec::new());
+    for _ in 0..3 {
+        sent.extend(publish_many(h, a, b, 1).await);
+        let record = h.broker().melding(sent[sent.len() - 1]).await.expect("the broker runs");
+        times.push(record.expect("it is known").lagt_pa_ko());
+        h.pass(Duration::from_mins(1)).await;
+    }
+    for (fra, til, expected) in [
+        (None, None, vec![2, 1, 0]),
+        (Some(times[1]), None, vec![2, 1]),
+        (None, Some(times[1]), vec![1, 0]),
+        (Some(times[1]), Some(times[1]), vec![1]),
+        (Some(h.now()), None, vec![]),
+    ] {
+        let expected: Vec<MeldingId> = expected.into_iter().map(|n: usize| sent[n]).collect();
+        let sok = MeldingSok { kontoer: vec![b], fra, til, limit: 10, ..MeldingSok::default() };
+        assert_eq!(search(h, sok).await, expected, "{fra:?} to {til:?}");
+    }
+}
+
+/// Those that name it and no others, and the kvittering that tells of it.
+pub async fn svar_and_kvitteringer_are_found(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = melding(h, a, b, SHORT);
+    publish(h, &sent).await;
+    let mut svar = Vec::new();
+    for _ in 0..2 {
+        publish_many(h, b, a, 1).await;
+        let answer = Melding { svar_pa_melding: Some(sent.id), ..melding(h, b, a, DEFAULT_TTL) };
+        publish(h, &answer).await;
+        svar.push(answer.id);
+    }
+    assert_eq!(h.broker().list_svar(sent.id).await.expect("the broker runs"), svar);
+    h.pass(Duration::from_secs(2)).await;
+    let sporing = until_sporing(h, sent.id, &Hendelse::Utlopt).await;
+    let Some(Hendelse::KvitteringSendt { kvittering }) = sporing.last() else { panic!("{sporing:?}") };
+    let mut found = h.broker().list_svar(sent.id).await.expect("the broker runs");
+    svar.push(*kvittering);
+    found.sort_unstable();
+    svar.sort_unstable();
+    assert_eq!(found, svar);
+    assert_eq!(h.broker().list_svar(svar[0]).await.expect("the broker runs"), []);
+    let unknown = MeldingId::from_uuid(h.uuid());
+    assert_eq!(h.broker().list_svar(unknown).await.expect("the broker runs"), []);
+}
+
+/// Makes a dead letter of the next melding on the queue of `konto`.
+async fn give_up_next(h: &impl BrokerHarness, konto: KontoId) {
+    let mut receiver = Receiver::on(h, konto, 1).await;
+    for _ in 0..MAX_ATTEMPTS {
+        let delivery = receiver.next().await;
+        receiver.requeue(&delivery);
+    }
+    receiver.close().await;
+}
+
+/// Behind what waits, with its payload, no attempt against it, in one step that a crash does not take back.
+pub async fn requeued_dead_letter_is_as_fresh(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let dead = melding(h, a, b, DEFAULT_TTL);
+    publish(h, &dead).await;
+    give_up_next(h, b).await;
+    until(h, b, |status| status.dead == 1).await;
+    let waiting = publish_many(h, a, b, 2).await;
+    assert!(h.broker().requeue_dead_letter(b, dead.id).await.expect("there is room"));
+    assert!(!h.broker().requeue_dead_letter(b, dead.id).await.expect("there is room"), "it is done already");
+    let check = async |h: &dyn Broker| {
+        let now = h.queue_status(b).await.expect("the queue is there");
+        assert_eq!((now.ready, now.unacked, now.dead), (3, 0, 0));
+        assert!(h.list_dead_letters(b, 10).await.expect("the broker runs").is_empty());
+        let sporing = h.melding(dead.id).await.expect("the broker runs").expect("it is known").sporing;
+        assert_eq!(sporing.last().map(|line| &line.hendelse), Some(&Hendelse::LagtTilbake));
+        assert_eq!(sporing[0].hendelse, Hendelse::LagtPaKo);
+        assert_eq!(sporing.len(), 10, "{sporing:?}");
+        assert!(sporing.is_sorted_by_key(|line| line.tidspunkt));
+    };
+    check(&*h.broker()).await;
+    h.crash().await;
+    check(&*h.broker()).await;
+
+    let mut receiver = Receiver::on(h, b, 10).await;
+    let got = receiver.take(3).await;
+    assert_eq!(ids(&got), [waiting[0], waiting[1], dead.id]);
+    assert_eq!((got[2].attempts, got[2].melding.as_ref()), (0, &dead));
+    assert_eq!(got[2].payload, "innhold");
+    assert!(got.iter().all(|delivery| !delivery.payload.is_empty()));
+    receiver.ack(&got[2]);
+    until_sporing(h, dead.id, &Hendelse::Bekreftet).await;
+    assert!(!h.broker().requeue_dead_letter(b, dead.id).await.expect("there is room"));
+    // It is told once, where it stands now.
+    let of_b = h.broker().list_meldinger(b, 10).await.expect("the broker runs");
+    let of_b: Vec<MeldingId> = of_b.into_iter().map(|record| record.melding.id).collect();
+    assert_eq!(of_b[..3], [dead.id, waiting[1], waiting[0]]);
+    assert_eq!(of_b.iter().filter(|id| **id == dead.id).count(), 1);
+    // Its kvittering was sent before it came back, and is still found.
+    assert_eq!(h.broker().list_svar(dead.id).await.expect("the broker runs").len(), 1);
+}
+
+/// Given up at the end of its life, it is not expired when it comes back; then three failed attempts or the TTL end it
+/// as they did before.
+pub async fn requeued_dead_letter_lives_its_whole_ttl_again(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = melding(h, a, b, Duration::from_mins(1));
+    publish(h, &sent).await;
+    give_up_next(h, b).await;
+    until(h, b, |status| status.dead == 1).await;
+    h.pass(Duration::from_mins(5)).await;
+    assert!(h.broker().requeue_dead_letter(b, sent.id).await.expect("there is room"));
+    give_up_next(h, b).await;
+    until(h, b, |status| status.dead == 1).await;
+    assert!(h.broker().requeue_dead_letter(b, sent.id).await.expect("there is room"));
+    h.pass(Duration::from_secs(50)).await;
+    assert_eq!(status(h, b).await.ready, 1);
+    h.pass(Duration::from_secs(11)).await;
+    until(h, b, |status| status.ready == 0).await;
+    let mut sender = Receiver::on(h, a, 10).await;
+    for kind in [meldingstype::SERVERFEIL, meldingstype::SERVERFEIL, meldingstype::TIDSAVBRUDD] {
+        sender.kvittering(kind, &sent).await;
+    }
+}
+
+/// Unknown, another Konto's, alive, or without a queue to go to.
+pub async fn requeue_of_what_is_no_dead_letter_does_nothing(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 2).await;
+    give_up_next(h, b).await;
+    until(h, b, |status| status.dead == 1).await;
+    let unknown = MeldingId::from_uuid(h.uuid());
+    for (konto, id) in [(b, unknown), (b, sent[1]), (a, sent[0])] {
+        assert!(!h.broker().requeue_dead_letter(konto, id).await.expect("there is room"));
+    }
+    assert_eq!((status(h, b).await.ready, status(h, b).await.dead), (1, 1));
+    h.broker().delete_queue(b).await.expect("the broker runs");
+    let refused = h.broker().requeue_dead_letter(b, sent[0]).await;
+    assert!(matches!(refused, Err(BrokerError::NoQueue { konto }) if konto == b), "{refused:?}");
 }

@@ -1,11 +1,17 @@
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::melding::{Melding, Retur, Sporing};
+use domain::melding::{Hendelse, Melding, Retur, Sporing};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
 use wire::id::{KontoId, MeldingId};
+
+/// How many meldinger a search looks at before it gives up; see [`MeldingTreff::avkortet`].
+pub const SEARCH_MAX: usize = 10_000;
+/// How many later meldinger are looked through for the svar to one; see [`Broker::list_svar`].
+pub const SVAR_MAX: usize = 2_000;
 
 /// The queues: takes meldinger, keeps them, hands them out, and says what became of each.
 ///
@@ -52,13 +58,20 @@ pub trait Broker: Send + Sync + 'static {
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`].
-    async fn open_channel(&self) -> Result<OpenChannel, BrokerError>;
+    async fn open_channel(&self, options: ChannelOptions) -> Result<OpenChannel, BrokerError>;
 
     /// How the queue of `konto` stands right now.
     ///
     /// # Errors
     /// [`BrokerError::NoQueue`], [`BrokerError::Unavailable`].
     async fn queue_status(&self, konto: KontoId) -> Result<QueueStatus, BrokerError>;
+
+    /// How the queues of `kontoer` stand right now, in the order asked; `None` for a Konto without queue. May still count
+    /// meldinger whose TTL passed within the last second. All are asked for at once, so that thousands cost little.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn queue_statuses(&self, kontoer: &[KontoId]) -> Result<Vec<Option<QueueStatus>>, BrokerError>;
 
     /// A melding with its sporing, if it was ever taken and is still remembered.
     ///
@@ -72,11 +85,35 @@ pub trait Broker: Send + Sync + 'static {
     /// [`BrokerError::Unavailable`].
     async fn list_meldinger(&self, konto: KontoId, limit: u32) -> Result<Vec<MeldingRecord>, BrokerError>;
 
+    /// The meldinger that fit `sok`, newest first: the one that was put on its queue last
+    /// ([`MeldingRecord::lagt_pa_ko`]) is the first. Each is told once, also where two of the kontoer have to do with it.
+    /// No more than [`SEARCH_MAX`] meldinger of the kontoer within the period are looked at.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn search_meldinger(&self, sok: &MeldingSok) -> Result<MeldingTreff, BrokerError>;
+
+    /// What answers the melding with that id, kvitteringer included, oldest first. It is looked for among the
+    /// [`SVAR_MAX`] meldinger that its sender's Konto sent or received next; a kvittering is always found.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn list_svar(&self, id: MeldingId) -> Result<Vec<MeldingId>, BrokerError>;
+
     /// The dead letters of `konto`, oldest first.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`].
     async fn list_dead_letters(&self, konto: KontoId, limit: u32) -> Result<Vec<DeadLetter>, BrokerError>;
+
+    /// Takes a dead letter of `konto` and puts it at the end of its queue as if it had just been sent: no attempt counts
+    /// against it, and its whole TTL starts anew; its id and the time when it was first taken stay. Tells whether there
+    /// was such a dead letter. One durable step, with its line of sporing; when this returns it is done. Its sender was
+    /// told that it could not be delivered and hears nothing of this.
+    ///
+    /// # Errors
+    /// [`BrokerError::NoQueue`], [`BrokerError::Full`], [`BrokerError::Unavailable`].
+    async fn requeue_dead_letter(&self, konto: KontoId, id: MeldingId) -> Result<bool, BrokerError>;
 }
 
 /// Why the broker did not do as asked.
@@ -97,6 +134,13 @@ pub enum BrokerError {
     /// The broker cannot be reached or is shutting down.
     #[error("the broker is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// How a channel is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct ChannelOptions {
+    /// Where whoever consumes on it calls from. Goes into the sporing of what is handed out.
+    pub adresse: Option<SocketAddr>,
 }
 
 /// An open channel: what comes in and how to answer.
@@ -200,6 +244,42 @@ pub struct MeldingRecord {
     pub payload_bytes: u64,
     /// What happened, oldest first.
     pub sporing: Vec<Sporing>,
+}
+
+impl MeldingRecord {
+    /// When it was put on its queue, the last time if more than once.
+    pub fn lagt_pa_ko(&self) -> Timestamp {
+        let put = |line: &&Sporing| matches!(line.hendelse, Hendelse::LagtPaKo | Hendelse::LagtTilbake);
+        self.sporing.iter().rfind(put).map_or(self.melding.mottatt, |line| line.tidspunkt)
+    }
+}
+
+/// What is searched for. What is `None` does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MeldingSok {
+    /// Sent or received by one of these.
+    pub kontoer: Vec<KontoId>,
+    /// This is its klientMeldingId or its klientKorrelasjonsId.
+    pub klient_id: Option<String>,
+    /// Its meldingstype.
+    pub meldingstype: Option<String>,
+    /// Put on its queue then or later.
+    pub fra: Option<Timestamp>,
+    /// Put on its queue then or earlier.
+    pub til: Option<Timestamp>,
+    /// Comes after this one in the order of the answer: its [`MeldingRecord::lagt_pa_ko`] and its id.
+    pub before: Option<(Timestamp, MeldingId)>,
+    /// How many are wanted at most.
+    pub limit: u32,
+}
+
+/// What a search found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct MeldingTreff {
+    /// The meldinger, newest first.
+    pub meldinger: Vec<MeldingRecord>,
+    /// It gave up after [`SEARCH_MAX`] meldinger; there may be more in a shorter period.
+    pub avkortet: bool,
 }
 
 /// A melding that was tried too often.

@@ -8,8 +8,9 @@ mod registry;
 mod tokens;
 
 pub use broker::{
-    Broker, BrokerChannel, BrokerError, Consumer, DeadLetter, DeletedQueue, Delivery, DeliveryId,
-    MeldingRecord, OpenChannel, QueueStatus, Settlement,
+    Broker, BrokerChannel, BrokerError, ChannelOptions, Consumer, DeadLetter, DeletedQueue, Delivery,
+    DeliveryId, MeldingRecord, MeldingSok, MeldingTreff, OpenChannel, QueueStatus, SEARCH_MAX, SVAR_MAX,
+    Settlement,
 };
 pub use clock::Clock;
 pub use ids::IdSource;

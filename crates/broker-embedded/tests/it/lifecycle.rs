@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::contract::broker::BrokerHarness;
-use app::ports::{BrokerError, Consumer, OpenChannel, Settlement};
+use app::ports::{BrokerError, ChannelOptions, Consumer, OpenChannel, Settlement};
 use bytes::Bytes;
 use domain::melding::{DEFAULT_TTL, MAX_ATTEMPTS, Melding, Retur};
 use knutepunkt_broker_embedded::{EmbeddedBroker, Options};
@@ -42,7 +42,7 @@ pub(crate) async fn publish(h: &Harness, avsender: KontoId, mottaker: KontoId) -
 }
 
 pub(crate) async fn consume(h: &Harness, konto: KontoId) -> OpenChannel {
-    let channel = h.broker().open_channel().await.unwrap();
+    let channel = h.broker().open_channel(ChannelOptions::default()).await.unwrap();
     channel.control.consume(Consumer(1), konto, 100).await.unwrap();
     channel
 }
@@ -113,7 +113,7 @@ async fn closed_broker_is_not_available_and_ends_its_channels() {
     assert!(unavailable(broker.create_queue(a).await.err()));
     assert!(unavailable(broker.delete_queue(a).await.err()));
     assert!(unavailable(broker.queue_status(a).await.err()));
-    assert!(unavailable(broker.open_channel().await.err()));
+    assert!(unavailable(broker.open_channel(ChannelOptions::default()).await.err()));
     assert!(unavailable(broker.list_meldinger(a, 1).await.err()));
     assert!(unavailable(channel.control.consume(Consumer(2), a, 1).await.err()));
     channel.control.cancel(Consumer(1)).await.unwrap();

@@ -409,7 +409,7 @@ fn timeline(record: &MeldingRecord, world: [&Innlogging; 2]) {
 fn describe(hendelse: &Hendelse) -> String {
     match hendelse {
         Hendelse::LagtPaKo => "lagt på kø".to_owned(),
-        Hendelse::Levert { forsok } => format!("levert {forsok}. gang til konsument"),
+        Hendelse::Levert { forsok, .. } => format!("levert {forsok}. gang til konsument"),
         Hendelse::Returnert { arsak: Retur::NackMedRequeue } => "returnert av konsumenten".to_owned(),
         Hendelse::Returnert { arsak: Retur::Frakoblet } => "returnert, konsumenten ble frakoblet".to_owned(),
         Hendelse::Returnert { arsak: Retur::Omstart } => "returnert, serveren startet på nytt".to_owned(),
@@ -417,6 +417,7 @@ fn describe(hendelse: &Hendelse) -> String {
         Hendelse::Avvist => "avvist (nack)".to_owned(),
         Hendelse::Utlopt => "utløpt".to_owned(),
         Hendelse::Dodko => "uleverbar, lagt i dødkø".to_owned(),
+        Hendelse::LagtTilbake => "lagt tilbake på kø fra dødkø".to_owned(),
         Hendelse::KontoSlettet => "kontoen ble slettet".to_owned(),
         Hendelse::KvitteringSendt { kvittering } => format!("avsenderen fikk kvittering {kvittering}"),
     }
