@@ -122,6 +122,15 @@ impl Caller {
         }
     }
 
+    /// Whether the caller may see how the installation is doing. That it is there is no secret.
+    pub(crate) fn may_see_drift(&self) -> Result<(), Error> {
+        match self {
+            Self::Operator => Ok(()),
+            Self::Integrasjon(_) => Err(Forbidden::PersonOnly.into()),
+            Self::Person(person) => allowed(person.drift),
+        }
+    }
+
     fn may_as_person(&self, owner: FiksOrgId, enough: impl FnOnce(Rolle) -> bool) -> Result<(), Error> {
         match self {
             Self::Operator => Ok(()),

@@ -16,12 +16,14 @@ mod settings;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod dokument;
+pub mod drift;
 pub mod katalog;
 pub mod konto;
 pub mod melding;
 pub mod organisasjon;
 pub mod ports;
 pub mod protokoll;
+pub mod status;
 pub mod system;
 pub mod tilgang;
 
@@ -57,6 +59,7 @@ struct Inner {
     passord_key: PassordKey,
     settings: Settings,
     facts: Facts,
+    found: drift::Found,
     events: broadcast::Sender<Event>,
 }
 
@@ -94,6 +97,7 @@ impl App {
                 passord_key,
                 settings,
                 facts,
+                found: drift::Found::default(),
                 events,
             }),
         }

@@ -13,6 +13,7 @@ pub mod orgnummer;
 pub mod person;
 pub mod protokoll;
 pub mod sending;
+pub mod status;
 pub mod system;
 pub mod tekst;
 pub mod tilgang;

@@ -141,6 +141,17 @@ pub enum Hendelse {
     LagtTilbake,
 }
 
+impl Hendelse {
+    /// The same for those who may not see where the consumer called from.
+    #[must_use]
+    pub fn without_adresse(&self) -> Self {
+        match self {
+            Self::Levert { forsok, .. } => Self::Levert { forsok: *forsok, adresse: None },
+            other => other.clone(),
+        }
+    }
+}
+
 /// Why a delivery came back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Retur {

@@ -6,6 +6,7 @@
 pub mod adapters;
 pub mod config;
 pub mod dev;
+mod health;
 mod http;
 pub mod server;
 mod tls;

@@ -5,9 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use app::ports::{Clock, IdSource};
+use app::drift::Installasjon;
+use app::ports::{Clock, Del, HealthCheck, IdSource};
 use app::{Adapters, App, PassordKey};
 use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
 use axum::routing::get;
 use broker_embedded::EmbeddedBroker;
 use object_store::local::LocalFileSystem;
@@ -18,6 +21,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::config::{Config, Miljo};
+use crate::health::{
+    DatabaseCheck, DokumentlagerCheck, IkkeSattOpp, MaskinportenCheck, MeldingskoCheck, PlassCheck, TlsCheck,
+};
 use crate::{http, tls};
 
 /// How often payloads whose time is over are removed.
@@ -116,12 +122,22 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     // Every payload is on the disk before its melding is: that is what a 202 promises.
     let payloads =
         LocalFileSystem::new_with_prefix(&payloads)?.with_automatic_cleanup(false).with_fsync(true);
-    let tokens = token_verifier(&config)?;
+    let payloads: Arc<dyn object_store::ObjectStore> = Arc::new(payloads);
+    let tokens = Arc::new(token_verifier(&config)?);
+    let mut checks: Vec<Box<dyn HealthCheck>> = vec![
+        Box::new(DatabaseCheck(Arc::clone(&registry))),
+        Box::new(MeldingskoCheck(Arc::clone(&broker) as Arc<dyn app::ports::Broker>)),
+        Box::new(DokumentlagerCheck(Arc::clone(&payloads))),
+        Box::new(IkkeSattOpp(Del::Innlogging)),
+        Box::new(MaskinportenCheck(Arc::clone(&tokens))),
+        Box::new(IkkeSattOpp(Del::Epost)),
+        Box::new(PlassCheck { folder: data.clone(), minst_bytes: config.lager.min_free_bytes }),
+    ];
     let adapters = Adapters {
         registry: Arc::clone(&registry),
         broker: Arc::clone(&broker) as Arc<dyn app::ports::Broker>,
-        tokens: Arc::new(tokens),
-        payloads: Arc::new(payloads),
+        tokens,
+        payloads,
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
@@ -135,15 +151,28 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
 
     let needs_tls = listeners.https.is_some() || listeners.amqps.is_some();
     let tls = match tls {
-        Some(tls) => Some(tls),
+        Some(tls) => {
+            checks.push(Box::new(IkkeSattOpp(Del::TlsSertifikat)));
+            Some(tls)
+        }
         None if needs_tls => {
+            checks.push(Box::new(TlsCheck::from_file(&config.tls.certificate_file)?));
             Some(tls::from_files(&config.tls.certificate_file, &config.tls.private_key_file)?)
         }
-        None => None,
+        None => {
+            checks.push(Box::new(IkkeSattOpp(Del::TlsSertifikat)));
+            None
+        }
     };
+    app.set_installasjon(Installasjon {
+        versjon: env!("CARGO_PKG_VERSION").to_owned(),
+        startet: clock.now(),
+        skjemaversjon: storage::schema_version().to_owned(),
+    });
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let router = api::router(app.clone()).merge(more).merge(Router::new().route("/helse", get(helse)));
+    let helse = Router::new().route("/helse", get(helse)).with_state(app.clone());
+    let router = api::router(app.clone()).merge(more).merge(helse);
     let address = |listener: &Option<TcpListener>| listener.as_ref().map(TcpListener::local_addr).transpose();
     let (http, https) = (address(&listeners.http)?, address(&listeners.https)?);
     let (amqps, amqp) = (address(&listeners.amqps)?, address(&listeners.amqp)?);
@@ -161,6 +190,13 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         tasks.spawn(async move { server.run(listener, tls, shutdown).await });
     }
     tasks.spawn(sweep(app.clone(), shutdown.clone()));
+    let (watched, stop) = (app.clone(), shutdown.clone());
+    tasks.spawn(async move {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = watched.watch_health(&checks) => {}
+        }
+    });
     tasks.close();
     Ok(Running { app, http, https, amqps, amqp, broker, shutdown, tasks })
 }
@@ -178,8 +214,15 @@ impl Running {
     }
 }
 
-async fn helse() -> axum::Json<serde_json::Value> {
-    axum::Json(serde_json::json!({ "status": "klar" }))
+/// Whether meldinger can be sent and received. Names the parts that are down and says no more: anybody may ask.
+async fn helse(State(app): State<App>) -> (StatusCode, axum::Json<serde_json::Value>) {
+    let nede: Vec<_> = app.helse().nede().map(Del::navn).collect();
+    if nede.is_empty() {
+        (StatusCode::OK, axum::Json(serde_json::json!({ "status": "klar" })))
+    } else {
+        let body = serde_json::json!({ "status": "ikke klar", "nede": nede });
+        (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body))
+    }
 }
 
 /// The key under which passwords are hashed: made at the first start, kept beside the registry and not in it.

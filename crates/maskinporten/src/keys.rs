@@ -41,6 +41,17 @@ impl Key {
     }
 }
 
+/// How the issuer's keys stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeysState {
+    /// There are keys, and the last fetch went well.
+    Fresh,
+    /// There are keys, but the issuer did not answer when it was last asked. Logins still work.
+    Kept,
+    /// There are none that may be used.
+    Missing,
+}
+
 /// Keys by `kid`.
 type KeySet = HashMap<String, Arc<Key>>;
 
@@ -157,6 +168,22 @@ impl Keys {
         self.read().after_fetch(kid)
     }
 
+    /// How the keys stand, after a fetch if one is due.
+    pub(crate) async fn check(self: &Arc<Self>, now: Timestamp) -> KeysState {
+        let (due, seen) = {
+            let state = self.read();
+            (state.due(now, &self.config), state.attempts)
+        };
+        if let Some(cause) = due {
+            let turn = Arc::clone(&self.fetching).lock_owned().await;
+            // On its own task: whoever checks has less patience than those who log in meanwhile.
+            if tokio::spawn(Arc::clone(self).fetch_once(turn, seen, cause, now)).await.is_err() {
+                tracing::error!("the fetch of the keys of the token issuer broke off");
+            }
+        }
+        self.read().standing(now, &self.config)
+    }
+
     /// Fetches, unless another fetch has ended since `seen`.
     async fn fetch_once(self: Arc<Self>, turn: OwnedMutexGuard<()>, seen: u64, cause: Cause, now: Timestamp) {
         if self.read().attempts == seen {
@@ -255,6 +282,26 @@ impl State {
             Some(key) => Plan::Use(Arc::clone(key)),
             None if is_within(self.unknown_fetched, now, config.refetch_interval) => Plan::Refuse(unknown()),
             None => Plan::Fetch(Cause::Unknown),
+        }
+    }
+
+    /// Why keys should be fetched now, whatever key is asked for.
+    fn due(&self, now: Timestamp, config: &Config) -> Option<Cause> {
+        match &self.set {
+            None => (!is_within(self.attempted, now, FIRST_RETRY)).then_some(Cause::Missing),
+            Some((_, fetched)) => {
+                let old = now.duration_since(*fetched).abs() > config.refresh_after;
+                (old && !is_within(self.attempted, now, config.refetch_interval)).then_some(Cause::Old)
+            }
+        }
+    }
+
+    fn standing(&self, now: Timestamp, config: &Config) -> KeysState {
+        match &self.set {
+            Some((_, fetched)) if now.duration_since(*fetched).abs() <= config.max_age => {
+                if self.error.is_none() { KeysState::Fresh } else { KeysState::Kept }
+            }
+            _ => KeysState::Missing,
         }
     }
 

@@ -12,4 +12,5 @@ mod token;
 mod verifier;
 
 pub use config::{Algorithm, Config, ConfigError};
+pub use keys::KeysState;
 pub use verifier::MaskinportenVerifier;

@@ -11,7 +11,7 @@ use reqwest::redirect::Policy;
 
 use crate::cache::{Cache, fingerprint};
 use crate::config::{Config, ConfigError, is_loopback};
-use crate::keys::Keys;
+use crate::keys::{Keys, KeysState};
 use crate::token;
 
 /// Verifies access tokens of one issuer.
@@ -49,6 +49,12 @@ impl MaskinportenVerifier {
         let http = http_client(&config, &url)?;
         let cache = Cache::new(config.remember_tokens, config.remember);
         Ok(Self { keys: Arc::new(Keys::new(config.clone(), http)), cache, config })
+    }
+
+    /// How the issuer's keys stand, for whoever watches over the installation. Asks the issuer for them where there are
+    /// none, or where a login would do so for their age.
+    pub async fn check_keys(&self, now: Timestamp) -> KeysState {
+        self.keys.check(now).await
     }
 }
 

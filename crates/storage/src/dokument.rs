@@ -1,6 +1,7 @@
 use app::ports::{Dokument, DokumentRepository, RegistryError};
 use async_trait::async_trait;
 use jiff::Timestamp;
+use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use wire::id::{DokumentId, KontoId};
 
@@ -81,6 +82,17 @@ impl DokumentRepository for SqlTx {
             .await
             .map_err(failed(TABLE))?;
         rows.iter().map(from_row).collect()
+    }
+
+    async fn extend_dokument(&mut self, id: DokumentId, utloper: Timestamp) -> Result<(), RegistryError> {
+        table::Entity::update_many()
+            .col_expr(table::Column::Utloper, Expr::value(millis(utloper)))
+            .filter(table::Column::Id.eq(key(id.as_uuid())))
+            .filter(table::Column::Utloper.lt(millis(utloper)))
+            .exec(self.connection())
+            .await
+            .map_err(failed(TABLE))?;
+        Ok(())
     }
 
     async fn remove_dokument(&mut self, id: DokumentId) -> Result<(), RegistryError> {

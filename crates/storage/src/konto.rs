@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use app::ports::{KontoRepository, RegistryError};
+use app::ports::{KontoFakta, KontoRepository, Kontonavn, RegistryError};
 use async_trait::async_trait;
 use domain::konto::{Konto, PartRef};
 use domain::nokkel::OffentligNokkel;
@@ -15,8 +15,8 @@ use wire::id::{FiksOrgId, KontoId, SystemId, Uuid};
 
 use crate::convert::{contains, key, millis, searchable, sort_key, timestamp};
 use crate::error::{backend, failed};
-use crate::system;
 use crate::tx::{SqlTx, insert};
+use crate::{kontostatus, system};
 
 const TABLE: &str = "konto";
 const NOKKEL_TABLE: &str = "offentlig_nokkel";
@@ -25,7 +25,7 @@ const NOKKEL_TABLE: &str = "offentlig_nokkel";
 const CHUNK: usize = 1000;
 
 #[expect(unreachable_pub, reason = "the entity derive asks for pub")]
-mod table {
+pub(crate) mod table {
     use sea_orm::entity::prelude::*;
     use sea_orm::value::TextUuid;
 
@@ -74,7 +74,7 @@ mod part {
 }
 
 #[expect(unreachable_pub, reason = "the entity derive asks for pub")]
-mod nokkel {
+pub(crate) mod nokkel {
     use sea_orm::entity::prelude::*;
     use sea_orm::value::TextUuid;
 
@@ -236,6 +236,19 @@ impl KontoRepository for SqlTx {
             .await
             .map_err(failed(TABLE))?;
         Ok(ids.into_iter().map(|id| KontoId::from_uuid(id.0)).collect())
+    }
+
+    async fn list_kontostatus(
+        &mut self,
+        owner: FiksOrgId,
+        system: Option<SystemId>,
+        limit: u32,
+    ) -> Result<Vec<KontoFakta>, RegistryError> {
+        kontostatus::list_kontostatus(self.connection(), owner, system, limit).await
+    }
+
+    async fn list_kontonavn(&mut self, kontoer: &[KontoId]) -> Result<Vec<Kontonavn>, RegistryError> {
+        kontostatus::list_kontonavn(self.connection(), kontoer).await
     }
 
     async fn add_konto(&mut self, konto: &Konto) -> Result<(), RegistryError> {

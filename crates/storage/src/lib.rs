@@ -21,6 +21,7 @@ mod error;
 mod generation;
 mod integrasjon;
 mod konto;
+mod kontostatus;
 mod migrations;
 mod organisasjon;
 mod protokoll;
@@ -31,3 +32,4 @@ mod tx;
 
 pub use database::{Database, connect};
 pub use error::StorageError;
+pub use migrations::newest as schema_version;

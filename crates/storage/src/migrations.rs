@@ -23,6 +23,11 @@ const MIGRATIONS: &[Migration] = &[Migration {
     sql: include_str!("migrations/2026_11_22_first_tables.sql"),
 }];
 
+/// The name of the newest migration: the version of the tables of every registry that is open.
+pub fn newest() -> &'static str {
+    MIGRATIONS.last().map_or("", |migration| migration.name)
+}
+
 /// What was applied: its name and its SQL, word for word.
 const MIGRATION_TABLE: &str = "CREATE TABLE IF NOT EXISTS migration (name TEXT CONSTRAINT migration_pk PRIMARY KEY, statements TEXT NOT NULL)";
 

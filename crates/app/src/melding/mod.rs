@@ -1,8 +1,12 @@
 //! Meldinger: sending them and following them.
 
+mod dodko;
 mod payload;
 mod send;
 mod spor;
+mod sporing;
 
+pub use dodko::Uleverbar;
 pub use payload::Payload;
 pub(crate) use payload::{object_path, remove as remove_object};
+pub use sporing::{Retning, SporingRad, SporingSok, Sporingsdetaljer, Sporingsside, Trinn};

@@ -8,13 +8,13 @@ use crate::{App, Caller};
 
 impl App {
     /// A melding with its sporing. An integrasjon sees those that its own kontoer sent or received, a person those of his
-    /// organisasjoner; another's does not exist for them.
+    /// organisasjoner; another's does not exist for them. Where its consumer called from is told to its receiver only.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Unavailable`].
     pub async fn spor_melding(&self, caller: &Caller, id: MeldingId) -> Result<MeldingRecord, Error> {
-        let record = self.inner.broker.melding(id).await?.ok_or(Missing::Melding(id))?;
-        for konto in [record.melding.avsender, record.melding.mottaker] {
+        let mut record = self.inner.broker.melding(id).await?.ok_or(Missing::Melding(id))?;
+        for konto in [record.melding.mottaker, record.melding.avsender] {
             let sees = match caller {
                 Caller::Operator => true,
                 Caller::Integrasjon(integrasjon) => self.authorize_consume(integrasjon, konto).await.is_ok(),
@@ -23,6 +23,11 @@ impl App {
                 }
             };
             if sees {
+                if konto != record.melding.mottaker {
+                    for line in &mut record.sporing {
+                        line.hendelse = line.hendelse.without_adresse();
+                    }
+                }
                 return Ok(record);
             }
         }

@@ -2,7 +2,9 @@
 
 mod broker;
 mod clock;
+mod health;
 mod ids;
+mod kontostatus;
 mod person_login;
 mod registry;
 mod tokens;
@@ -13,7 +15,9 @@ pub use broker::{
     Settlement,
 };
 pub use clock::Clock;
+pub use health::{Del, Deltilstand, Funn, HealthCheck, Helse};
 pub use ids::IdSource;
+pub use kontostatus::{KontoFakta, Kontonavn};
 pub use person_login::{LoginStart, PersonIdentifier, PersonLogin, PersonLoginError, VerifiedPerson};
 pub use registry::{
     AuditLine, AuditRepository, Dokument, DokumentRepository, IntegrasjonRepository, KontoRepository,

@@ -1,3 +1,4 @@
+use crate::ports::{KontoFakta, Kontonavn};
 use async_trait::async_trait;
 use domain::Orgnummer;
 use domain::konto::Konto;
@@ -142,6 +143,15 @@ pub trait KontoRepository {
     async fn list_kontoer(&mut self, system: SystemId) -> Result<Vec<Konto>, RegistryError>;
     /// Every kontoId there is; for bringing the broker's queues in line at start.
     async fn list_konto_ids(&mut self) -> Result<Vec<KontoId>, RegistryError>;
+    /// What is known of the kontoer of an organisasjon, or of one System of it, by name of System and Konto.
+    async fn list_kontostatus(
+        &mut self,
+        owner: FiksOrgId,
+        system: Option<SystemId>,
+        limit: u32,
+    ) -> Result<Vec<KontoFakta>, RegistryError>;
+    /// How those of `kontoer` that exist are called, in no order.
+    async fn list_kontonavn(&mut self, kontoer: &[KontoId]) -> Result<Vec<Kontonavn>, RegistryError>;
     /// Adds one with its parter; [`RegistryError::Conflict`] (`konto`) if its id is taken.
     async fn add_konto(&mut self, konto: &Konto) -> Result<(), RegistryError>;
     /// Replaces the one with the same id, its parter too. Nothing happens if there is none.
@@ -250,6 +260,8 @@ pub trait DokumentRepository {
         now: Timestamp,
         limit: u32,
     ) -> Result<Vec<Dokument>, RegistryError>;
+    /// Lets a document live until `utloper` if it would end before. Nothing happens if there is none.
+    async fn extend_dokument(&mut self, id: DokumentId, utloper: Timestamp) -> Result<(), RegistryError>;
     /// Removes it.
     async fn remove_dokument(&mut self, id: DokumentId) -> Result<(), RegistryError>;
 }

@@ -1,0 +1,138 @@
+//! How the parts of the installation are doing.
+
+use std::collections::BTreeMap;
+use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::error::Error;
+use crate::ports::{Del, Deltilstand, Funn, HealthCheck, Helse};
+use crate::{App, Caller};
+
+/// How often each part is looked at.
+pub const SJEKK_INTERVALL: Duration = Duration::from_secs(30);
+/// How long a part may take to answer.
+const SJEKK_TID: Duration = Duration::from_secs(5);
+
+/// What an installation is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Installasjon {
+    /// Version of the program.
+    pub versjon: String,
+    /// When the process started.
+    pub startet: Timestamp,
+    /// Version of the registry's tables: the name of the newest migration.
+    pub skjemaversjon: String,
+}
+
+/// How one part is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Delstatus {
+    /// The part.
+    pub del: Del,
+    /// How it is doing, and why.
+    pub helse: Helse,
+    /// When it was last looked at.
+    pub sist_sjekket: Option<Timestamp>,
+    /// When it will be looked at next.
+    pub neste_sjekk: Option<Timestamp>,
+}
+
+/// How an installation is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Driftsstatus {
+    /// What it is; `None` until it was told.
+    pub installasjon: Option<Installasjon>,
+    /// Its parts, in the order of [`Del::ALL`].
+    pub deler: Vec<Delstatus>,
+}
+
+impl Driftsstatus {
+    /// The parts that are down and without which nothing can be sent or received.
+    pub fn nede(&self) -> impl Iterator<Item = Del> + '_ {
+        self.deler
+            .iter()
+            .filter(|status| status.del.is_needed() && status.helse.tilstand == Deltilstand::Nede)
+            .map(|status| status.del)
+    }
+}
+
+/// What the last checks found.
+#[derive(Default)]
+pub(crate) struct Found {
+    state: RwLock<(Option<Installasjon>, BTreeMap<Del, (Helse, Timestamp)>)>,
+}
+
+impl App {
+    /// Tells what this installation is.
+    pub fn set_installasjon(&self, installasjon: Installasjon) {
+        self.inner.found.state.write().unwrap_or_else(PoisonError::into_inner).0 = Some(installasjon);
+    }
+
+    /// Looks at each part once, at all of them at the same time, and keeps what was found.
+    pub async fn check_health(&self, checks: &[Box<dyn HealthCheck>]) {
+        let now = self.now();
+        let look = async |check: &dyn HealthCheck| {
+            let helse = match tokio::time::timeout(SJEKK_TID, check.check(now)).await {
+                Ok(helse) => helse,
+                Err(_) => {
+                    tracing::warn!(
+                        del = check.del().navn(),
+                        "a part of the installation did not answer in time"
+                    );
+                    Helse::SVARER_IKKE
+                }
+            };
+            (check.del(), (helse, now))
+        };
+        let found = join_all(checks.iter().map(|check| look(&**check))).await;
+        self.inner.found.state.write().unwrap_or_else(PoisonError::into_inner).1.extend(found);
+    }
+
+    /// Looks at each part every [`SJEKK_INTERVALL`], for as long as it is polled.
+    pub async fn watch_health(&self, checks: &[Box<dyn HealthCheck>]) {
+        loop {
+            let Some(next) = after(self.now()) else { return };
+            self.check_health(checks).await;
+            self.inner.clock.sleep_until(next).await;
+        }
+    }
+
+    /// How the installation is doing, for its operators.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`].
+    pub fn driftsstatus(&self, caller: &Caller) -> Result<Driftsstatus, Error> {
+        caller.may_see_drift()?;
+        Ok(self.helse())
+    }
+
+    /// How the installation is doing, for whoever watches over its processes.
+    pub fn helse(&self) -> Driftsstatus {
+        let state = self.inner.found.state.read().unwrap_or_else(PoisonError::into_inner);
+        let (installasjon, found) = &*state;
+        let deler = Del::ALL
+            .into_iter()
+            .map(|del| match found.get(&del) {
+                Some(&(helse, at)) => {
+                    let watched = helse.funn != Funn::IkkeSattOpp;
+                    let neste_sjekk = after(at).filter(|_| watched);
+                    Delstatus { del, helse, sist_sjekket: watched.then_some(at), neste_sjekk }
+                }
+                None => Delstatus {
+                    del,
+                    helse: Helse { tilstand: Deltilstand::Ukjent, funn: Funn::IkkeSjekket },
+                    sist_sjekket: None,
+                    neste_sjekk: None,
+                },
+            })
+            .collect();
+        Driftsstatus { installasjon: installasjon.clone(), deler }
+    }
+}
+
+fn after(at: Timestamp) -> Option<Timestamp> {
+    at.checked_add(SignedDuration::try_from(SJEKK_INTERVALL).ok()?).ok()
+}

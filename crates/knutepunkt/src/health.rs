@@ -1,0 +1,236 @@
+//! Looks after the parts of the installation: one [`HealthCheck`] for each adapter.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use app::ports::{Broker, Del, Deltilstand, Funn, HealthCheck, Helse, Registry};
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+use maskinporten::{KeysState, MaskinportenVerifier};
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
+use x509_parser::prelude::{FromDer as _, X509Certificate};
+
+/// A certificate that ends sooner than this should have been renewed already.
+const SERTIFIKAT_VARSEL: Duration = Duration::from_hours(14 * 24);
+/// With less free than so many times what is kept free, somebody should look at the disk.
+const PLASS_VARSEL: u64 = 4;
+
+/// Tells whether something worked, and logs why it did not.
+fn answers(del: Del, result: anyhow::Result<()>) -> Helse {
+    match result {
+        Ok(()) => Helse::SVARER,
+        Err(error) => {
+            tracing::warn!(
+                del = del.navn(),
+                error = &*error as &dyn std::error::Error,
+                "a part of the installation is down"
+            );
+            Helse::SVARER_IKKE
+        }
+    }
+}
+
+/// The registry's database: one small read.
+pub(crate) struct DatabaseCheck(pub(crate) Arc<dyn Registry>);
+
+#[async_trait]
+impl HealthCheck for DatabaseCheck {
+    fn del(&self) -> Del {
+        Del::Database
+    }
+
+    async fn check(&self, _now: Timestamp) -> Helse {
+        let read = async {
+            self.0.begin_read().await?.katalog_fingerprint().await?;
+            Ok(())
+        };
+        answers(self.del(), read.await)
+    }
+}
+
+/// The queues: a question that goes through all that a melding goes through but the disk.
+pub(crate) struct MeldingskoCheck(pub(crate) Arc<dyn Broker>);
+
+#[async_trait]
+impl HealthCheck for MeldingskoCheck {
+    fn del(&self) -> Del {
+        Del::Meldingsko
+    }
+
+    async fn check(&self, _now: Timestamp) -> Helse {
+        answers(self.del(), self.0.queue_statuses(&[]).await.map(drop).map_err(Into::into))
+    }
+}
+
+/// Dokumentlager: an object of its own is written and read.
+pub(crate) struct DokumentlagerCheck(pub(crate) Arc<dyn ObjectStore>);
+
+#[async_trait]
+impl HealthCheck for DokumentlagerCheck {
+    fn del(&self) -> Del {
+        Del::Dokumentlager
+    }
+
+    async fn check(&self, now: Timestamp) -> Helse {
+        let path = ObjectPath::from("helse/sjekk");
+        let written = now.to_string();
+        let write_and_read = async {
+            self.0.put(&path, PutPayload::from(written.clone())).await?;
+            self.0.get(&path).await?.bytes().await?;
+            Ok(())
+        };
+        answers(self.del(), write_and_read.await)
+    }
+}
+
+/// The keys that access tokens are judged by. The issuer is asked no oftener than for logins.
+pub(crate) struct MaskinportenCheck(pub(crate) Arc<MaskinportenVerifier>);
+
+#[async_trait]
+impl HealthCheck for MaskinportenCheck {
+    fn del(&self) -> Del {
+        Del::MaskinportenNokler
+    }
+
+    async fn check(&self, now: Timestamp) -> Helse {
+        match self.0.check_keys(now).await {
+            KeysState::Fresh => Helse::SVARER,
+            KeysState::Kept => Helse { tilstand: Deltilstand::Redusert, funn: Funn::SvarerIkke },
+            KeysState::Missing => Helse::SVARER_IKKE,
+        }
+    }
+}
+
+/// The certificate that the listeners were started with.
+pub(crate) struct TlsCheck {
+    gyldig_til: Timestamp,
+}
+
+impl TlsCheck {
+    /// Reads the first certificate of a PEM file.
+    pub(crate) fn from_file(path: &std::path::Path) -> anyhow::Result<Self> {
+        let der = CertificateDer::from_pem_file(path)
+            .with_context(|| format!("cannot read the certificate in {}", path.display()))?;
+        let (_, certificate) = X509Certificate::from_der(&der)
+            .with_context(|| format!("the certificate in {} cannot be understood", path.display()))?;
+        Ok(Self { gyldig_til: Timestamp::from_second(certificate.validity().not_after.timestamp())? })
+    }
+}
+
+#[async_trait]
+impl HealthCheck for TlsCheck {
+    fn del(&self) -> Del {
+        Del::TlsSertifikat
+    }
+
+    async fn check(&self, now: Timestamp) -> Helse {
+        let left = self.gyldig_til.duration_since(now);
+        let warned = SignedDuration::try_from(SERTIFIKAT_VARSEL).is_ok_and(|warn| left < warn);
+        let tilstand = match (left.is_positive(), warned) {
+            (false, _) => Deltilstand::Nede,
+            (true, true) => Deltilstand::Redusert,
+            (true, false) => Deltilstand::IOrden,
+        };
+        Helse { tilstand, funn: Funn::GyldigTil(self.gyldig_til) }
+    }
+}
+
+/// Room where the data lie.
+pub(crate) struct PlassCheck {
+    pub(crate) folder: PathBuf,
+    /// Below this, meldinger are refused.
+    pub(crate) minst_bytes: u64,
+}
+
+#[async_trait]
+impl HealthCheck for PlassCheck {
+    fn del(&self) -> Del {
+        Del::Lagringsplass
+    }
+
+    async fn check(&self, _now: Timestamp) -> Helse {
+        let folder = self.folder.clone();
+        let free = tokio::task::spawn_blocking(move || fs4::available_space(folder)).await;
+        match free.map_err(anyhow::Error::from).and_then(|free| Ok(free?)) {
+            Ok(ledig_bytes) => room(ledig_bytes, self.minst_bytes),
+            Err(error) => answers(self.del(), Err(error)),
+        }
+    }
+}
+
+fn room(ledig_bytes: u64, minst_bytes: u64) -> Helse {
+    let tilstand = if ledig_bytes < minst_bytes {
+        Deltilstand::Nede
+    } else if ledig_bytes < minst_bytes.saturating_mul(PLASS_VARSEL) {
+        Deltilstand::Redusert
+    } else {
+        Deltilstand::IOrden
+    };
+    Helse { tilstand, funn: Funn::Ledig { ledig_bytes, minst_bytes } }
+}
+
+/// A part that this installation does not have.
+pub(crate) struct IkkeSattOpp(pub(crate) Del);
+
+#[async_trait]
+impl HealthCheck for IkkeSattOpp {
+    fn del(&self) -> Del {
+        self.0
+    }
+
+    async fn check(&self, _now: Timestamp) -> Helse {
+        Helse::IKKE_SATT_OPP
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_room_is_told_before_there_is_none() {
+        for (free, expected) in [
+            (0, Deltilstand::Nede),
+            (99, Deltilstand::Nede),
+            (100, Deltilstand::Redusert),
+            (399, Deltilstand::Redusert),
+            (400, Deltilstand::IOrden),
+        ] {
+            assert_eq!(room(free, 100).tilstand, expected, "{free}");
+        }
+    }
+
+    #[tokio::test]
+    async fn certificate_is_told_of_before_it_ends() {
+        let end = Timestamp::from_second(1_790_000_000).unwrap();
+        let check = TlsCheck { gyldig_til: end };
+        for (days_before, expected) in [
+            (15, Deltilstand::IOrden),
+            (13, Deltilstand::Redusert),
+            (0, Deltilstand::Nede),
+            (-1, Deltilstand::Nede),
+        ] {
+            let now = end.checked_sub(SignedDuration::from_hours(24 * days_before)).unwrap();
+            let expected = Helse { tilstand: expected, funn: Funn::GyldigTil(end) };
+            assert_eq!(check.check(now).await, expected, "{days_before} days before");
+        }
+    }
+
+    #[tokio::test]
+    async fn object_store_that_cannot_be_written_to_is_down() {
+        let memory: Arc<dyn ObjectStore> = Arc::new(object_store::memory::InMemory::new());
+        assert_eq!(DokumentlagerCheck(memory).check(Timestamp::UNIX_EPOCH).await, Helse::SVARER);
+        let folder = tempfile::tempdir().unwrap();
+        let local = object_store::local::LocalFileSystem::new_with_prefix(folder.path()).unwrap();
+        drop(folder);
+        std::fs::write(local.path_to_filesystem(&ObjectPath::from("helse")).unwrap().parent().unwrap(), "")
+            .unwrap();
+        let check = DokumentlagerCheck(Arc::new(local));
+        assert_eq!(check.check(Timestamp::UNIX_EPOCH).await, Helse::SVARER_IKKE);
+    }
+}
