@@ -20,7 +20,7 @@ use domain::tilgang::{Foresporsel, Tilgang};
 use jiff::Timestamp;
 use wire::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, SystemId, Uuid};
 
-use crate::ports::{AuditLine, Dokument, Registry, RegistryError, Tx};
+use crate::ports::{AuditLine, Dokument, KontoFakta, Kontonavn, Registry, RegistryError, Tx};
 
 /// Runs each case as a test of its own. `$factory` is an async function that returns an empty registry as
 /// `Arc<dyn Registry>` together with whatever must live as long as it, such as a temporary folder.
@@ -53,6 +53,8 @@ macro_rules! registry_contract {
             konto_of_an_unknown_system_is_refused,
             kontoer_are_listed_by_name_for_their_system,
             every_konto_id_is_listed,
+            kontostatus_is_listed_with_systemer_and_nokler,
+            kontonavn_tells_of_those_that_exist,
             removed_konto_takes_all_that_hangs_on_it,
             last_nokkel_is_the_current_one_and_history_is_kept,
             removed_nokkel_stays_in_the_history,
@@ -69,6 +71,7 @@ macro_rules! registry_contract {
             dokument_is_read_back_as_written,
             second_dokument_with_an_id_is_a_conflict,
             expired_dokumenter_are_listed_first_expired_first,
+            dokument_is_extended_and_never_shortened,
             dokument_outlives_its_kontoer,
             audit_lines_are_listed_newest_first_for_their_owner,
             audit_lines_outlive_what_they_tell_of,
@@ -704,6 +707,65 @@ pub async fn kontoer_are_listed_by_name_for_their_system(registry: Reg) {
     assert_eq!(found, [konto(2, 1, "Byggesak"), plan, konto(1, 1, "Saker")]);
 }
 
+/// By name of System and Konto; the nøkkel in use alone; of one organisasjon, or one System of it; no more than the limit.
+pub async fn kontostatus_is_listed_with_systemer_and_nokler(registry: Reg) {
+    seed(&registry).await;
+    let mut tx = begin(&registry).await;
+    tx.add_nokkel(&nokkel(1, "gammel", 0)).await.unwrap();
+    tx.add_nokkel(&OffentligNokkel { gyldig_til: at(5), ..nokkel(1, "ny", 1) }).await.unwrap();
+    tx.add_nokkel(&nokkel(2, "fjernet", 0)).await.unwrap();
+    tx.remove_nokkel(konto_id(2)).await.unwrap();
+    tx.add_system(&system(8, 1, "Åpent")).await.unwrap();
+    tx.add_konto(&Konto { send_meldinger_deaktivert: true, ..konto(8, 8, "Anna") }).await.unwrap();
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    let system_1 = tx.system(system_id(1)).await.unwrap().expect("it was seeded").info.navn;
+    let fakta = |n: u128, navn: &str, nokkel, stopped| KontoFakta {
+        konto_id: konto_id(n),
+        navn: navn.to_owned(),
+        system_id: system_id(if n == 8 { 8 } else { 1 }),
+        system_navn: if n == 8 { "Åpent".to_owned() } else { system_1.clone() },
+        nokkel,
+        send_meldinger_deaktivert: stopped,
+    };
+    let all = [
+        fakta(2, "Byggesak", None, false),
+        fakta(1, "Saker", Some((at(-1000), at(5))), false),
+        fakta(8, "Anna", None, true),
+    ];
+    assert_eq!(tx.list_kontostatus(org_id(1), None, 10).await.unwrap(), all);
+    assert_eq!(tx.list_kontostatus(org_id(1), None, 2).await.unwrap(), all[..2]);
+    assert_eq!(tx.list_kontostatus(org_id(1), Some(system_id(8)), 10).await.unwrap(), all[2..]);
+    assert_eq!(tx.list_kontostatus(org_id(1), Some(system_id(99)), 10).await.unwrap(), []);
+    assert_eq!(tx.list_kontostatus(org_id(99), None, 10).await.unwrap(), []);
+}
+
+/// With System and owner, whoever asks; also for very many.
+pub async fn kontonavn_tells_of_those_that_exist(registry: Reg) {
+    seed(&registry).await;
+    let mut tx = read(&registry).await;
+    let mut asked: Vec<KontoId> = (500..3000).map(konto_id).collect();
+    asked.extend([konto_id(3), konto_id(1)]);
+    let mut found = tx.list_kontonavn(&asked).await.unwrap();
+    found.sort_by_key(|navn| navn.konto_id != konto_id(1));
+    assert_eq!(found.len(), 2);
+    for (navn, id) in found.into_iter().zip([konto_id(1), konto_id(3)]) {
+        let konto = tx.konto(id).await.unwrap().expect("it was seeded");
+        let system = tx.system(konto.system_id).await.unwrap().expect("it was seeded");
+        let eier = tx.organisasjon(system.fiks_org_id).await.unwrap().expect("it was seeded");
+        let expected = Kontonavn {
+            konto_id: id,
+            navn: konto.navn,
+            system_id: system.id,
+            system_navn: system.info.navn,
+            fiks_org_id: eier.id,
+            organisasjon_navn: eier.navn,
+        };
+        assert_eq!(navn, expected);
+    }
+    assert_eq!(tx.list_kontonavn(&[]).await.unwrap(), []);
+}
+
 /// Of all systemer.
 pub async fn every_konto_id_is_listed(registry: Reg) {
     seed(&registry).await;
@@ -921,6 +983,23 @@ pub async fn expired_dokumenter_are_listed_first_expired_first(registry: Reg) {
     assert_eq!(found, [dokument(2, 10), dokument(3, 20), dokument(1, 30)]);
     assert_eq!(tx.list_expired_dokumenter(at(30), 2).await.unwrap(), [dokument(2, 10), dokument(3, 20)]);
     assert_eq!(tx.list_expired_dokumenter(at(9), 10).await.unwrap(), []);
+}
+
+/// Longer only, and that one alone.
+pub async fn dokument_is_extended_and_never_shortened(registry: Reg) {
+    let mut tx = begin(&registry).await;
+    for n in [1, 2] {
+        tx.add_dokument(&dokument(n, 10)).await.unwrap();
+    }
+    for (utloper, expected) in [(9, 10), (30, 30), (20, 30)] {
+        tx.extend_dokument(dokument(1, 0).id, at(utloper)).await.unwrap();
+        assert_eq!(tx.dokument(dokument(1, 0).id).await.unwrap(), Some(dokument(1, expected)));
+    }
+    tx.extend_dokument(dokument(3, 0).id, at(50)).await.unwrap();
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    assert_eq!(tx.dokument(dokument(2, 0).id).await.unwrap(), Some(dokument(2, 10)));
+    assert_eq!(tx.dokument(dokument(3, 0).id).await.unwrap(), None);
 }
 
 /// The payload still lies in the object store and must be found when its time is over.

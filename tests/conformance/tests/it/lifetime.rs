@@ -1,7 +1,8 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use testkit::TestServer;
 use testkit::domain::melding::Status;
+use testkit::{Caller, TestServer};
 use wire::meldingstype::{SERVERFEIL, TIDSAVBRUDD};
 
 use crate::{OPPRETT, arkivmelding, next, nothing};
@@ -89,4 +90,45 @@ async fn sender_hears_of_meldinger_in_a_removed_konto() {
         (SERVERFEIL, Some(sent.melding_id))
     );
     assert!(pair.from.send(arkivmelding(pair.arkiv.konto_id)).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_melding_is_left_half_done_when_a_system_is_removed_under_traffic() {
+    let server = TestServer::start().await.unwrap();
+    let pair = server.pair().await.unwrap();
+    let mut at_fagsystem = pair.from.receive().await.unwrap();
+    let (begun, has_begun) = tokio::sync::oneshot::channel();
+    let (from, konto) = (pair.from.clone(), pair.arkiv.konto_id);
+    // Sends until it is refused.
+    let sender = tokio::spawn(async move {
+        let (mut accepted, mut begun) = (Vec::new(), Some(begun));
+        while let Ok(sent) = from.send(arkivmelding(konto)).await {
+            accepted.push(sent.melding_id);
+            if accepted.len() == 20
+                && let Some(begun) = begun.take()
+            {
+                begun.send(()).unwrap();
+            }
+        }
+        accepted
+    });
+    has_begun.await.unwrap();
+    let (owner, system) = (pair.arkiv.fiks_org_id, pair.arkiv.system_id);
+    server.app().remove_system(&Caller::Operator, owner, system).await.unwrap();
+    let accepted = sender.await.unwrap();
+    assert!(accepted.len() >= 20);
+    let mut told = BTreeSet::new();
+    while told.len() < accepted.len() {
+        let kvittering = next(&mut at_fagsystem).await;
+        assert_eq!(kvittering.melding_type, SERVERFEIL);
+        assert!(told.insert(kvittering.svar_pa_melding.unwrap()), "each sender is told once");
+        kvittering.ack().await.unwrap();
+    }
+    assert_eq!(told, accepted.iter().copied().collect());
+    for id in accepted {
+        assert_eq!(server.settled(id).await.0, Status::Uleverbar);
+    }
+    nothing(&mut at_fagsystem).await;
+    let left = server.app().broker().list_queues().await.unwrap();
+    assert_eq!(left, [pair.fagsystem.konto_id]);
 }

@@ -1,6 +1,7 @@
 //! What a client of any kind may count on.
 
 mod access;
+mod followed;
 mod lifetime;
 mod main_job;
 mod startup;

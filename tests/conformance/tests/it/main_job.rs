@@ -47,7 +47,12 @@ async fn melding_is_sent_received_answered_and_acked() {
         let (status, record) = server.settled(id).await;
         assert_eq!(status, Status::Bekreftet);
         let steps: Vec<_> = record.sporing.into_iter().map(|line| line.hendelse).collect();
-        assert_eq!(steps, [Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1 }, Hendelse::Bekreftet]);
+        let [Hendelse::LagtPaKo, Hendelse::Levert { forsok: 1, adresse: Some(adresse) }, Hendelse::Bekreftet] =
+            steps[..]
+        else {
+            unreachable!("{steps:?}")
+        };
+        assert!(adresse.ip().is_loopback(), "{adresse}");
     }
 }
 

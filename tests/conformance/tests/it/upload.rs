@@ -1,7 +1,7 @@
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use reqwest::multipart::{Form, Part};
-use testkit::{Pair, TestServer, eventually};
+use testkit::{Caller, Pair, TestServer, eventually};
 
 use crate::OPPRETT;
 
@@ -66,4 +66,34 @@ async fn payload_at_the_inline_limit_stays_inline_and_one_more_byte_does_not() {
         let body: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
         assert_eq!(body["dokumentlagerId"].is_string(), expected);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tilgang_taken_away_in_mid_upload_is_asked_for_again() {
+    let server =
+        TestServer::start_with(|config| config.melding.inline_payload_max_bytes = 64 * 1024).await.unwrap();
+    let pair = server.pair().await.unwrap();
+    let (go_on, may_go_on) = tokio::sync::oneshot::channel();
+    let rest = stream::once(async move {
+        may_go_on.await.unwrap();
+        Ok(Bytes::from_static(b"rest"))
+    });
+    // More than one part, so that the upload is on disk when the rest is waited for.
+    let body = reqwest::Body::wrap_stream(stream::iter(zeros(200)).chain(rest));
+    let sending = post(&server, &pair, body);
+    let removing = async {
+        eventually("the upload has begun", async || (server.stored_payloads().unwrap() > 0).then_some(()))
+            .await;
+        server
+            .app()
+            .remove_tilgang(&Caller::Operator, pair.arkiv.sti(), pair.fagsystem.system_id)
+            .await
+            .unwrap();
+        go_on.send(()).unwrap();
+    };
+    let (answer, ()) = tokio::join!(sending, removing);
+    assert_eq!(answer.unwrap().status(), 403);
+    eventually("no payload is left", async || (server.stored_payloads().unwrap() == 0).then_some(())).await;
+    let status = pair.from.konto_status(pair.arkiv.konto_id).await.unwrap();
+    assert_eq!(status.antall_uavhentede_meldinger, 0);
 }
