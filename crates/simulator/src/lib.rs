@@ -1,11 +1,13 @@
-//! Development only: what a Knutepunkt needs around itself when there is no Maskinporten and no certificate authority at
-//! hand.
+//! Development only: what a Knutepunkt needs around itself when there is no Maskinporten, no ID-porten and no certificate
+//! authority at hand.
 //!
 //! [`ca`] issues virksomhetssertifikater, konto keys and TLS certificates; [`maskinporten`] gives access tokens for
-//! them, and forged ones for tests. Nothing here may run in production: [`maskinporten::Simulator::new`] refuses.
+//! them, [`idporten`] logs synthetic persons in; both make forged tokens for tests. Nothing here may run in production:
+//! [`maskinporten::Simulator::new`] and [`idporten::Idporten::new`] refuse.
 
 pub mod ca;
 mod files;
+pub mod idporten;
 mod jws;
 pub mod maskinporten;
 pub mod orgnr;

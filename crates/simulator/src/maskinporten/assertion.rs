@@ -79,7 +79,7 @@ pub fn sign_assertion(assertion: &Assertion, key: &KeyedCertificate) -> Option<S
     Some(format!("{input}.{}", jws::encode(signature)))
 }
 
-pub(super) fn object(value: Value) -> Map<String, Value> {
+pub(crate) fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
         _ => Map::new(),
@@ -87,7 +87,7 @@ pub(super) fn object(value: Value) -> Map<String, Value> {
 }
 
 /// Sets a field; `null` takes it away.
-pub(super) fn set(map: &mut Map<String, Value>, name: &str, value: Value) {
+pub(crate) fn set(map: &mut Map<String, Value>, name: &str, value: Value) {
     if value.is_null() {
         map.remove(name);
     } else {

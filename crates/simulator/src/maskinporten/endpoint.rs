@@ -26,15 +26,25 @@ pub(super) fn router(simulator: Simulator) -> Router {
 }
 
 async fn ail(State(simulator): State<Simulator>, request: Request, next: Next) -> Response {
-    match simulator.fault() {
-        Fault::None => {}
-        Fault::Unavailable => {
-            return (StatusCode::SERVICE_UNAVAILABLE, "the simulator was told to be unavailable\n")
-                .into_response();
-        }
-        Fault::Slow(delay) => tokio::time::sleep(delay).await,
+    match ailing(simulator.fault()).await {
+        Some(failure) => failure,
+        None => next.run(request).await,
     }
-    next.run(request).await
+}
+
+/// Does what `fault` says; an answer, if there is to be no other one.
+pub(crate) async fn ailing(fault: Fault) -> Option<Response> {
+    match fault {
+        Fault::None => None,
+        Fault::Unavailable => {
+            let text = "the simulator was told to be unavailable\n";
+            Some((StatusCode::SERVICE_UNAVAILABLE, text).into_response())
+        }
+        Fault::Slow(delay) => {
+            tokio::time::sleep(delay).await;
+            None
+        }
+    }
 }
 
 async fn metadata(State(simulator): State<Simulator>) -> Json<Value> {

@@ -52,9 +52,9 @@ struct Ring {
     former: Option<Key>,
 }
 
-pub(super) struct Key {
-    pub(super) kid: String,
-    pub(super) pair: RsaKeyPair,
+pub(crate) struct Key {
+    pub(crate) kid: String,
+    pub(crate) pair: RsaKeyPair,
     pkcs8: Vec<u8>,
 }
 
@@ -103,7 +103,7 @@ impl SigningKeys {
         self.ring.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn rotate(&self) -> Result<(), KeysError> {
+    pub(crate) fn rotate(&self) -> Result<(), KeysError> {
         let fresh = Key::generate(self.bits)?;
         let mut ring = self.ring.write().unwrap_or_else(PoisonError::into_inner);
         let next = std::mem::replace(&mut ring.next, fresh);
@@ -116,11 +116,11 @@ impl SigningKeys {
     }
 
     /// Runs `f` with the key that signs now.
-    pub(super) fn with_current<T>(&self, f: impl FnOnce(&Key) -> T) -> T {
+    pub(crate) fn with_current<T>(&self, f: impl FnOnce(&Key) -> T) -> T {
         f(&self.read().current)
     }
 
-    pub(super) fn jwks(&self) -> Value {
+    pub(crate) fn jwks(&self) -> Value {
         let ring = self.read();
         let keys: Vec<Value> = ring.iter().map(Key::jwk).collect();
         json!({ "keys": keys })
@@ -152,7 +152,7 @@ impl Ring {
 }
 
 impl Key {
-    pub(super) fn generate(bits: RsaBits) -> Result<Self, KeysError> {
+    pub(crate) fn generate(bits: RsaBits) -> Result<Self, KeysError> {
         let size = match bits {
             RsaBits::B2048 => KeySize::Rsa2048,
             RsaBits::B3072 => KeySize::Rsa3072,
@@ -170,7 +170,7 @@ impl Key {
     }
 
     /// The public key, DER.
-    pub(super) fn public_key(&self) -> &[u8] {
+    pub(crate) fn public_key(&self) -> &[u8] {
         self.pair.public_key().as_ref()
     }
 

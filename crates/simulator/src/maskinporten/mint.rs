@@ -223,12 +223,12 @@ fn sign(key: &Key, kid: &str, order: &TokenOrder, claims: &Map<String, Value>) -
     format!("{input}.{}", jws::encode(signature))
 }
 
-fn foreign_key() -> Key {
+pub(crate) fn foreign_key() -> Key {
     Key::generate(RsaBits::B2048).expect("key generation fails only when the system has no randomness")
 }
 
 /// 128 random bits.
-fn random_id() -> String {
+pub(crate) fn random_id() -> String {
     let mut bytes = [0; 16];
     aws_lc_rs::rand::fill(&mut bytes).expect("randomness fails only when the system has none");
     jws::encode(bytes)

@@ -28,8 +28,12 @@ use crate::{Miljo, Now};
 
 pub use crate::jws::Alg;
 pub use assertion::{Assertion, sign_assertion};
+pub(crate) use assertion::{object, set};
+pub(crate) use endpoint::ailing;
+pub(crate) use keys::Key;
 pub use keys::{KeysError, SigningKeys};
 pub use mint::{Forgery, TokenOrder};
+pub(crate) use mint::{foreign_key, random_id};
 
 /// How much of a certificate the token endpoint checks.
 #[derive(Debug, Clone, Default)]
@@ -277,6 +281,6 @@ impl Simulator {
     }
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
