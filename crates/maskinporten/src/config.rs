@@ -1,10 +1,8 @@
 //! What the verifier is told.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use reqwest::Url;
 
 /// A signature algorithm of access tokens. Nothing but RSA PKCS#1 v1.5 is ever accepted: Maskinporten signs with RS256.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,21 +92,6 @@ impl Config {
             danger_allow_plain_http: false,
         }
     }
-
-    /// Whether keys may be fetched from `url`.
-    pub(crate) fn may_fetch(&self, url: &Url) -> bool {
-        match url.scheme() {
-            "https" => true,
-            "http" => self.danger_allow_plain_http || is_loopback(url),
-            _ => false,
-        }
-    }
-}
-
-pub(crate) fn is_loopback(url: &Url) -> bool {
-    let host = url.host_str().unwrap_or_default();
-    let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host.eq_ignore_ascii_case("localhost") || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// Why there is no verifier.
@@ -131,26 +114,4 @@ pub enum ConfigError {
     /// The HTTP client could not be made, for instance since the root certificates cannot be read.
     #[error("make the http client for the keys of the token issuer")]
     HttpClient(#[source] reqwest::Error),
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn plain_http_is_for_this_machine_only() {
-        let config = Config::new("https://maskinporten.no/");
-        let may = |config: &Config, url: &str| config.may_fetch(&url.parse().unwrap());
-        for url in
-            ["https://maskinporten.no/jwk", "http://localhost:1/", "http://127.0.0.9/", "http://[::1]:8080/"]
-        {
-            assert!(may(&config, url), "{url}");
-        }
-        for url in
-            ["http://maskinporten.no/", "http://localhost.example/", "http://10.0.0.1/", "ftp://localhost/"]
-        {
-            assert!(!may(&config, url), "{url}");
-        }
-        assert!(may(&Config { danger_allow_plain_http: true, ..config }, "http://simulator:8080/"));
-    }
 }

@@ -13,11 +13,12 @@ use aws_lc_rs::signature::{
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jiff::{SignedDuration, Timestamp};
-use reqwest::{StatusCode, Url};
+use reqwest::StatusCode;
 use serde::Deserialize;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 
-use crate::config::{Algorithm, Config};
+use crate::config::Algorithm;
+use crate::http::{Http, HttpError};
 use crate::token::invalid;
 
 /// With no keys at all the issuer is asked this often: right after a start it may come up a moment later.
@@ -55,9 +56,22 @@ pub enum KeysState {
 /// Keys by `kid`.
 type KeySet = HashMap<String, Arc<Key>>;
 
+/// Whose keys, and when they are fetched.
+pub(crate) struct KeyConfig {
+    pub(crate) issuer: String,
+    /// Where the keys are. Empty: the metadata say it.
+    pub(crate) jwks_uri: String,
+    /// Where the metadata are, below the issuer.
+    pub(crate) metadata: &'static str,
+    pub(crate) algorithms: Vec<Algorithm>,
+    pub(crate) refresh_after: SignedDuration,
+    pub(crate) max_age: SignedDuration,
+    pub(crate) refetch_interval: SignedDuration,
+}
+
 pub(crate) struct Keys {
-    config: Config,
-    http: reqwest::Client,
+    config: KeyConfig,
+    http: Http,
     state: RwLock<State>,
     /// Held by the one fetch under way.
     fetching: Arc<Mutex<()>>,
@@ -113,6 +127,17 @@ pub(crate) enum FetchError {
     NoKeys,
 }
 
+impl From<HttpError> for FetchError {
+    fn from(error: HttpError) -> Self {
+        match error {
+            HttpError::Request(source) => Self::Request(source),
+            HttpError::Status(status) => Self::Status(status),
+            HttpError::TooLarge(limit) => Self::TooLarge(limit),
+            HttpError::Address => Self::Address,
+        }
+    }
+}
+
 /// The last failure, shared by all who waited for it.
 #[derive(Debug)]
 struct Shared(Arc<FetchError>);
@@ -130,7 +155,7 @@ impl std::error::Error for Shared {
 }
 
 impl Keys {
-    pub(crate) fn new(config: Config, http: reqwest::Client) -> Self {
+    pub(crate) fn new(config: KeyConfig, http: Http) -> Self {
         Self { config, http, state: RwLock::default(), fetching: Arc::default() }
     }
 
@@ -219,50 +244,34 @@ impl Keys {
         } else {
             self.config.jwks_uri.clone()
         };
-        parse_jwks(&self.get(&address).await?, &self.config.algorithms)
+        parse_jwks(&self.http.get(&address).await?, &self.config.algorithms)
     }
 
-    /// Where the issuer's metadata says that its keys are (RFC 8414).
+    /// Where the issuer's metadata says that its keys are (RFC 8414, OpenID Connect Discovery).
     async fn discover(&self) -> Result<String, FetchError> {
         #[derive(Deserialize)]
         struct Metadata {
             issuer: String,
             jwks_uri: String,
         }
-        let address =
-            format!("{}/.well-known/oauth-authorization-server", self.config.issuer.trim_end_matches('/'));
+        let address = metadata_address(&self.config.issuer, self.config.metadata);
         let metadata: Metadata =
-            serde_json::from_slice(&self.get(&address).await?).map_err(FetchError::Metadata)?;
+            serde_json::from_slice(&self.http.get(&address).await?).map_err(FetchError::Metadata)?;
         if metadata.issuer == self.config.issuer {
             Ok(metadata.jwks_uri)
         } else {
             Err(FetchError::OtherIssuer)
         }
     }
+}
 
-    async fn get(&self, address: &str) -> Result<Vec<u8>, FetchError> {
-        let url: Url = address.parse().map_err(|_| FetchError::Address)?;
-        if !self.config.may_fetch(&url) {
-            return Err(FetchError::Address);
-        }
-        let mut response = self.http.get(url).send().await.map_err(FetchError::Request)?;
-        if response.status() != StatusCode::OK {
-            return Err(FetchError::Status(response.status()));
-        }
-        let limit = self.config.max_answer_bytes;
-        let mut body = Vec::new();
-        while let Some(chunk) = response.chunk().await.map_err(FetchError::Request)? {
-            if body.len() + chunk.len() > limit {
-                return Err(FetchError::TooLarge(limit));
-            }
-            body.extend_from_slice(&chunk);
-        }
-        Ok(body)
-    }
+/// Where the metadata of `issuer` are, under `name`.
+pub(crate) fn metadata_address(issuer: &str, name: &str) -> String {
+    format!("{}/.well-known/{name}", issuer.trim_end_matches('/'))
 }
 
 impl State {
-    fn plan(&self, kid: &str, now: Timestamp, config: &Config) -> Plan {
+    fn plan(&self, kid: &str, now: Timestamp, config: &KeyConfig) -> Plan {
         let Some((set, fetched)) = &self.set else {
             return match &self.error {
                 Some(error) if is_within(self.attempted, now, FIRST_RETRY) => {

@@ -4,7 +4,7 @@ use app::ports::{TokenError, VerifiedToken};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::Orgnummer;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use crate::config::{Algorithm, Config};
@@ -24,7 +24,7 @@ pub(crate) struct Unverified<'a> {
 }
 
 /// Takes a token of bounded length apart; the signature algorithm is judged before anything else is read.
-pub(crate) fn parse<'a>(token: &'a str, config: &Config) -> Result<Unverified<'a>, TokenError> {
+pub(crate) fn parse<'a>(token: &'a str, accepted: &[Algorithm]) -> Result<Unverified<'a>, TokenError> {
     let mut parts = token.split('.');
     let (Some(header), Some(claims), Some(signature), None) =
         (parts.next(), parts.next(), parts.next(), parts.next())
@@ -33,7 +33,7 @@ pub(crate) fn parse<'a>(token: &'a str, config: &Config) -> Result<Unverified<'a
     };
     let header = object(header).ok_or_else(|| invalid("the header is not base64url of a JSON object"))?;
     let name = header.get("alg").and_then(Value::as_str).ok_or_else(|| invalid("the header has no alg"))?;
-    let algorithm = config.algorithms.iter().copied().find(|algorithm| algorithm.name() == name);
+    let algorithm = accepted.iter().copied().find(|algorithm| algorithm.name() == name);
     let algorithm = algorithm.ok_or_else(|| invalid("the signature algorithm is not accepted"))?;
     if header.contains_key("crit") {
         // RFC 7515 §4.1.11: what is critical must be understood, and nothing is.
@@ -47,6 +47,13 @@ pub(crate) fn parse<'a>(token: &'a str, config: &Config) -> Result<Unverified<'a
     Ok(Unverified { algorithm, kid, input, claims, signature })
 }
 
+impl Unverified<'_> {
+    /// The claims; worth something once the signature was found good.
+    pub(crate) fn claims(&self) -> Result<Map<String, Value>, TokenError> {
+        object(self.claims).ok_or_else(|| invalid("the claims are not base64url of a JSON object"))
+    }
+}
+
 fn object(part: &str) -> Option<Map<String, Value>> {
     serde_json::from_slice(&URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
@@ -57,12 +64,11 @@ pub(crate) fn check(
     config: &Config,
     now: Timestamp,
 ) -> Result<VerifiedToken, TokenError> {
-    let claims =
-        object(token.claims).ok_or_else(|| invalid("the claims are not base64url of a JSON object"))?;
+    let claims = token.claims()?;
     if claims.get("iss").and_then(Value::as_str) != Some(&config.issuer) {
         return Err(invalid("the issuer is not the one that is configured"));
     }
-    let expires = check_times(&claims, config, now)?;
+    let expires = check_times(&claims, config.leeway, now)?;
     let scopes = claims.get("scope").and_then(Value::as_str).unwrap_or_default();
     if !scopes.split_whitespace().any(|scope| scope == config.scope) {
         return Err(TokenError::Invalid { reason: format!("scope {} is missing", config.scope) });
@@ -83,13 +89,13 @@ pub(crate) fn check(
     clippy::cast_possible_truncation,
     reason = "a cast from float saturates, and what is no time is refused"
 )]
-fn check_times(
+pub(crate) fn check_times(
     claims: &Map<String, Value>,
-    config: &Config,
+    leeway: SignedDuration,
     now: Timestamp,
 ) -> Result<Timestamp, TokenError> {
     let now = now.as_millisecond() as f64 / 1000.0;
-    let leeway = config.leeway.as_secs_f64();
+    let leeway = leeway.as_secs_f64();
     let time = |name: &str| match claims.get(name) {
         None | Some(Value::Null) => Ok(None),
         Some(value) => {
@@ -111,16 +117,19 @@ fn check_times(
     Timestamp::from_millisecond((expires * 1000.0) as i64).map_err(|_| invalid("exp is not a time"))
 }
 
-fn check_audience(claim: Option<&Value>, config: &Config) -> Result<(), TokenError> {
-    let named: Vec<&str> = match claim {
-        None | Some(Value::Null) => Vec::new(),
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(all)) => {
-            let all: Option<Vec<&str>> = all.iter().map(Value::as_str).collect();
-            all.ok_or_else(|| invalid("aud is neither a string nor an array of strings"))?
-        }
-        Some(_) => return Err(invalid("aud is neither a string nor an array of strings")),
+/// Whom a token is meant for.
+pub(crate) fn audiences(claim: Option<&Value>) -> Result<Vec<&str>, TokenError> {
+    let named = match claim {
+        None | Some(Value::Null) => Some(Vec::new()),
+        Some(Value::String(one)) => Some(vec![one.as_str()]),
+        Some(Value::Array(all)) => all.iter().map(Value::as_str).collect(),
+        Some(_) => None,
     };
+    named.ok_or_else(|| invalid("aud is neither a string nor an array of strings"))
+}
+
+fn check_audience(claim: Option<&Value>, config: &Config) -> Result<(), TokenError> {
+    let named = audiences(claim)?;
     let ours = config.audience.as_deref().is_some_and(|audience| named.contains(&audience));
     // Maskinporten writes `unspecified` when no resource was asked for.
     let anybody = !config.audience_required && (named.is_empty() || named.contains(&"unspecified"));

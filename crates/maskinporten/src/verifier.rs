@@ -7,11 +7,11 @@ use app::ports::{TokenError, TokenVerifier, VerifiedToken};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use reqwest::Url;
-use reqwest::redirect::Policy;
 
 use crate::cache::{Cache, fingerprint};
-use crate::config::{Config, ConfigError, is_loopback};
-use crate::keys::{Keys, KeysState};
+use crate::config::{Config, ConfigError};
+use crate::http::{Http, HttpOptions};
+use crate::keys::{KeyConfig, Keys, KeysState};
 use crate::token;
 
 /// Verifies access tokens of one issuer.
@@ -43,12 +43,27 @@ impl MaskinportenVerifier {
         }
         let source = if config.jwks_uri.is_empty() { &config.issuer } else { &config.jwks_uri };
         let url: Url = source.parse().map_err(|_| ConfigError::Address(source.clone()))?;
-        if !config.may_fetch(&url) {
+        let options = HttpOptions {
+            timeout: config.timeout,
+            max_answer_bytes: config.max_answer_bytes,
+            root_certificates: config.root_certificates.clone(),
+            danger_allow_plain_http: config.danger_allow_plain_http,
+        };
+        if !options.may_fetch(&url) {
             return Err(ConfigError::Address(source.clone()));
         }
-        let http = http_client(&config, &url)?;
+        let keys = KeyConfig {
+            issuer: config.issuer.clone(),
+            jwks_uri: config.jwks_uri.clone(),
+            metadata: "oauth-authorization-server",
+            algorithms: config.algorithms.clone(),
+            refresh_after: config.refresh_after,
+            max_age: config.max_age,
+            refetch_interval: config.refetch_interval,
+        };
+        let keys = Arc::new(Keys::new(keys, Http::new(options, &url)?));
         let cache = Cache::new(config.remember_tokens, config.remember);
-        Ok(Self { keys: Arc::new(Keys::new(config.clone(), http)), cache, config })
+        Ok(Self { config, keys, cache })
     }
 
     /// How the issuer's keys stand, for whoever watches over the installation. Asks the issuer for them where there are
@@ -56,28 +71,6 @@ impl MaskinportenVerifier {
     pub async fn check_keys(&self, now: Timestamp) -> KeysState {
         self.keys.check(now).await
     }
-}
-
-fn http_client(config: &Config, url: &Url) -> Result<reqwest::Client, ConfigError> {
-    // Without one reqwest panics.
-    if rustls::crypto::CryptoProvider::get_default().is_none() {
-        return Err(ConfigError::NoCryptoProvider);
-    }
-    let mut builder = reqwest::Client::builder()
-        .timeout(config.timeout)
-        .connect_timeout(config.timeout)
-        .redirect(Policy::none());
-    if let Some(pem) = &config.root_certificates {
-        builder = builder
-            .tls_certs_only(reqwest::Certificate::from_pem_bundle(pem).map_err(ConfigError::HttpClient)?);
-    } else if url.scheme() == "http" {
-        // The certificates of the system are not needed, and reading them takes time.
-        builder = builder.tls_certs_only([]);
-    }
-    if is_loopback(url) {
-        builder = builder.no_proxy();
-    }
-    builder.build().map_err(ConfigError::HttpClient)
 }
 
 #[async_trait]
@@ -93,7 +86,7 @@ impl TokenVerifier for MaskinportenVerifier {
         if let Some(verified) = self.cache.get(&fingerprint, now) {
             return Ok(verified);
         }
-        let unverified = token::parse(token, &self.config)?;
+        let unverified = token::parse(token, &self.config.algorithms)?;
         let key = self.keys.key(&unverified.kid, now).await?;
         key.verify(unverified.algorithm, unverified.input, &unverified.signature)?;
         let verified = token::check(&unverified, &self.config, now)?;
