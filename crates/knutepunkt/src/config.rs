@@ -39,6 +39,8 @@ pub struct Config {
     pub tls: Tls,
     pub registry: Registry,
     pub maskinporten: Maskinporten,
+    pub innlogging: Innlogging,
+    pub portal: Portal,
     pub melding: Melding,
     pub lager: Lager,
 }
@@ -94,6 +96,61 @@ pub struct Maskinporten {
     pub audience: String,
 }
 
+/// `[innlogging]`.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each key")]
+pub struct Innlogging {
+    pub issuer: String,
+    pub navn: String,
+    pub client_id: String,
+    pub client_secret: String,
+    pub client_secret_file: PathBuf,
+    pub private_key_file: PathBuf,
+    pub kid: String,
+    pub acr_values: String,
+    pub identifikator_claim: String,
+    pub navn_claim: String,
+    pub scopes: String,
+}
+
+impl std::fmt::Debug for Innlogging {
+    /// Without the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Innlogging")
+            .field("issuer", &self.issuer)
+            .field("client_id", &self.client_id)
+            .field("acr_values", &self.acr_values)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `[portal]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each key")]
+pub struct Portal {
+    pub url: String,
+    pub navn: String,
+    pub tema_css: PathBuf,
+    pub logo: PathBuf,
+    pub avtale: Avtale,
+    pub avtale_fil: PathBuf,
+    pub tilgjengelighetserklaering_url: String,
+    pub kontakt_epost: String,
+    pub hendelser_beholdes_dager: u32,
+}
+
+/// `portal.avtale`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Avtale {
+    /// The agreement is signed in the portal.
+    Innebygd,
+    /// There is none.
+    Av,
+}
+
 /// `[melding]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -136,7 +193,91 @@ impl Config {
         if config.miljo == Miljo::Produksjon && config.maskinporten.issuer.contains("test.maskinporten.no") {
             bail!("miljo is \"produksjon\" but maskinporten.issuer is the test one: anybody could log in");
         }
+        config.check_innlogging()?;
+        config.check_portal()?;
         Ok(config)
+    }
+
+    fn check_innlogging(&self) -> anyhow::Result<()> {
+        let Innlogging { issuer, client_id, client_secret, client_secret_file, private_key_file, kid, .. } =
+            &self.innlogging;
+        if issuer.is_empty() {
+            return Ok(());
+        }
+        if client_id.is_empty() {
+            bail!("innlogging.issuer is set but innlogging.client_id is not");
+        }
+        let is_given = |file: &Path| !file.as_os_str().is_empty();
+        let proofs = [!client_secret.is_empty(), is_given(client_secret_file), is_given(private_key_file)];
+        if proofs.into_iter().filter(|given| *given).count() > 1 {
+            bail!(
+                "more than one of innlogging.client_secret, client_secret_file and private_key_file is set; set one"
+            );
+        }
+        if is_given(private_key_file) && kid.is_empty() {
+            bail!("innlogging.private_key_file is set but innlogging.kid is not");
+        }
+        if self.miljo == Miljo::Produksjon {
+            if !issuer.starts_with("https://") {
+                bail!("miljo is \"produksjon\" but innlogging.issuer is not an https address");
+            }
+            if issuer.contains("test.idporten.no") {
+                bail!("miljo is \"produksjon\" but innlogging.issuer is the test one: anybody could log in");
+            }
+            if !self.portal.url.starts_with("https://") {
+                bail!(
+                    "miljo is \"produksjon\" and persons log in, but portal.url is not an https address"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn check_portal(&self) -> anyhow::Result<()> {
+        let Portal { url, avtale, avtale_fil, tilgjengelighetserklaering_url, .. } = &self.portal;
+        if !url.is_empty() {
+            let uri: http::Uri = url.parse().context("portal.url is not an address")?;
+            let is_bare = uri.path().trim_end_matches('/').is_empty() && uri.query().is_none();
+            if !matches!(uri.scheme_str(), Some("http" | "https")) || !is_bare {
+                bail!("portal.url must be https:// or http:// and a host, perhaps with a port, and no path");
+            }
+            if self.miljo == Miljo::Produksjon && uri.scheme_str() != Some("https") {
+                bail!("miljo is \"produksjon\" but portal.url is not an https address");
+            }
+        }
+        if *avtale == Avtale::Av && !avtale_fil.as_os_str().is_empty() {
+            bail!("portal.avtale_fil is set but portal.avtale is \"av\"");
+        }
+        let statement = tilgjengelighetserklaering_url;
+        if !statement.is_empty() && !statement.starts_with("https://") && !statement.starts_with("http://") {
+            bail!("portal.tilgjengelighetserklaering_url is not an address");
+        }
+        Ok(())
+    }
+
+    /// Address of the portal as browsers see it; no slash at the end.
+    pub fn portal_url(&self) -> String {
+        match self.portal.url.trim_end_matches('/') {
+            "" => format!("http://{}", self.http.listen),
+            url => url.to_owned(),
+        }
+    }
+
+    /// The client's secret at the login provider, if it has one.
+    ///
+    /// # Errors
+    /// When the file that should hold it cannot be read.
+    pub fn innlogging_secret(&self) -> anyhow::Result<Option<String>> {
+        let Innlogging { client_secret, client_secret_file: file, .. } = &self.innlogging;
+        if !client_secret.is_empty() {
+            return Ok(Some(client_secret.clone()));
+        }
+        if file.as_os_str().is_empty() {
+            return Ok(None);
+        }
+        let secret =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        Ok(Some(secret.trim().to_owned()))
     }
 
     /// The defaults alone.
@@ -241,6 +382,75 @@ mod tests {
         assert!(Config::load(None, variables(&[("KNUTEPUNKT__MILJO", "produksjon")])).is_err());
         let issuer = ("KNUTEPUNKT__MASKINPORTEN__ISSUER", "https://maskinporten.no/");
         assert!(Config::load(None, variables(&[("KNUTEPUNKT__MILJO", "produksjon"), issuer])).is_ok());
+    }
+
+    /// What is wrong with the defaults under these variables.
+    fn complaint(pairs: &[(&str, &str)]) -> String {
+        let named: Vec<(String, String)> =
+            pairs.iter().map(|(key, value)| (format!("{PREFIX}{key}"), (*value).to_owned())).collect();
+        Config::load(None, named.into_iter()).map_or_else(|error| format!("{error:#}"), |_| "none".to_owned())
+    }
+
+    #[test]
+    fn login_is_checked_as_a_whole() {
+        let issuer = ("INNLOGGING__ISSUER", "https://test.idporten.no");
+        let client = ("INNLOGGING__CLIENT_ID", "portal");
+        assert_eq!(complaint(&[issuer, client]), "none");
+        assert!(complaint(&[issuer]).contains("innlogging.client_id"));
+        let secret = ("INNLOGGING__CLIENT_SECRET", "s");
+        let key = ("INNLOGGING__PRIVATE_KEY_FILE", "/k.pem");
+        assert!(complaint(&[issuer, client, key]).contains("innlogging.kid"));
+        assert!(complaint(&[issuer, client, key, secret]).contains("more than one"));
+        assert_eq!(complaint(&[issuer, client, key, ("INNLOGGING__KID", "k")]), "none");
+    }
+
+    #[test]
+    fn production_needs_real_logins_over_https() {
+        let production = [
+            ("MILJO", "produksjon"),
+            ("MASKINPORTEN__ISSUER", "https://maskinporten.no/"),
+            ("INNLOGGING__CLIENT_ID", "portal"),
+        ];
+        let with = |more: &[(&str, &str)]| complaint(&[&production[..], more].concat());
+        let real = ("INNLOGGING__ISSUER", "https://idporten.no");
+        let url = ("PORTAL__URL", "https://fiks.example.no");
+        assert_eq!(with(&[real, url]), "none");
+        assert!(with(&[real]).contains("portal.url"));
+        assert!(with(&[real, ("PORTAL__URL", "http://fiks.example.no")]).contains("portal.url"));
+        assert!(with(&[("INNLOGGING__ISSUER", "https://test.idporten.no"), url]).contains("anybody"));
+        assert!(with(&[("INNLOGGING__ISSUER", "http://idporten.no"), url]).contains("innlogging.issuer"));
+        assert_eq!(with(&[]), "none", "login is off");
+    }
+
+    #[test]
+    fn the_portal_is_at_a_bare_address() {
+        for url in ["fiks.example.no", "ftp://fiks.example.no", "https://example.no/fiks", "https://a.no/?b"] {
+            assert!(complaint(&[("PORTAL__URL", url)]).contains("portal.url"), "{url}");
+        }
+        assert!(complaint(&[("PORTAL__AVTALE", "kanskje")]).contains("kanskje"));
+        assert!(
+            complaint(&[("PORTAL__AVTALE", "av"), ("PORTAL__AVTALE_FIL", "/a.md")]).contains("avtale_fil")
+        );
+        assert!(
+            complaint(&[("PORTAL__TILGJENGELIGHETSERKLAERING_URL", "uustatus.no")]).contains("address")
+        );
+        let at = |url| Config::load(None, variables(&[("KNUTEPUNKT__PORTAL__URL", url)])).unwrap().portal_url();
+        assert_eq!(at("https://fiks.example.no/"), "https://fiks.example.no");
+        assert_eq!(at(""), "http://127.0.0.1:8080");
+    }
+
+    #[test]
+    fn the_secret_of_the_login_comes_from_a_file_and_is_not_shown() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("secret");
+        std::fs::write(&file, "hemmelig\n").unwrap();
+        let name = "KNUTEPUNKT__INNLOGGING__CLIENT_SECRET_FILE";
+        let config = Config::load(None, variables(&[(name, file.to_str().unwrap())])).unwrap();
+        assert_eq!(config.innlogging_secret().unwrap().as_deref(), Some("hemmelig"));
+        assert_eq!(Config::defaults().innlogging_secret().unwrap(), None);
+        let config =
+            Config::load(None, variables(&[("KNUTEPUNKT__INNLOGGING__CLIENT_SECRET", "hemmelig")])).unwrap();
+        assert!(!format!("{config:?}").contains("hemmelig"));
     }
 
     #[test]

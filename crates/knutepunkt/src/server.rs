@@ -6,13 +6,14 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use app::drift::Installasjon;
-use app::ports::{Clock, Del, HealthCheck, IdSource};
+use app::ports::{Clock, Del, HealthCheck, IdSource, PersonLogin};
 use app::{Adapters, App, PassordKey};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use broker_embedded::EmbeddedBroker;
+use maskinporten::oidc::{ClientAuth, OidcConfig, OidcLogin};
 use object_store::local::LocalFileSystem;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
@@ -28,6 +29,12 @@ use crate::{http, tls};
 
 /// How often payloads whose time is over are removed.
 const SWEEP: Duration = Duration::from_hours(1);
+/// Where the browser comes back from a login, below the portal's address.
+pub const AUTH_RETUR: &str = "/auth/retur";
+/// What the login provider loads when a person logs out elsewhere, below the portal's address.
+pub const AUTH_FRONTKANAL: &str = "/auth/frontkanal";
+/// Where the browser comes back from a logout, below the portal's address.
+pub const LOGGED_OUT: &str = "/logg-inn";
 
 /// The sockets, bound by whoever starts the server: a test on port 0, an operator on known ones.
 pub struct Listeners {
@@ -267,6 +274,49 @@ fn token_verifier(config: &Config) -> anyhow::Result<maskinporten::MaskinportenV
     verifier.danger_allow_plain_http = config.miljo == Miljo::Utvikling;
     maskinporten::MaskinportenVerifier::new(verifier)
         .context("cannot set up the verification of access tokens")
+}
+
+/// Login of persons at the provider that the configuration names; `None` where it names none.
+///
+/// # Errors
+/// What is wrong with which key or file.
+pub fn person_login(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Arc<dyn PersonLogin>>> {
+    let innlogging = &config.innlogging;
+    if innlogging.issuer.is_empty() {
+        return Ok(None);
+    }
+    let portal = config.portal_url();
+    let mut login =
+        OidcConfig::new(&innlogging.issuer, &innlogging.client_id, format!("{portal}{AUTH_RETUR}"));
+    login.post_logout_redirect_uri = format!("{portal}{LOGGED_OUT}");
+    login.navn.clone_from(&innlogging.navn);
+    login.acr_values = innlogging.acr_values.split_whitespace().map(str::to_owned).collect();
+    login.identifier_claim.clone_from(&innlogging.identifikator_claim);
+    login.name_claim.clone_from(&innlogging.navn_claim);
+    login.scopes.clone_from(&innlogging.scopes);
+    let key = &innlogging.private_key_file;
+    login.auth = match config.innlogging_secret()? {
+        Some(secret) => ClientAuth::Secret(secret),
+        None if key.as_os_str().is_empty() => ClientAuth::None,
+        None => ClientAuth::PrivateKeyJwt {
+            pem: std::fs::read(key).with_context(|| format!("cannot read {}", key.display()))?,
+            kid: innlogging.kid.clone(),
+        },
+    };
+    login.danger_allow_plain_http = config.miljo == Miljo::Utvikling;
+    let login = Arc::new(OidcLogin::new(login).context("cannot set up the login of persons")?);
+    // The pages that a login starts from must name the provider's origin, which its metadata tell. It may be down just
+    // now, and in development it is this very server, which does not answer yet: nothing waits for it.
+    let (early, now) = (Arc::clone(&login), clock.now());
+    tokio::spawn(async move {
+        if let Err(error) = early.prepare(now).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "failed to reach the login provider; the first login tries again"
+            );
+        }
+    });
+    Ok(Some(login))
 }
 
 /// Removes payloads whose time is over, until `shutdown`.

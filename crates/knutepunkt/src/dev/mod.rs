@@ -1,8 +1,9 @@
-//! A Knutepunkt with everything around it that a developer lacks: Maskinporten, a certificate authority, and a small world
-//! of organisasjoner, systemer and kontoer. `dev`, `demo` and the tests start from here.
+//! A Knutepunkt with everything around it that a developer lacks: Maskinporten, ID-porten, a certificate authority, and a
+//! small world of organisasjoner, persons, systemer and kontoer. `dev`, `demo` and the tests start from here.
 
 pub mod klient;
 pub mod page;
+pub mod personer;
 pub mod world;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use axum::Router;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use simulator::Miljo;
 use simulator::ca::{RsaBits, TestCa};
+use simulator::idporten::{Idporten, IdportenConfig, OidcKlient};
 use simulator::maskinporten::{SigningKeys, Simulator, SimulatorConfig};
 
 use crate::config::{self, Config};
@@ -22,6 +24,10 @@ use crate::tls;
 
 /// Path under which the Maskinporten simulator is served.
 const MASKINPORTEN: &str = "/maskinporten";
+/// Path under which the ID-porten simulator is served.
+const IDPORTEN: &str = "/idporten";
+/// The portal's id there.
+const CLIENT_ID: &str = "knutepunkt";
 
 /// A running server with its surroundings.
 pub struct Dev {
@@ -31,6 +37,8 @@ pub struct Dev {
     pub ca: TestCa,
     /// Maskinporten.
     pub simulator: Simulator,
+    /// ID-porten.
+    pub idporten: Idporten,
     /// The data folder, an absolute path.
     pub data: PathBuf,
 }
@@ -77,14 +85,32 @@ pub async fn start(parts: DevParts) -> anyhow::Result<Dev> {
     let simulator = SimulatorConfig::new(format!("{base}{MASKINPORTEN}/"), Miljo::Utvikling);
     let simulator = Simulator::new(simulator, keys, Arc::new(move || time.now()))?;
 
+    let keys = SigningKeys::load_or_create(data.join("idporten.keys.pem"), RsaBits::B2048)?;
+    let time = Arc::clone(&clock);
+    let idporten = IdportenConfig {
+        klienter: vec![OidcKlient {
+            client_id: CLIENT_ID.to_owned(),
+            redirect_uris: vec![format!("{base}{}", server::AUTH_RETUR)],
+            post_logout_redirect_uris: vec![format!("{base}{}", server::LOGGED_OUT)],
+            frontchannel_logout_uri: Some(format!("{base}{}", server::AUTH_FRONTKANAL)),
+            ..OidcKlient::default()
+        }],
+        personer: personer::testpersoner(),
+        ..IdportenConfig::new(format!("{base}{IDPORTEN}"), Miljo::Utvikling)
+    };
+    let idporten = Idporten::new(idporten, keys, Arc::new(move || time.now()))?;
+
     let mut config = Config::defaults();
     config.miljo = config::Miljo::Utvikling;
     config.data.clone_from(&data);
     simulator.issuer().clone_into(&mut config.maskinporten.issuer);
+    config.portal.url = base;
+    idporten.issuer().clone_into(&mut config.innlogging.issuer);
+    CLIENT_ID.clone_into(&mut config.innlogging.client_id);
     adjust(&mut config);
-    let more = more.nest(MASKINPORTEN, simulator.router());
+    let more = more.nest(MASKINPORTEN, simulator.router()).nest(IDPORTEN, idporten.router());
     let running = server::start(Parts { config, listeners, tls: Some(tls), clock, ids, more }).await?;
-    Ok(Dev { running, ca, simulator, data })
+    Ok(Dev { running, ca, simulator, idporten, data })
 }
 
 impl Dev {

@@ -1,0 +1,127 @@
+//! The persons of the small world: one for each way of using the portal. All are synthetic.
+
+use simulator::idporten::{Testperson, syntetisk_pid};
+
+use super::world::{LILLEFJORD, OrganisasjonMal, STOREVIK};
+
+/// An organisasjon that has not taken Fiks Protokoll into use, so that the whole way can be walked from its start.
+pub const NYVIK: OrganisasjonMal =
+    OrganisasjonMal { navn: "Nyvik kommune", orgnummer: "310000302", kommunenummer: "9903" };
+
+/// What a person may do for an organisasjon.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rolle {
+    /// Everything.
+    Administrator,
+    /// Everything about systemer, kontoer and tilganger.
+    Protokolladministrator,
+    /// See everything, change nothing.
+    Lesetilgang,
+}
+
+/// A person of the world.
+#[derive(Debug, Clone, Copy)]
+pub struct PersonMal {
+    /// The name.
+    pub navn: &'static str,
+    /// What the person is for, as the login page tells it.
+    pub beskrivelse: &'static str,
+    /// What the fødselsnummer is made from.
+    seed: u32,
+    /// What the person may do, and where.
+    pub roller: &'static [(OrganisasjonMal, Rolle)],
+    /// Whether the person runs the installation.
+    pub drift: bool,
+}
+
+impl PersonMal {
+    /// The synthetic fødselsnummer, the same in every installation.
+    pub fn pid(&self) -> String {
+        syntetisk_pid(self.seed)
+    }
+}
+
+/// Everybody.
+pub const PERSONER: &[PersonMal] = &[
+    PersonMal {
+        navn: "Kari Storevik",
+        beskrivelse: "Administrator i Storevik kommune",
+        seed: 1,
+        roller: &[(STOREVIK, Rolle::Administrator)],
+        drift: false,
+    },
+    PersonMal {
+        navn: "Per Protokoll",
+        beskrivelse: "Protokolladministrator i Storevik kommune",
+        seed: 2,
+        roller: &[(STOREVIK, Rolle::Protokolladministrator)],
+        drift: false,
+    },
+    PersonMal {
+        navn: "Liv Leser",
+        beskrivelse: "Lesetilgang i Storevik kommune",
+        seed: 3,
+        roller: &[(STOREVIK, Rolle::Lesetilgang)],
+        drift: false,
+    },
+    PersonMal {
+        navn: "Lars Lillefjord",
+        beskrivelse: "Administrator i Lillefjord kommune",
+        seed: 4,
+        roller: &[(LILLEFJORD, Rolle::Administrator)],
+        drift: false,
+    },
+    PersonMal {
+        navn: "Nina Nykommune",
+        beskrivelse: "Administrator i Nyvik kommune, som ikke har tatt i bruk Fiks Protokoll",
+        seed: 5,
+        roller: &[(NYVIK, Rolle::Administrator)],
+        drift: false,
+    },
+    PersonMal {
+        navn: "Mona Mange",
+        beskrivelse: "Administrator i Storevik kommune og Lillefjord kommune",
+        seed: 6,
+        roller: &[(STOREVIK, Rolle::Administrator), (LILLEFJORD, Rolle::Administrator)],
+        drift: false,
+    },
+    PersonMal {
+        navn: "Dina Drift",
+        beskrivelse: "Driftsoperatør, uten rolle i noen organisasjon",
+        seed: 7,
+        roller: &[],
+        drift: true,
+    },
+    PersonMal { navn: "Uno Uten", beskrivelse: "Uten tilgang", seed: 8, roller: &[], drift: false },
+];
+
+/// Everybody, as the login page shows them.
+pub fn testpersoner() -> Vec<Testperson> {
+    let shown = |person: &PersonMal| Testperson {
+        pid: person.pid(),
+        navn: person.navn.to_owned(),
+        beskrivelse: person.beskrivelse.to_owned(),
+    };
+    PERSONER.iter().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use domain::Orgnummer;
+
+    use super::*;
+
+    #[test]
+    fn everybody_is_somebody_else() {
+        let pids: BTreeSet<String> = PERSONER.iter().map(PersonMal::pid).collect();
+        assert_eq!(pids.len(), PERSONER.len());
+    }
+
+    #[test]
+    fn the_orgnummer_of_nyvik_is_valid() {
+        let orgnummer: Orgnummer = NYVIK.orgnummer.parse().unwrap();
+        assert!(orgnummer.has_valid_control_digit());
+    }
+}
