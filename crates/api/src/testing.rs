@@ -1,15 +1,11 @@
 //! A world for tests: two organisasjoner that talk, a third that has no business with them, on the adapters that a single
 //! node runs on, behind the real router.
 
-use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Arc, LazyLock};
 
-use app::contract::{CountingIds, ManualClock};
+use app::contract::{CountingIds, FragileBroker, ManualClock};
 use app::konto::{KontoSti, NyKonto};
-use app::ports::{
-    Broker, BrokerError, ChannelOptions, DeadLetter, DeletedQueue, MeldingRecord, MeldingSok, MeldingTreff,
-    OpenChannel, QueueStatus, TokenError, TokenVerifier, VerifiedToken,
-};
+use app::ports::{Broker as _, TokenError, TokenVerifier, VerifiedToken};
 use app::system::NyttSystem;
 use app::{Adapters, App, Caller, PassordKey, Settings};
 use async_trait::async_trait;
@@ -17,7 +13,6 @@ use axum::Router;
 use axum::body::Body;
 use bytes::Bytes;
 use domain::konto::PartRef;
-use domain::melding::Melding;
 use domain::system::SystemInfo;
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::BodyExt as _;
@@ -25,7 +20,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::ServiceExt as _;
-use wire::id::{FiksOrgId, IntegrasjonId, KontoId, MeldingId, SystemId};
+use wire::id::{FiksOrgId, IntegrasjonId, KontoId, SystemId};
 
 pub(crate) const OPPRETT: &str = "no.ks.fiks.arkiv.v1.arkivering.arkivmelding.opprett";
 pub(crate) const MOTTATT: &str = "no.ks.fiks.arkiv.v1.arkivering.arkivmelding.opprett.mottatt";
@@ -152,7 +147,7 @@ impl World {
         )
         .await
         .unwrap();
-        let broker = Arc::new(FragileBroker { inner, fault: AtomicU8::new(0) });
+        let broker = Arc::new(FragileBroker::new(inner));
         let adapters = Adapters {
             registry: database.registry().await.unwrap(),
             broker: broker.clone(),
@@ -288,93 +283,5 @@ impl TokenVerifier for Tokens {
             Ok(consumer) => Ok(VerifiedToken { consumer, expires: now }),
             Err(_) => Err(TokenError::Invalid { reason: "not an orgnummer".to_owned() }),
         }
-    }
-}
-
-/// The broker of a single node that can be told to fail.
-pub(crate) struct FragileBroker {
-    inner: Arc<broker_embedded::EmbeddedBroker>,
-    fault: AtomicU8,
-}
-
-impl FragileBroker {
-    /// From now on the disk is full.
-    pub(crate) fn fill(&self) {
-        self.fault.store(1, Ordering::SeqCst);
-    }
-
-    /// From now on it does not answer.
-    pub(crate) fn stop(&self) {
-        self.fault.store(2, Ordering::SeqCst);
-    }
-
-    /// From now on it panics.
-    pub(crate) fn explode(&self) {
-        self.fault.store(3, Ordering::SeqCst);
-    }
-
-    fn check(&self) -> Result<(), BrokerError> {
-        match self.fault.load(Ordering::SeqCst) {
-            0 => Ok(()),
-            1 => Err(BrokerError::Full),
-            2 => Err(BrokerError::Unavailable("stopped by the test".into())),
-            _ => panic!("exploded by the test"),
-        }
-    }
-}
-
-#[async_trait]
-impl Broker for FragileBroker {
-    async fn create_queue(&self, konto: KontoId) -> Result<(), BrokerError> {
-        self.inner.create_queue(konto).await
-    }
-
-    async fn delete_queue(&self, konto: KontoId) -> Result<DeletedQueue, BrokerError> {
-        self.inner.delete_queue(konto).await
-    }
-
-    async fn list_queues(&self) -> Result<Vec<KontoId>, BrokerError> {
-        self.inner.list_queues().await
-    }
-
-    async fn publish(&self, melding: Melding, payload: Bytes) -> Result<(), BrokerError> {
-        self.check()?;
-        self.inner.publish(melding, payload).await
-    }
-
-    async fn open_channel(&self, options: ChannelOptions) -> Result<OpenChannel, BrokerError> {
-        self.inner.open_channel(options).await
-    }
-
-    async fn queue_status(&self, konto: KontoId) -> Result<QueueStatus, BrokerError> {
-        self.inner.queue_status(konto).await
-    }
-
-    async fn queue_statuses(&self, kontoer: &[KontoId]) -> Result<Vec<Option<QueueStatus>>, BrokerError> {
-        self.inner.queue_statuses(kontoer).await
-    }
-
-    async fn search_meldinger(&self, sok: &MeldingSok) -> Result<MeldingTreff, BrokerError> {
-        self.inner.search_meldinger(sok).await
-    }
-
-    async fn list_svar(&self, id: MeldingId) -> Result<Vec<MeldingId>, BrokerError> {
-        self.inner.list_svar(id).await
-    }
-
-    async fn requeue_dead_letter(&self, konto: KontoId, id: MeldingId) -> Result<bool, BrokerError> {
-        self.inner.requeue_dead_letter(konto, id).await
-    }
-
-    async fn melding(&self, id: MeldingId) -> Result<Option<MeldingRecord>, BrokerError> {
-        self.inner.melding(id).await
-    }
-
-    async fn list_meldinger(&self, konto: KontoId, limit: u32) -> Result<Vec<MeldingRecord>, BrokerError> {
-        self.inner.list_meldinger(konto, limit).await
-    }
-
-    async fn list_dead_letters(&self, konto: KontoId, limit: u32) -> Result<Vec<DeadLetter>, BrokerError> {
-        self.inner.list_dead_letters(konto, limit).await
     }
 }

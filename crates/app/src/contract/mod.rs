@@ -4,7 +4,9 @@ pub mod registry;
 
 pub mod broker;
 mod clock;
+mod fragile;
 mod ids;
 
 pub use clock::ManualClock;
+pub use fragile::{FragileBroker, FragileRegistry};
 pub use ids::CountingIds;
