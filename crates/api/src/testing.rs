@@ -251,7 +251,7 @@ async fn party(app: &App, navn: &str, orgnummer: &'static str, part: &str) -> Pa
         orgnummer: orgnummer.to_owned(),
         konfigureres_av_integrasjon: true,
     };
-    let made = app.create_system(&operator, org.id, ny).await.unwrap();
+    let made = app.create_system(&operator, org.id, ny, None).await.unwrap();
     let ny = NyKonto {
         navn: format!("Konto i {navn}"),
         beskrivelse: "Til test".to_owned(),

@@ -131,6 +131,14 @@ impl Caller {
         }
     }
 
+    /// The person who calls.
+    pub(crate) fn person(&self) -> Result<&InnloggetPerson, Error> {
+        match self {
+            Self::Person(person) => Ok(person),
+            Self::Integrasjon(_) | Self::Operator => Err(Forbidden::PersonOnly.into()),
+        }
+    }
+
     fn may_as_person(&self, owner: FiksOrgId, enough: impl FnOnce(Rolle) -> bool) -> Result<(), Error> {
         match self {
             Self::Operator => Ok(()),

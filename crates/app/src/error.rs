@@ -108,7 +108,7 @@ pub enum Forbidden {
         dokument: DokumentId,
     },
     /// Only a person with rights in the organisasjon, or the operator, may.
-    #[error("an integrasjon may not do this")]
+    #[error("only a person may do this")]
     PersonOnly,
     /// The person's rolle does not reach that far.
     #[error("the rolle of the person does not allow this")]

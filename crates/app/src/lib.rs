@@ -10,9 +10,11 @@ mod error;
 mod events;
 mod login;
 mod passord;
+mod registry_only;
 mod rule;
 mod settings;
 
+pub mod avtale;
 #[cfg(feature = "contract")]
 pub mod contract;
 pub mod dokument;
@@ -21,9 +23,12 @@ pub mod katalog;
 pub mod konto;
 pub mod melding;
 pub mod organisasjon;
+pub mod paging;
+pub mod person;
 pub mod ports;
 pub mod protokoll;
 pub mod status;
+pub mod sesjon;
 pub mod system;
 pub mod tilgang;
 

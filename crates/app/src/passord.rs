@@ -6,7 +6,9 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// The key under which passwords are hashed. Kept outside the database, so that a stolen copy of it is of no use.
+use crate::ports::PersonIdentifier;
+
+/// The key under which passwords, and what people are known by, are hashed. Kept outside the database, so that a stolen copy of it is of no use.
 pub struct PassordKey(hmac::Key);
 
 impl PassordKey {
@@ -20,6 +22,12 @@ impl PassordKey {
     pub(crate) fn hash(&self, passord: &str) -> [u8; 32] {
         let tag = hmac::sign(&self.0, passord.as_bytes());
         tag.as_ref().try_into().expect("HMAC-SHA256 has 32 bytes")
+    }
+
+    /// The keyed hash by which a person is found again. A fødselsnummer can be guessed, so it is the key that keeps it
+    /// secret. The prefix keeps the hash of a number apart from that of a password; ours have no blank in them.
+    pub(crate) fn lookup_hash(&self, identifier: &PersonIdentifier) -> [u8; 32] {
+        self.hash(&format!("person {}", identifier.reveal()))
     }
 
     /// Whether `passord` has `hash`, in constant time.
@@ -60,6 +68,16 @@ mod tests {
         assert!(key.matches(passord.reveal(), &hash));
         assert!(!key.matches("x", &hash));
         assert!(!PassordKey::new(&[2; 32]).matches(passord.reveal(), &hash));
+    }
+
+    #[test]
+    fn person_is_found_under_the_same_key_and_apart_from_passwords() {
+        let (key, other) = (PassordKey::new(&[1; 32]), PassordKey::new(&[2; 32]));
+        let kari = PersonIdentifier::new("01019012345");
+        assert_eq!(key.lookup_hash(&kari), key.lookup_hash(&kari.clone()));
+        assert_ne!(key.lookup_hash(&kari), other.lookup_hash(&kari));
+        assert_ne!(key.lookup_hash(&kari), key.lookup_hash(&PersonIdentifier::new("01019012346")));
+        assert_ne!(key.lookup_hash(&kari), key.hash(kari.reveal()));
     }
 
     #[test]

@@ -14,6 +14,21 @@ pub enum Rule {
     /// An organisasjonsnummer.
     #[error("must have nine digits")]
     NineDigits,
+    /// A fødselsnummer or D-nummer.
+    #[error("must have eleven digits")]
+    ElevenDigits,
+    /// A language.
+    #[error("must be nb, nn or en")]
+    UnknownSprak,
+    /// A time that must not be over.
+    #[error("is in the past")]
+    InThePast,
+    /// A time that is too far off.
+    #[error("must be before {latest}")]
+    TooFarOff {
+        /// The latest there may be.
+        latest: Timestamp,
+    },
     /// Its length in characters.
     #[error("must have between {min} and {max} characters")]
     Length {

@@ -12,6 +12,8 @@ pub struct Settings {
     pub headers_max_bytes: usize,
     /// How strict sending is.
     pub send_rules: SendRules,
+    /// A person takes Fiks Protokoll into use only after the avtale was signed. Default true.
+    pub avtale_kreves: bool,
 }
 
 impl Default for Settings {
@@ -21,6 +23,7 @@ impl Default for Settings {
             payload_max_bytes: 5 * 1024 * 1024 * 1024,
             headers_max_bytes: 64 * 1024,
             send_rules: SendRules::default(),
+            avtale_kreves: true,
         }
     }
 }

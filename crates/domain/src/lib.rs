@@ -4,6 +4,7 @@
 //! This crate never waits, never reads the clock, draws no random numbers and knows no status code: whatever it needs
 //! comes as an argument, and a broken rule is an error that names the rule and carries the ids.
 
+pub mod avtale;
 pub mod katalog;
 pub mod konto;
 pub mod melding;

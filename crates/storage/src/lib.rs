@@ -14,6 +14,7 @@
 //! No type of the database library leaves this crate.
 
 mod audit;
+mod avtale;
 mod convert;
 mod database;
 mod dokument;
@@ -24,8 +25,10 @@ mod konto;
 mod kontostatus;
 mod migrations;
 mod organisasjon;
+mod person;
 mod protokoll;
 mod registry;
+mod sesjon;
 mod system;
 mod tilgang;
 mod tx;

@@ -18,10 +18,13 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    name: "2026_11_22_first_tables",
-    sql: include_str!("migrations/2026_11_22_first_tables.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        name: "2026_11_22_first_tables",
+        sql: include_str!("migrations/2026_11_22_first_tables.sql"),
+    },
+    Migration { name: "2026_11_26_personer", sql: include_str!("migrations/2026_11_26_personer.sql") },
+];
 
 /// The name of the newest migration: the version of the tables of every registry that is open.
 pub fn newest() -> &'static str {

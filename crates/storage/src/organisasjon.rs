@@ -3,6 +3,7 @@ use async_trait::async_trait;
 use domain::Orgnummer;
 use domain::organisasjon::Organisasjon;
 use sea_orm::ActiveValue::NotSet;
+use sea_orm::sea_query::SelectStatement;
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
 use wire::id::FiksOrgId;
 
@@ -55,6 +56,21 @@ fn from_row(row: table::Model) -> Result<Organisasjon, RegistryError> {
         kommunenummer: row.kommunenummer,
         tatt_i_bruk: row.tatt_i_bruk.map(|at| timestamp(TABLE, at)).transpose()?,
     })
+}
+
+/// Those whose ids `ids` selects, by name.
+pub(crate) async fn list_where_id_in(
+    tx: &SqlTx,
+    ids: SelectStatement,
+) -> Result<Vec<Organisasjon>, RegistryError> {
+    let rows = table::Entity::find()
+        .filter(table::Column::Id.in_subquery(ids))
+        .order_by_asc(table::Column::Sortering)
+        .order_by_asc(table::Column::Id)
+        .all(tx.connection())
+        .await
+        .map_err(failed(TABLE))?;
+    rows.into_iter().map(from_row).collect()
 }
 
 #[async_trait]

@@ -123,7 +123,7 @@ async fn new_password_ends_the_connections_of_the_old_with_320() {
     let mine = world.connect(party).await.unwrap();
     let other = world.connect(&world.lillefjord).await.unwrap();
     let mut errors = Box::pin(mine.events_listener());
-    world.app.new_passord(&Caller::Operator, party.org, party.system, party.integrasjon).await.unwrap();
+    world.app.new_passord(&Caller::Operator, party.org, party.system, party.integrasjon, None).await.unwrap();
     let error = within(async {
         loop {
             if let lapin::Event::Error(error) = errors.next().await.expect("an event") {

@@ -206,7 +206,7 @@ async fn party(app: &App, navn: &str, orgnummer: &str, part: &str) -> Party {
         leverandor_kontaktpunkt: None,
     };
     let nytt = NyttSystem { info, orgnummer: orgnummer.to_owned(), konfigureres_av_integrasjon: false };
-    let made = app.create_system(&operator, org.id, nytt).await.unwrap();
+    let made = app.create_system(&operator, org.id, nytt, None).await.unwrap();
     let ny = NyKonto {
         navn: "Konto".to_owned(),
         beskrivelse: "For test".to_owned(),

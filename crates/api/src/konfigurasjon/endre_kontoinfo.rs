@@ -35,7 +35,7 @@ async fn endre_kontoinfo(
     Json(body): Json<UpdateProtokollKontoInfoRequest>,
 ) -> Result<StatusCode, Failure> {
     let sti = KontoSti { fiks_org_id, system_id, konto_id };
-    app.update_konto_info(&caller, sti, body.navn, body.beskrivelse).await?;
+    app.update_konto_info(&caller, sti, body.navn, body.beskrivelse, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -36,7 +36,7 @@ async fn endre_parter(
     Json(body): Json<UpdateParterRequest>,
 ) -> Result<Json<UpdateParterResponse>, Failure> {
     let sti = KontoSti { fiks_org_id, system_id, konto_id };
-    let konto = app.update_parter(&caller, sti, bodies::wanted_parter(body.parts)).await?;
+    let konto = app.update_parter(&caller, sti, bodies::wanted_parter(body.parts), None).await?;
     Ok(Json(UpdateParterResponse { parter: bodies::konto_parter(&konto) }))
 }
 

@@ -49,7 +49,7 @@ async fn endre_systeminfo(
         leverandor_navn: body.leverandor_navn,
         leverandor_kontaktpunkt: body.leverandor_kontaktpunkt,
     };
-    app.update_system_info(&caller, fiks_org_id, system_id, info).await?;
+    app.update_system_info(&caller, fiks_org_id, system_id, info, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -11,16 +11,19 @@ use std::task::Poll;
 use std::time::Duration;
 
 use domain::Orgnummer;
+use domain::avtale::{AvtaleDokument, AvtaleSignatur};
 use domain::konto::{Konto, PartRef};
 use domain::nokkel::OffentligNokkel;
 use domain::organisasjon::Organisasjon;
+use domain::person::{Person, Rolle, Rolletildeling};
 use domain::protokoll::{Meldingstype, Part, PayloadKriterie, Protokoll, Protokollstatus};
 use domain::system::{Integrasjon, System, SystemInfo};
 use domain::tilgang::{Foresporsel, Tilgang};
 use jiff::Timestamp;
-use wire::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, SystemId, Uuid};
+use wire::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, PersonId, SesjonId, SystemId, Uuid};
 
-use crate::ports::{AuditLine, Dokument, KontoFakta, Kontonavn, Registry, RegistryError, Tx};
+use crate::paging::Page;
+use crate::ports::{AuditLine, Dokument, KontoFakta, Kontonavn, Registry, RegistryError, Sesjon, Tx};
 
 /// Runs each case as a test of its own. `$factory` is an async function that returns an empty registry as
 /// `Arc<dyn Registry>` together with whatever must live as long as it, such as a temporary folder.
@@ -98,6 +101,21 @@ macro_rules! registry_contract {
             generation_stays_on_rollback_and_reading,
             generation_stays_for_documents_and_audit_lines,
             generation_grows_when_the_committer_gives_up,
+            person_is_found_by_id_and_by_lookup_and_replaced_whole,
+            second_person_with_an_id_or_lookup_is_a_conflict,
+            rolle_is_one_for_each_person_and_organisasjon,
+            roller_of_a_person_are_listed_by_norwegian_name,
+            people_of_an_organisasjon_are_listed_by_norwegian_name_in_pages,
+            sesjon_is_read_back_as_written_and_replaced,
+            second_sesjon_with_an_id_or_token_is_a_conflict,
+            sesjoner_are_removed_by_their_login_at_the_provider,
+            sesjoner_whose_time_is_over_are_removed,
+            value_of_a_sesjon_is_kept_replaced_and_removed,
+            values_set_longest_ago_are_dropped_beyond_the_limit,
+            one_time_key_is_spent_once,
+            removed_sesjon_takes_all_that_it_keeps,
+            newest_signature_of_an_avtale_is_found,
+            generation_stays_for_people_and_their_sesjoner,
             concurrent_writers_lose_no_update,
             concurrent_adding_of_one_tilgang_succeeds_once,
         }
@@ -1465,6 +1483,359 @@ pub async fn concurrent_adding_of_one_tilgang_succeeds_once(registry: Reg) {
     }
     assert_eq!(granted, 1);
     assert_eq!(read(&registry).await.list_tilganger_til_konto(konto_id(1)).await.unwrap().len(), 1);
+}
+
+fn person_id(n: u128) -> PersonId {
+    PersonId::from_uuid(uuid(50_000 + n))
+}
+
+fn person(n: u128, navn: &str) -> Person {
+    Person {
+        id: person_id(n),
+        lookup: std::array::from_fn(|i| {
+            u8::try_from((i * 7 + usize::try_from(n).unwrap_or(0)) % 256).unwrap_or(0)
+        }),
+        navn: navn.to_owned(),
+        drift: false,
+        sprak: None,
+        opprettet: at(0),
+        sist_innlogget: None,
+    }
+}
+
+fn rolle(person: u128, owner: u128, rolle: Rolle) -> Rolletildeling {
+    Rolletildeling { person_id: person_id(person), fiks_org_id: org_id(owner), rolle, gitt: at(3) }
+}
+
+fn sesjon_id(n: u128) -> SesjonId {
+    SesjonId::from_uuid(uuid(60_000 + n))
+}
+
+fn sesjon(n: u8, person: u128, begun: i64, used: i64) -> Sesjon {
+    Sesjon {
+        id: sesjon_id(n.into()),
+        token_hash: [n; 32],
+        person_id: person_id(person),
+        issuer: "https://idporten.no".to_owned(),
+        sid: Some(format!("sid-{n}")),
+        acr: Some("idporten-loa-substantial".to_owned()),
+        id_token: Some(vec![0, n, 255]),
+        logget_inn: at(begun),
+        sist_brukt: at(used),
+    }
+}
+
+/// The organisasjoner of [`seed`], person 1 «Kari», person 2 «Åse» and a session of each.
+async fn seed_people(registry: &Reg) {
+    seed(registry).await;
+    let mut tx = begin(registry).await;
+    tx.add_person(&person(1, "Kari")).await.unwrap();
+    tx.add_person(&person(2, "Åse")).await.unwrap();
+    tx.add_sesjon(&sesjon(1, 1, 0, 0)).await.unwrap();
+    tx.add_sesjon(&sesjon(2, 2, 0, 0)).await.unwrap();
+    commit(tx).await;
+}
+
+/// Both keys lead to the same person, as he was written last.
+pub async fn person_is_found_by_id_and_by_lookup_and_replaced_whole(registry: Reg) {
+    let mut tx = begin(&registry).await;
+    assert_eq!(tx.person(person_id(1)).await.unwrap(), None);
+    tx.update_person(&person(1, "Kari")).await.unwrap();
+    assert_eq!(tx.person_by_lookup(&person(1, "").lookup).await.unwrap(), None);
+    tx.add_person(&person(1, "Kari")).await.unwrap();
+    assert_eq!(tx.person(person_id(1)).await.unwrap(), Some(person(1, "Kari")));
+    let changed = Person {
+        lookup: [255; 32],
+        drift: true,
+        sprak: Some("nn".to_owned()),
+        opprettet: at(1),
+        sist_innlogget: Some(at(2)),
+        ..person(1, "")
+    };
+    tx.update_person(&changed).await.unwrap();
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    assert_eq!(tx.person(person_id(1)).await.unwrap(), Some(changed.clone()));
+    assert_eq!(tx.person_by_lookup(&[255; 32]).await.unwrap(), Some(changed));
+    assert_eq!(tx.person_by_lookup(&person(1, "").lookup).await.unwrap(), None);
+}
+
+/// Whoever logs in for the first time twice at once is one person.
+pub async fn second_person_with_an_id_or_lookup_is_a_conflict(registry: Reg) {
+    let mut tx = begin(&registry).await;
+    tx.add_person(&person(1, "Kari")).await.unwrap();
+    assert_conflict(tx.add_person(&Person { lookup: [9; 32], ..person(1, "Kari") }).await, "person");
+    assert_conflict(tx.add_person(&Person { id: person_id(2), ..person(1, "Kari") }).await, "person");
+    commit(tx).await;
+    assert_eq!(read(&registry).await.person(person_id(2)).await.unwrap(), None);
+}
+
+/// One for each person and organisasjon; the last one given counts.
+pub async fn rolle_is_one_for_each_person_and_organisasjon(registry: Reg) {
+    seed_people(&registry).await;
+    let mut tx = begin(&registry).await;
+    assert_eq!(tx.rolle(person_id(1), org_id(1)).await.unwrap(), None);
+    assert_eq!(tx.count_administratorer(org_id(1)).await.unwrap(), 0);
+    for given in [
+        rolle(1, 1, Rolle::Lesetilgang),
+        rolle(1, 1, Rolle::Administrator),
+        rolle(2, 1, Rolle::Protokolladministrator),
+        rolle(2, 2, Rolle::Administrator),
+    ] {
+        tx.put_rolle(&given).await.unwrap();
+        assert_eq!(tx.rolle(given.person_id, given.fiks_org_id).await.unwrap(), Some(given));
+    }
+    assert_eq!(tx.count_administratorer(org_id(1)).await.unwrap(), 1);
+    assert!(tx.remove_rolle(person_id(1), org_id(1)).await.unwrap());
+    assert!(!tx.remove_rolle(person_id(1), org_id(1)).await.unwrap());
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    assert_eq!(tx.rolle(person_id(1), org_id(1)).await.unwrap(), None);
+    assert_eq!(tx.count_administratorer(org_id(1)).await.unwrap(), 0);
+    assert_eq!(tx.count_administratorer(org_id(2)).await.unwrap(), 1);
+}
+
+/// With the organisasjoner whole, in Norwegian order, and nobody else's.
+pub async fn roller_of_a_person_are_listed_by_norwegian_name(registry: Reg) {
+    let mut tx = begin(&registry).await;
+    tx.add_person(&person(1, "Kari")).await.unwrap();
+    tx.add_person(&person(2, "Åse")).await.unwrap();
+    for (n, navn) in [(1, "Åmot"), (2, "Ærøy"), (3, "Bergvik"), (4, "Zinken")] {
+        tx.add_organisasjon(&organisasjon(n, navn)).await.unwrap();
+    }
+    assert_eq!(tx.list_roller(person_id(1)).await.unwrap(), []);
+    tx.put_rolle(&rolle(1, 1, Rolle::Administrator)).await.unwrap();
+    tx.put_rolle(&rolle(1, 2, Rolle::Lesetilgang)).await.unwrap();
+    tx.put_rolle(&rolle(1, 3, Rolle::Protokolladministrator)).await.unwrap();
+    tx.put_rolle(&rolle(2, 4, Rolle::Administrator)).await.unwrap();
+    commit(tx).await;
+    let expected = [
+        (organisasjon(3, "Bergvik"), Rolle::Protokolladministrator),
+        (organisasjon(2, "Ærøy"), Rolle::Lesetilgang),
+        (organisasjon(1, "Åmot"), Rolle::Administrator),
+    ];
+    assert_eq!(read(&registry).await.list_roller(person_id(1)).await.unwrap(), expected);
+}
+
+/// In pieces, with the rolle in this organisasjon and not in another.
+pub async fn people_of_an_organisasjon_are_listed_by_norwegian_name_in_pages(registry: Reg) {
+    seed(&registry).await;
+    let mut tx = begin(&registry).await;
+    for (n, navn) in [(1, "Åse"), (2, "kari"), (3, "Ola"), (4, "Anne")] {
+        tx.add_person(&person(n, navn)).await.unwrap();
+    }
+    for given in [
+        rolle(1, 1, Rolle::Lesetilgang),
+        rolle(2, 1, Rolle::Administrator),
+        rolle(2, 2, Rolle::Lesetilgang),
+        rolle(3, 1, Rolle::Protokolladministrator),
+        rolle(4, 2, Rolle::Administrator),
+    ] {
+        tx.put_rolle(&given).await.unwrap();
+    }
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    let first = tx.list_personer(org_id(1), Page { number: 1, size: 2 }).await.unwrap();
+    assert_eq!(first.total, 3);
+    assert_eq!(first.rows[0], (person(2, "kari"), rolle(2, 1, Rolle::Administrator)));
+    assert_eq!(first.rows[1], (person(3, "Ola"), rolle(3, 1, Rolle::Protokolladministrator)));
+    let last = tx.list_personer(org_id(1), Page { number: 2, size: 2 }).await.unwrap();
+    assert_eq!((last.rows, last.total), (vec![(person(1, "Åse"), rolle(1, 1, Rolle::Lesetilgang))], 3));
+    let behind = tx.list_personer(org_id(1), Page { number: 3, size: 2 }).await.unwrap();
+    assert_eq!((behind.rows, behind.total), (vec![], 3));
+    assert_eq!(tx.list_personer(org_id(9), Page::default()).await.unwrap().total, 0);
+}
+
+/// By its token and by its id; replaced whole, and touched in one place.
+pub async fn sesjon_is_read_back_as_written_and_replaced(registry: Reg) {
+    seed_people(&registry).await;
+    let mut tx = begin(&registry).await;
+    assert_eq!(tx.sesjon(sesjon_id(9)).await.unwrap(), None);
+    assert_eq!(tx.sesjon_by_token(&[9; 32]).await.unwrap(), None);
+    tx.update_sesjon(&sesjon(9, 1, 0, 0)).await.unwrap();
+    tx.touch_sesjon(sesjon_id(9), at(0)).await.unwrap();
+    assert_eq!(tx.sesjon_by_token(&[1; 32]).await.unwrap(), Some(sesjon(1, 1, 0, 0)));
+    let changed = Sesjon {
+        token_hash: [7; 32],
+        issuer: "https://test.idporten.no".to_owned(),
+        sid: None,
+        acr: None,
+        id_token: None,
+        ..sesjon(1, 1, 5, 6)
+    };
+    tx.update_sesjon(&changed).await.unwrap();
+    tx.touch_sesjon(sesjon_id(2), at(8)).await.unwrap();
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    assert_eq!(tx.sesjon_by_token(&[1; 32]).await.unwrap(), None);
+    assert_eq!(tx.sesjon_by_token(&[7; 32]).await.unwrap(), Some(changed));
+    assert_eq!(tx.sesjon(sesjon_id(2)).await.unwrap(), Some(sesjon(2, 2, 0, 8)));
+}
+
+/// Nobody gets into another's session by luck.
+pub async fn second_sesjon_with_an_id_or_token_is_a_conflict(registry: Reg) {
+    seed_people(&registry).await;
+    let mut tx = begin(&registry).await;
+    let same_id = Sesjon { token_hash: [9; 32], ..sesjon(1, 1, 0, 0) };
+    assert_conflict(tx.add_sesjon(&same_id).await, "sesjon");
+    let same_token = Sesjon { id: sesjon_id(9), ..sesjon(1, 1, 0, 0) };
+    assert_conflict(tx.add_sesjon(&same_token).await, "sesjon");
+}
+
+/// Those of one login at one provider; all nodes and browsers of it.
+pub async fn sesjoner_are_removed_by_their_login_at_the_provider(registry: Reg) {
+    seed_people(&registry).await;
+    let mut tx = begin(&registry).await;
+    let elsewhere = Sesjon {
+        issuer: "https://another.example".to_owned(),
+        sid: Some("sid-1".to_owned()),
+        ..sesjon(3, 1, 0, 0)
+    };
+    let twin = Sesjon { sid: Some("sid-1".to_owned()), ..sesjon(4, 1, 0, 0) };
+    tx.add_sesjon(&elsewhere).await.unwrap();
+    tx.add_sesjon(&twin).await.unwrap();
+    assert_eq!(tx.remove_sesjoner_by_sid("https://idporten.no", "sid-1").await.unwrap(), 2);
+    assert_eq!(tx.remove_sesjoner_by_sid("https://idporten.no", "sid-1").await.unwrap(), 0);
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    assert_eq!(tx.sesjon(sesjon_id(1)).await.unwrap(), None);
+    assert_eq!(tx.sesjon(sesjon_id(4)).await.unwrap(), None);
+    assert!(tx.sesjon(sesjon_id(2)).await.unwrap().is_some());
+    assert_eq!(tx.sesjon(sesjon_id(3)).await.unwrap(), Some(elsewhere));
+}
+
+/// By either of the two times, to the moment.
+pub async fn sesjoner_whose_time_is_over_are_removed(registry: Reg) {
+    seed_people(&registry).await;
+    let mut tx = begin(&registry).await;
+    for (n, begun, used) in [(11, 100, 100), (12, 101, 200), (13, 99, 201), (14, 101, 101)] {
+        tx.add_sesjon(&sesjon(n, 1, begun, used)).await.unwrap();
+    }
+    tx.remove_sesjon(sesjon_id(1)).await.unwrap();
+    tx.remove_sesjon(sesjon_id(2)).await.unwrap();
+    assert_eq!(tx.remove_expired_sesjoner(at(101), at(100)).await.unwrap(), 3);
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    assert_eq!(tx.sesjon(sesjon_id(12)).await.unwrap(), Some(sesjon(12, 1, 101, 200)));
+    for gone in [11, 13, 14] {
+        assert_eq!(tx.sesjon(sesjon_id(gone)).await.unwrap(), None);
+    }
+}
+
+/// Whatever text it is, under whatever key, within its session.
+pub async fn value_of_a_sesjon_is_kept_replaced_and_removed(registry: Reg) {
+    seed_people(&registry).await;
+    let mut tx = begin(&registry).await;
+    assert_eq!(tx.sesjon_value(sesjon_id(1), "utkast").await.unwrap(), None);
+    for value in ["", "null\0byte og æøå", "{\"navn\":\"Nytt\"}"] {
+        tx.put_sesjon_value(sesjon_id(1), "utkast", value, at(0), 10).await.unwrap();
+        assert_eq!(tx.sesjon_value(sesjon_id(1), "utkast").await.unwrap().as_deref(), Some(value));
+    }
+    tx.put_sesjon_value(sesjon_id(1), "melding", "x", at(0), 10).await.unwrap();
+    assert_eq!(tx.sesjon_value(sesjon_id(2), "utkast").await.unwrap(), None);
+    tx.remove_sesjon_value(sesjon_id(1), "utkast").await.unwrap();
+    tx.remove_sesjon_value(sesjon_id(1), "utkast").await.unwrap();
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    assert_eq!(tx.sesjon_value(sesjon_id(1), "utkast").await.unwrap(), None);
+    assert_eq!(tx.sesjon_value(sesjon_id(1), "melding").await.unwrap().as_deref(), Some("x"));
+}
+
+/// The one just set stays in any case, the others by when they were last set.
+pub async fn values_set_longest_ago_are_dropped_beyond_the_limit(registry: Reg) {
+    seed_people(&registry).await;
+    let mut tx = begin(&registry).await;
+    for (key, satt) in [("a", 1), ("b", 2), ("c", 3), ("a", 4)] {
+        tx.put_sesjon_value(sesjon_id(1), key, "x", at(satt), 10).await.unwrap();
+    }
+    tx.put_sesjon_value(sesjon_id(2), "b", "x", at(0), 10).await.unwrap();
+    // A clock that went back makes it the oldest of all.
+    tx.put_sesjon_value(sesjon_id(1), "d", "x", at(0), 2).await.unwrap();
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    let mut kept = Vec::new();
+    for key in ["a", "b", "c", "d"] {
+        if tx.sesjon_value(sesjon_id(1), key).await.unwrap().is_some() {
+            kept.push(key);
+        }
+    }
+    assert_eq!(kept, ["a", "c", "d"]);
+    assert!(tx.sesjon_value(sesjon_id(2), "b").await.unwrap().is_some());
+}
+
+/// And is another one in another session.
+pub async fn one_time_key_is_spent_once(registry: Reg) {
+    seed_people(&registry).await;
+    let mut tx = begin(&registry).await;
+    tx.add_engangsnokkel(sesjon_id(1), "k1").await.unwrap();
+    assert_conflict(tx.add_engangsnokkel(sesjon_id(1), "k1").await, "engangsnokkel");
+    tx.add_engangsnokkel(sesjon_id(1), "k2").await.unwrap();
+    tx.add_engangsnokkel(sesjon_id(2), "k1").await.unwrap();
+    commit(tx).await;
+    let mut tx = begin(&registry).await;
+    assert_conflict(tx.add_engangsnokkel(sesjon_id(1), "k1").await, "engangsnokkel");
+}
+
+/// Its values and spent keys do not come back in one with the same id.
+pub async fn removed_sesjon_takes_all_that_it_keeps(registry: Reg) {
+    seed_people(&registry).await;
+    let mut tx = begin(&registry).await;
+    tx.put_sesjon_value(sesjon_id(1), "utkast", "x", at(0), 10).await.unwrap();
+    tx.add_engangsnokkel(sesjon_id(1), "k1").await.unwrap();
+    tx.remove_sesjon(sesjon_id(1)).await.unwrap();
+    tx.add_sesjon(&sesjon(1, 1, 0, 0)).await.unwrap();
+    assert_eq!(tx.sesjon_value(sesjon_id(1), "utkast").await.unwrap(), None);
+    tx.add_engangsnokkel(sesjon_id(1), "k1").await.unwrap();
+    commit(tx).await;
+}
+
+/// The newest is the one that counts; of another organisasjon none does.
+pub async fn newest_signature_of_an_avtale_is_found(registry: Reg) {
+    let signatur = |n: u128, owner: u128, tidspunkt: i64| AvtaleSignatur {
+        id: uuid(70_000 + n),
+        fiks_org_id: org_id(owner),
+        dokument: AvtaleDokument {
+            versjon: format!("1.{n}"),
+            sha256: "ab".repeat(32),
+            navn: "Avtale om bruk".to_owned(),
+        },
+        signert_av: person_id(1),
+        signert_navn: "Kari".to_owned(),
+        acr: (n == 1).then(|| "idporten-loa-high".to_owned()),
+        tidspunkt: at(tidspunkt),
+    };
+    seed_people(&registry).await;
+    let mut tx = begin(&registry).await;
+    assert_eq!(tx.avtale_signatur(org_id(1)).await.unwrap(), None);
+    tx.add_avtale_signatur(&signatur(1, 1, 20)).await.unwrap();
+    tx.add_avtale_signatur(&signatur(2, 1, 10)).await.unwrap();
+    tx.add_avtale_signatur(&signatur(3, 2, 30)).await.unwrap();
+    assert_conflict(tx.add_avtale_signatur(&signatur(1, 1, 40)).await, "avtale_signatur");
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    assert_eq!(tx.avtale_signatur(org_id(1)).await.unwrap(), Some(signatur(1, 1, 20)));
+    assert_eq!(tx.avtale_signatur(org_id(2)).await.unwrap(), Some(signatur(3, 2, 30)));
+}
+
+/// People click all day, and facts for sending are kept through it.
+pub async fn generation_stays_for_people_and_their_sesjoner(registry: Reg) {
+    seed(&registry).await;
+    let before = registry.generation();
+    let mut tx = begin(&registry).await;
+    tx.add_person(&person(1, "Kari")).await.unwrap();
+    tx.update_person(&person(1, "Kari N")).await.unwrap();
+    tx.put_rolle(&rolle(1, 1, Rolle::Administrator)).await.unwrap();
+    tx.add_sesjon(&sesjon(1, 1, 0, 0)).await.unwrap();
+    tx.put_sesjon_value(sesjon_id(1), "utkast", "x", at(0), 0).await.unwrap();
+    tx.add_engangsnokkel(sesjon_id(1), "k1").await.unwrap();
+    commit(tx).await;
+    let mut tx = begin(&registry).await;
+    tx.touch_sesjon(sesjon_id(1), at(1)).await.unwrap();
+    tx.remove_sesjon_value(sesjon_id(1), "utkast").await.unwrap();
+    tx.remove_sesjon(sesjon_id(1)).await.unwrap();
+    assert!(tx.remove_rolle(person_id(1), org_id(1)).await.unwrap());
+    commit(tx).await;
+    assert_eq!(registry.generation(), before);
 }
 
 #[cfg(test)]

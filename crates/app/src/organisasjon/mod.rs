@@ -57,15 +57,21 @@ impl App {
         Ok(found.ok_or(Missing::Organisasjon(id))?)
     }
 
-    /// Takes Fiks Protokoll into use for an organisasjon. Nothing happens if it is in use already.
+    /// Takes Fiks Protokoll into use for an organisasjon. Nothing happens if it is in use already. A person must be
+    /// administrator, and the avtale signed if this installation asks for it.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    /// [`Error::Conflict`] (`avtale`) while it is not signed, [`Error::NotFound`], [`Error::Forbidden`],
+    /// [`Error::Unavailable`].
     pub async fn ta_i_bruk(&self, caller: &Caller, id: FiksOrgId) -> Result<Organisasjon, Error> {
-        caller.may_act_for(id)?;
+        caller.may_administer(id)?;
         let mut tx = self.begin().await?;
         let mut organisasjon = tx.organisasjon(id).await?.ok_or(Missing::Organisasjon(id))?;
         if organisasjon.tatt_i_bruk.is_none() {
+            let must_be_signed = self.inner.settings.avtale_kreves && matches!(caller, Caller::Person(_));
+            if must_be_signed && tx.avtale_signatur(id).await?.is_none() {
+                return Err(Error::Conflict { what: "avtale" });
+            }
             organisasjon.tatt_i_bruk = Some(self.now());
             tx.update_organisasjon(&organisasjon).await?;
             let change =

@@ -6,6 +6,7 @@ mod health;
 mod ids;
 mod kontostatus;
 mod person_login;
+mod personer;
 mod registry;
 mod tokens;
 
@@ -19,6 +20,7 @@ pub use health::{Del, Deltilstand, Funn, HealthCheck, Helse};
 pub use ids::IdSource;
 pub use kontostatus::{KontoFakta, Kontonavn};
 pub use person_login::{LoginStart, PersonIdentifier, PersonLogin, PersonLoginError, VerifiedPerson};
+pub use personer::{AvtaleRepository, PersonRepository, Sesjon, SesjonRepository};
 pub use registry::{
     AuditLine, AuditRepository, Dokument, DokumentRepository, IntegrasjonRepository, KontoRepository,
     OrganisasjonRepository, ProtokollRepository, Registry, RegistryError, SystemRepository,

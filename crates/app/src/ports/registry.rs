@@ -10,6 +10,8 @@ use domain::tilgang::{Foresporsel, Tilgang};
 use jiff::Timestamp;
 use wire::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, SystemId, Uuid};
 
+use crate::ports::{AvtaleRepository, PersonRepository, SesjonRepository};
+
 /// Who owns what and who may send to whom. Everything but meldinger.
 #[async_trait]
 pub trait Registry: Send + Sync + 'static {
@@ -32,8 +34,8 @@ pub trait Registry: Send + Sync + 'static {
         self.begin().await
     }
 
-    /// A number that is greater after each commit that may have changed anything but documents and audit lines,
-    /// seen at the latest when that `commit` returns; where other processes write to the same registry, within a second
+    /// A number that is greater after each commit that may have changed anything but documents, audit lines, people,
+    /// their sessions and signatures, seen at the latest when that `commit` returns; where other processes write to the same registry, within a second
     /// of their commit, or a few if the database is slow to answer. Facts read in a unit of work that began after a
     /// generation was fetched may be kept for as long as it stays the same.
     ///
@@ -52,6 +54,9 @@ pub trait Tx:
     + ProtokollRepository
     + DokumentRepository
     + AuditRepository
+    + PersonRepository
+    + SesjonRepository
+    + AvtaleRepository
     + Send
 {
     /// Makes everything written durable, all or nothing.

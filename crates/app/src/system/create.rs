@@ -5,6 +5,7 @@ use domain::system::{Integrasjon, System, SystemInfo};
 use crate::error::{Error, FieldError, Missing};
 use crate::passord::IntegrasjonPassord;
 use crate::rule::Rule;
+use crate::sesjon::{self, Once};
 use crate::system::info_errors;
 use crate::{App, Caller, Change};
 
@@ -34,13 +35,14 @@ impl App {
     /// Makes a System with its first integrasjon: the end of the guide «Opprette system».
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::Conflict`] (`avtale`) while the organisasjon has not taken Fiks Protokoll into use,
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    /// [`Error::Invalid`], [`Error::Conflict`] (`avtale`) while the organisasjon has not taken Fiks Protokoll into use and
+    /// (`engangsnokkel`) for the repeat of a form, [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn create_system(
         &self,
         caller: &Caller,
         owner: FiksOrgId,
         ny: NyttSystem,
+        once: Option<Once>,
     ) -> Result<OpprettetSystem, Error> {
         caller.may_act_for(owner)?;
         let now = self.now();
@@ -58,6 +60,7 @@ impl App {
         if organisasjon.tatt_i_bruk.is_none() {
             return Err(Error::Conflict { what: "avtale" });
         }
+        sesjon::once::spend(&mut *tx, once.as_ref()).await?;
         let system = System {
             id: SystemId::from_uuid(self.inner.ids.uuid()),
             fiks_org_id: owner,

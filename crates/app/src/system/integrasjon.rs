@@ -1,5 +1,7 @@
 //! Changing what machines log in with.
 
+use std::time::Duration;
+
 use domain::Orgnummer;
 use domain::id::{FiksOrgId, IntegrasjonId, SystemId};
 use domain::system::{Integrasjon, System};
@@ -10,23 +12,27 @@ use crate::events::Event;
 use crate::passord::IntegrasjonPassord;
 use crate::ports::Tx;
 use crate::rule::Rule;
+use crate::sesjon::{self, Once};
 use crate::{App, Caller, Change};
 
 impl App {
     /// Gives an integrasjon a new password. The old one stops working at once, and connections that it opened end.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    /// [`Error::Conflict`] (`engangsnokkel`) for the repeat of a form, [`Error::NotFound`], [`Error::Forbidden`],
+    /// [`Error::Unavailable`].
     pub async fn new_passord(
         &self,
         caller: &Caller,
         owner: FiksOrgId,
         system: SystemId,
         integrasjon: IntegrasjonId,
+        once: Option<Once>,
     ) -> Result<IntegrasjonPassord, Error> {
         caller.may_act_for(owner)?;
         let mut tx = self.begin().await?;
         let (system, mut integrasjon) = find(&mut *tx, owner, system, integrasjon).await?;
+        sesjon::once::spend(&mut *tx, once.as_ref()).await?;
         let passord = IntegrasjonPassord::from_secret(&self.inner.ids.secret());
         integrasjon.passord_hash = self.inner.passord_key.hash(passord.reveal());
         tx.update_integrasjon(&integrasjon).await?;
@@ -49,7 +55,7 @@ impl App {
         orgnummer: &str,
     ) -> Result<Integrasjon, Error> {
         caller.may_act_for(owner)?;
-        let orgnummer = parse_orgnummer(orgnummer)?;
+        let orgnummer = parse_orgnummer(orgnummer).map_err(|error| Error::Invalid(vec![error]))?;
         let mut tx = self.begin().await?;
         let (system, mut integrasjon) = find(&mut *tx, owner, system, integrasjon).await?;
         if integrasjon.orgnummer == orgnummer {
@@ -67,7 +73,8 @@ impl App {
     /// change of vendor without downtime.
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    /// [`Error::Invalid`] also for an end that is over already or more than two years off, [`Error::Conflict`]
+    /// (`engangsnokkel`) for the repeat of a form, [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn add_integrasjon(
         &self,
         caller: &Caller,
@@ -75,12 +82,19 @@ impl App {
         system: SystemId,
         orgnummer: &str,
         previous_ends: Timestamp,
+        once: Option<Once>,
     ) -> Result<(Integrasjon, IntegrasjonPassord), Error> {
         caller.may_act_for(owner)?;
-        let orgnummer = parse_orgnummer(orgnummer)?;
         let now = self.now();
+        let orgnummer = match (parse_orgnummer(orgnummer), check_end(previous_ends, now)) {
+            (Ok(orgnummer), Ok(())) => orgnummer,
+            (orgnummer, end) => {
+                return Err(Error::Invalid([orgnummer.err(), end.err()].into_iter().flatten().collect()));
+            }
+        };
         let mut tx = self.begin().await?;
         let system = super::find(&mut *tx, owner, system).await?;
+        sesjon::once::spend(&mut *tx, once.as_ref()).await?;
         for mut previous in tx.list_integrasjoner(system.id).await?.into_iter().filter(|one| one.primer) {
             previous.primer = false;
             previous.utlops_dato = Some(previous_ends);
@@ -116,8 +130,22 @@ impl App {
     }
 }
 
-fn parse_orgnummer(text: &str) -> Result<Orgnummer, Error> {
-    text.parse().map_err(|_| Error::Invalid(vec![FieldError::new("organisasjonsnummer", Rule::NineDigits)]))
+fn parse_orgnummer(text: &str) -> Result<Orgnummer, FieldError> {
+    text.parse().map_err(|_| FieldError::new("organisasjonsnummer", Rule::NineDigits))
+}
+
+/// A change of vendor takes months, not minutes and not decades: anything else is a slip of the finger.
+fn check_end(ends: Timestamp, now: Timestamp) -> Result<(), FieldError> {
+    const LONGEST: Duration = Duration::from_hours(2 * 366 * 24);
+    let latest = now.checked_add(LONGEST).unwrap_or(Timestamp::MAX);
+    let rule = if ends < now {
+        Rule::InThePast
+    } else if ends > latest {
+        Rule::TooFarOff { latest }
+    } else {
+        return Ok(());
+    };
+    Err(FieldError::new("utlopsDato", rule))
 }
 
 async fn find(

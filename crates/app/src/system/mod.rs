@@ -12,6 +12,7 @@ pub use read::{EksternKonto, KontoMedTall, SystemDetaljer};
 
 use domain::id::{FiksOrgId, SystemId};
 use domain::system::{System, SystemInfo};
+use jiff::Timestamp;
 
 use crate::error::{Error, FieldError, Missing};
 use crate::ports::Tx;
@@ -21,6 +22,17 @@ pub(crate) async fn find(tx: &mut dyn Tx, owner: FiksOrgId, id: SystemId) -> Res
     match tx.system(id).await? {
         Some(system) if system.fiks_org_id == owner => Ok(system),
         _ => Err(Missing::System(id).into()),
+    }
+}
+
+/// Refuses to change what somebody else has changed since it was shown. `expected` is the time of its last change as it
+/// was shown, to the millisecond as it is kept; `None` asks for nothing.
+pub(crate) fn check_unchanged(expected: Option<Timestamp>, sist_endret: Timestamp) -> Result<(), Error> {
+    match expected {
+        Some(expected) if expected.as_millisecond() != sist_endret.as_millisecond() => {
+            Err(Error::Conflict { what: "endring" })
+        }
+        _ => Ok(()),
     }
 }
 

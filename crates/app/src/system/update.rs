@@ -1,25 +1,29 @@
 use domain::id::{FiksOrgId, SystemId};
 use domain::system::{System, SystemInfo};
+use jiff::Timestamp;
 
 use crate::error::Error;
-use crate::system::{find, info_errors};
+use crate::system::{check_unchanged, find, info_errors};
 use crate::{App, Caller, Change};
 
 impl App {
-    /// Changes the texts and the visibility of a System.
+    /// Changes the texts and the visibility of a System. `expected` is when it had last been changed as the caller saw it;
+    /// whoever did not look passes none.
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    /// [`Error::Invalid`], [`Error::Conflict`] (`endring`) if it was changed since, [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn update_system_info(
         &self,
         caller: &Caller,
         owner: FiksOrgId,
         id: SystemId,
         info: SystemInfo,
+        expected: Option<Timestamp>,
     ) -> Result<System, Error> {
         let mut tx = self.begin().await?;
         let mut system = find(&mut *tx, owner, id).await?;
         caller.may_configure(&system)?;
+        check_unchanged(expected, system.sist_endret)?;
         let errors = info_errors(&info);
         if !errors.is_empty() {
             return Err(Error::Invalid(errors));

@@ -156,7 +156,7 @@ pub async fn system(
         orgnummer: eier.orgnummer.as_str().to_owned(),
         konfigureres_av_integrasjon: true,
     };
-    let opprettet = app.create_system(&operator, eier.id, nytt).await?;
+    let opprettet = app.create_system(&operator, eier.id, nytt, None).await?;
     let nokkel = format!("konto-{}", mal.part.replace('.', "-"));
     let key = ca.konto_key(mal.navn, RsaBits::B2048, now)?;
     key.save(keys, &nokkel, KEYSTORE_ALIAS, KEYSTORE_PASSWORD)?;

@@ -149,7 +149,7 @@ async fn migration_that_fails_leaves_nothing() {
     let database = knutepunkt_storage::connect(&empty.url).await.unwrap();
     assert!(matches!(database.migrate().await, Err(StorageError::Migration { name: FIRST, .. })));
     sql(&empty.url, "DROP TABLE audit_line").await;
-    assert_eq!(database.migrate().await.unwrap(), [FIRST]);
+    assert_eq!(database.migrate().await.unwrap().first().map(String::as_str), Some(FIRST));
     assert!(database.registry().await.is_ok());
 }
 

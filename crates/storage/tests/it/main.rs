@@ -9,6 +9,7 @@
 
 mod databases;
 mod fixture;
+mod personer;
 
 mod contract {
     app::registry_contract!(crate::fixture::registry);

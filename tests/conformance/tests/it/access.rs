@@ -62,7 +62,7 @@ async fn new_passord_ends_connections_at_once_and_the_old_one_stops_working() {
     let mut arkiv = pair.arkiv.clone();
     let passord = server
         .app()
-        .new_passord(&Caller::Operator, arkiv.fiks_org_id, arkiv.system_id, arkiv.integrasjon_id)
+        .new_passord(&Caller::Operator, arkiv.fiks_org_id, arkiv.system_id, arkiv.integrasjon_id, None)
         .await
         .unwrap();
     // The stream tries again by itself, with the old password, and is refused from now on.
