@@ -8,6 +8,7 @@ pub mod config;
 pub mod dev;
 mod health;
 mod http;
+mod passord_key;
 pub mod server;
 mod tls;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use knutepunkt::commands::{bench, demo, dev, serve, settings};
+use knutepunkt::commands::{admin, bench, demo, dev, serve, settings};
 use tracing_subscriber::EnvFilter;
 
 /// Many small, short-lived pieces of memory on many threads are what a melding on its way is made of.
@@ -37,6 +37,8 @@ enum Command {
         #[command(subcommand)]
         command: Option<DevCommand>,
     },
+    /// Register organisasjoner and let people in. Works while a server runs.
+    Admin(admin::AdminArgs),
     /// Measure speed and size, beside a reference in the same run.
     Bench(bench::BenchArgs),
     /// Print every configuration key with its default, or check a configuration.
@@ -55,7 +57,10 @@ enum DevCommand {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let quiet = matches!(arguments.command, Command::Dev { .. } | Command::Demo(_) | Command::Bench(_));
+    let quiet = matches!(
+        arguments.command,
+        Command::Admin(_) | Command::Dev { .. } | Command::Demo(_) | Command::Bench(_)
+    );
     telemetry(if quiet { "warn,lapin=off" } else { "info" });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done =
@@ -75,6 +80,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Bench(args) => bench::run(args).await,
         Command::Demo(args) => demo::run(args).await,
+        Command::Admin(args) => admin::run(args).await,
         Command::Serve { config } => serve::run(config.as_deref()).await,
         Command::Dev { args, command: None } => dev::run(args).await,
         Command::Dev { args, command: Some(DevCommand::Sertifikat(order)) } => {

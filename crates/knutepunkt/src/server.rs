@@ -7,7 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use app::drift::Installasjon;
 use app::ports::{Clock, Del, HealthCheck, IdSource, PersonLogin};
-use app::{Adapters, App, PassordKey};
+use app::{Adapters, App};
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -25,9 +25,9 @@ use crate::config::{Config, Miljo};
 use crate::health::{
     DatabaseCheck, DokumentlagerCheck, IkkeSattOpp, MaskinportenCheck, MeldingskoCheck, PlassCheck, TlsCheck,
 };
-use crate::{http, tls};
+use crate::{http, passord_key, tls};
 
-/// How often payloads whose time is over are removed.
+/// How often payloads and sessions whose time is over are removed.
 const SWEEP: Duration = Duration::from_hours(1);
 /// Where the browser comes back from a login, below the portal's address.
 pub const AUTH_RETUR: &str = "/auth/retur";
@@ -148,7 +148,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
-    let app = App::new(adapters, passord_key(&config, &*ids)?, config.settings());
+    let app = App::new(adapters, passord_key::load_or_create(data, &*ids)?, config.settings());
     app.load_katalog().await.context("cannot load the protocol catalogue")?;
     let (made, removed) =
         app.reconcile_queues().await.context("cannot bring the queues in line with the registry")?;
@@ -232,36 +232,6 @@ async fn helse(State(app): State<App>) -> (StatusCode, axum::Json<serde_json::Va
     }
 }
 
-/// The key under which passwords are hashed: made at the first start, kept beside the registry and not in it.
-fn passord_key(config: &Config, ids: &dyn IdSource) -> anyhow::Result<PassordKey> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let path = config.data.join("passord.key");
-    let secret = match std::fs::read(&path) {
-        Ok(secret) => secret,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let secret = ids.secret();
-            let draft = config.data.join("passord.key.ny");
-            let mut file = std::fs::OpenOptions::new()
-                .write(true)
-                .create(true)
-                .truncate(true)
-                .mode(0o600)
-                .open(&draft)?;
-            file.write_all(&secret)?;
-            file.sync_all()?;
-            std::fs::rename(&draft, &path)?;
-            std::fs::File::open(&config.data)?.sync_all()?;
-            secret.to_vec()
-        }
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-    };
-    let secret: [u8; 32] = secret.try_into().map_err(|_| {
-        anyhow::anyhow!("{} is damaged: it must have 32 bytes; restore it from a backup", path.display())
-    })?;
-    Ok(PassordKey::new(&secret))
-}
-
 fn token_verifier(config: &Config) -> anyhow::Result<maskinporten::MaskinportenVerifier> {
     let mut verifier = maskinporten::Config::new(&config.maskinporten.issuer);
     if !config.maskinporten.jwks_uri.is_empty() {
@@ -319,7 +289,7 @@ pub fn person_login(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<O
     Ok(Some(login))
 }
 
-/// Removes payloads whose time is over, until `shutdown`.
+/// Removes payloads and sessions whose time is over, until `shutdown`.
 async fn sweep(app: App, shutdown: CancellationToken) {
     loop {
         for swept in [app.remove_expired_dokumenter().await, app.remove_orphaned_payloads().await] {
@@ -329,6 +299,13 @@ async fn sweep(app: App, shutdown: CancellationToken) {
                 Err(error) => {
                     tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove old payloads");
                 }
+            }
+        }
+        match app.remove_expired_sesjoner().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed sessions whose time is over"),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove old sessions");
             }
         }
         let next = app.clock().now().checked_add(SWEEP).unwrap_or(jiff::Timestamp::MAX);

@@ -1,5 +1,6 @@
 //! The subcommands, one file each.
 
+pub mod admin;
 pub mod bench;
 pub mod demo;
 pub mod dev;

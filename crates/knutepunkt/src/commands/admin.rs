@@ -1,0 +1,249 @@
+//! `knutepunkt admin`: registers organisasjoner and lets people in. It has the registry alone, so a server may be running.
+
+use std::io::{BufRead, IsTerminal as _, Write};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use app::paging::Page;
+use app::ports::{Clock, IdSource, PersonIdentifier};
+use app::{Adapters, App, Caller};
+use clap::{Args, Subcommand};
+use domain::Orgnummer;
+use domain::organisasjon::Organisasjon;
+use domain::person::Rolle;
+
+use crate::adapters::{RandomIds, SystemClock};
+use crate::config::Config;
+use crate::passord_key;
+
+/// What the command is given.
+#[derive(Debug, Args)]
+pub struct AdminArgs {
+    /// Configuration file of the server.
+    #[arg(long, global = true)]
+    pub config: Option<PathBuf>,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: AdminCommand,
+}
+
+/// What there is to do.
+#[derive(Debug, Subcommand)]
+pub enum AdminCommand {
+    /// Register an organisasjon.
+    Organisasjon {
+        /// Its organisasjonsnummer, nine digits.
+        #[arg(long)]
+        orgnr: Orgnummer,
+        /// Its name.
+        #[arg(long)]
+        navn: String,
+        /// Its kommunenummer, four digits, if it is a municipality.
+        #[arg(long)]
+        kommunenummer: Option<String>,
+    },
+    /// Give a person a rolle in an organisasjon. His fødselsnummer is read from standard input.
+    Person {
+        /// Organisasjonsnummer of the organisasjon.
+        #[arg(long)]
+        orgnr: Orgnummer,
+        /// His name.
+        #[arg(long)]
+        navn: String,
+        /// administrator, protokolladministrator or lesetilgang.
+        #[arg(long)]
+        rolle: Rolle,
+    },
+    /// Let a person see how the installation is doing. His fødselsnummer is read from standard input.
+    Drift {
+        /// His name.
+        #[arg(long)]
+        navn: String,
+        /// Take it away instead.
+        #[arg(long)]
+        fjern: bool,
+    },
+    /// List those who have a rolle in an organisasjon.
+    Personer {
+        /// Organisasjonsnummer of the organisasjon.
+        #[arg(long)]
+        orgnr: Orgnummer,
+    },
+}
+
+/// Does it.
+///
+/// # Errors
+/// What keeps it from being done.
+pub async fn run(args: AdminArgs) -> anyhow::Result<()> {
+    let config = Config::load(args.config.as_deref(), std::env::vars())?;
+    let app = open(&config, Arc::new(SystemClock), Arc::new(RandomIds)).await?;
+    let stdin = std::io::stdin();
+    if stdin.is_terminal() && matches!(args.command, AdminCommand::Person { .. } | AdminCommand::Drift { .. })
+    {
+        eprintln!("Skriv fødselsnummeret og trykk Enter:");
+    }
+    perform(&app, args.command, &mut stdin.lock(), &mut std::io::stdout()).await
+}
+
+/// The use cases over the registry of a server that may be running.
+async fn open(config: &Config, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> anyhow::Result<App> {
+    let data = &config.data;
+    std::fs::create_dir_all(data)
+        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    let database = storage::connect(&config.registry_url()?).await.context("cannot open the registry")?;
+    database.migrate().await.context("cannot bring the registry up to date")?;
+    let registry = database.registry().await.context("cannot open the registry")?;
+    let key = passord_key::load_or_create(data, &*ids)?;
+    Ok(App::new(Adapters::registry_only(registry, clock, ids), key, config.settings()))
+}
+
+async fn perform(
+    app: &App,
+    command: AdminCommand,
+    input: &mut impl BufRead,
+    out: &mut impl Write,
+) -> anyhow::Result<()> {
+    let operator = &Caller::Operator;
+    match command {
+        AdminCommand::Organisasjon { orgnr, navn, kommunenummer } => {
+            let navn = navn.trim().to_owned();
+            ensure!(!navn.is_empty(), "--navn er tomt");
+            let four_digits =
+                |text: &String| text.len() == 4 && text.bytes().all(|byte| byte.is_ascii_digit());
+            ensure!(kommunenummer.as_ref().is_none_or(four_digits), "--kommunenummer må ha fire siffer");
+            let made = app
+                .create_organisasjon(operator, navn, orgnr, kommunenummer)
+                .await
+                .with_context(|| format!("organisasjon {orgnr} ble ikke registrert"))?;
+            writeln!(out, "Registrerte {} ({orgnr}), fiksOrgId {}.", made.navn, made.id)?;
+        }
+        AdminCommand::Person { orgnr, navn, rolle } => {
+            let organisasjon = find(app, orgnr).await?;
+            let identifier = read_identifier(input)?;
+            let person = app
+                .create_person_with_rolle(operator, organisasjon.id, &navn, &identifier, rolle)
+                .await
+                .context("personen fikk ingen rolle")?;
+            writeln!(
+                out,
+                "{} har rollen {rolle} i {}, person {}.",
+                person.navn, organisasjon.navn, person.id
+            )?;
+        }
+        AdminCommand::Drift { navn, fjern } => {
+            let identifier = read_identifier(input)?;
+            let person = app
+                .set_drift(operator, &navn, &identifier, !fjern)
+                .await
+                .context("innsynet ble ikke endret")?;
+            let told = if fjern { "ser ikke lenger" } else { "ser" };
+            writeln!(out, "{} {told} driftsstatus, person {}.", person.navn, person.id)?;
+        }
+        AdminCommand::Personer { orgnr } => {
+            let organisasjon = find(app, orgnr).await?;
+            let mut page = Some(Page::all());
+            while let Some(wanted) = page {
+                let side = app.list_personer(operator, organisasjon.id, wanted).await?;
+                for row in &side.rows {
+                    let navn = if row.person.navn.is_empty() { "(uten navn)" } else { &row.person.navn };
+                    writeln!(out, "{}  {:<22}  {navn}", row.person.id, row.tildeling.rolle.as_str())?;
+                }
+                page = side.next();
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn find(app: &App, orgnr: Orgnummer) -> anyhow::Result<Organisasjon> {
+    app.organisasjon_by_orgnummer(&Caller::Operator, orgnr).await?.with_context(|| {
+        format!("organisasjon {orgnr} er ikke registrert; bruk «knutepunkt admin organisasjon» først")
+    })
+}
+
+/// One line from outside. Never an argument: everybody on the machine can see those.
+fn read_identifier(input: &mut impl BufRead) -> anyhow::Result<PersonIdentifier> {
+    let mut line = String::new();
+    input.read_line(&mut line).context("kan ikke lese fødselsnummeret fra standard inn")?;
+    Ok(PersonIdentifier::new(line.trim()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NUMBER: &str = "01019012345";
+
+    fn orgnr() -> Orgnummer {
+        "310000108".parse().unwrap()
+    }
+
+    fn person(rolle: Rolle) -> AdminCommand {
+        AdminCommand::Person { orgnr: orgnr(), navn: "Kari Nordmann".to_owned(), rolle }
+    }
+
+    async fn perform_in(config: &Config, command: AdminCommand, input: &str) -> anyhow::Result<String> {
+        // Opened anew each time, as each command is a process of its own.
+        let app = open(config, Arc::new(SystemClock), Arc::new(RandomIds)).await?;
+        let mut out = Vec::new();
+        perform(&app, command, &mut input.as_bytes(), &mut out).await?;
+        Ok(String::from_utf8(out)?)
+    }
+
+    fn config(folder: &tempfile::TempDir) -> Config {
+        Config { data: folder.path().join("data"), ..Config::defaults() }
+    }
+
+    #[tokio::test]
+    async fn first_administrator_of_an_organisasjon_is_let_in_beside_a_server() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&folder);
+        let running = open(&config, Arc::new(SystemClock), Arc::new(RandomIds)).await.unwrap();
+
+        let organisasjon = || AdminCommand::Organisasjon {
+            orgnr: orgnr(),
+            navn: "Storevik kommune".to_owned(),
+            kommunenummer: Some("9901".to_owned()),
+        };
+        let told = perform_in(&config, organisasjon(), "").await.unwrap();
+        assert!(told.starts_with("Registrerte Storevik kommune (310000108), fiksOrgId "), "{told}");
+        assert!(perform_in(&config, organisasjon(), "").await.is_err());
+
+        let told = perform_in(&config, person(Rolle::Administrator), &format!("{NUMBER}\n")).await.unwrap();
+        assert!(told.starts_with("Kari Nordmann har rollen administrator i Storevik kommune"), "{told}");
+        assert!(!told.contains(NUMBER));
+
+        let drift = |fjern| AdminCommand::Drift { navn: "Kari Nordmann".to_owned(), fjern };
+        assert!(perform_in(&config, drift(false), NUMBER).await.unwrap().contains(" ser driftsstatus"));
+        let listed = perform_in(&config, AdminCommand::Personer { orgnr: orgnr() }, "").await.unwrap();
+        assert!(listed.contains("administrator") && listed.contains("Kari Nordmann"), "{listed}");
+        assert_eq!(listed.lines().count(), 1);
+
+        // The one that was running all along sees the same person.
+        let org = running.organisasjon_by_orgnummer(&Caller::Operator, orgnr()).await.unwrap().unwrap();
+        let seen = running.list_personer(&Caller::Operator, org.id, Page::all()).await.unwrap();
+        assert!(seen.rows.iter().all(|row| row.person.drift));
+        assert!(perform_in(&config, drift(true), NUMBER).await.unwrap().contains(" ser ikke lenger"));
+    }
+
+    #[tokio::test]
+    async fn number_with_a_slip_and_unknown_organisasjon_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&folder);
+        let refused = perform_in(&config, person(Rolle::Lesetilgang), NUMBER).await.unwrap_err();
+        assert!(refused.to_string().contains("310000108 er ikke registrert"), "{refused}");
+        let organisasjon = |navn: &str, kommunenummer: &str| AdminCommand::Organisasjon {
+            orgnr: orgnr(),
+            navn: navn.to_owned(),
+            kommunenummer: Some(kommunenummer.to_owned()),
+        };
+        assert!(perform_in(&config, organisasjon(" ", "9901"), "").await.is_err());
+        assert!(perform_in(&config, organisasjon("Storevik kommune", "99"), "").await.is_err());
+        perform_in(&config, organisasjon("Storevik kommune", "9901"), "").await.unwrap();
+        let refused = perform_in(&config, person(Rolle::Lesetilgang), "0101901234").await.unwrap_err();
+        let told = format!("{refused:#}");
+        assert!(told.contains("eleven digits") && !told.contains("0101901234"), "{told}");
+    }
+}
