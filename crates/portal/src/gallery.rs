@@ -83,7 +83,7 @@ const ID: &str = "5d2b6e7c-93a4-4f0e-8a55-0c1f6a7d2e11";
 {{ form::link_button("#", "Opprett ny konto", variant="primary") }}
 <a class="ds-link" href="#">Last ned som CSV</a>
 {% endcall %}
-{% call show::table("kontoer", "Kontoer", hide_caption=true) %}
+{% call show::table("kontoer", "Kontoer", its_hide_caption=true) %}
 <thead><tr>{% for sort in sorts %}{{ show::sort_header(sort) }}{% endfor %}<th scope="col">Konto-id</th><th scope="col">Valg</th></tr></thead>
 <tbody>
 {% for number in numbers %}
@@ -418,4 +418,10 @@ fn an_empty_summary_and_a_single_page_draw_nothing() {
     let page = page();
     assert_eq!(page.matches("ds-error-summary").count(), 1);
     assert_eq!(page.matches(r#"class="sider""#).count(), 1);
+}
+
+#[test]
+fn a_body_sees_the_names_of_its_own_page() {
+    // In the alert, among the facts, and in the three rows of the table.
+    assert_eq!(page().matches(&format!(">{ID}</code>")).count(), 5);
 }

@@ -15,9 +15,12 @@ export function setUpBlocks() {
   update();
 }
 
-/** @param {HTMLElement} choice */
+/**
+ * An option that narrowing took out of its select still says that it is selected.
+ * @param {HTMLElement} choice
+ */
 function isChosen(choice) {
-  if (choice instanceof HTMLOptionElement) return choice.selected;
+  if (choice instanceof HTMLOptionElement) return choice.selected && choice.isConnected;
   return choice instanceof HTMLInputElement && choice.checked;
 }
 

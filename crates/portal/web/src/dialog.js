@@ -7,11 +7,20 @@ export function setUpDialogs() {
     const dialog = opener instanceof HTMLElement && document.getElementById(opener.dataset.dialog ?? "");
     if (dialog instanceof HTMLDialogElement) {
       event.preventDefault();
-      dialog.showModal();
+      open(dialog);
       return;
     }
     closeByCommand(event.target);
   });
+}
+
+/**
+ * Opens a dialog with focus on its heading, so that the question is read before the answers.
+ * @param {HTMLDialogElement} dialog
+ */
+export function open(dialog) {
+  dialog.showModal();
+  dialog.querySelector("h2")?.focus();
 }
 
 /**

@@ -1,3 +1,5 @@
+import { open } from "./dialog.js";
+
 const WARNING_MS = 120_000;
 const TICK_MS = 1_000;
 
@@ -32,7 +34,7 @@ class Session {
     if (left <= 0) this.#leave();
     else if (left <= WARNING_MS && !this.dialog.open) {
       for (const other of document.querySelectorAll("dialog[open]")) if (other instanceof HTMLDialogElement) other.close();
-      this.dialog.showModal();
+      open(this.dialog);
     }
   }
 
