@@ -28,24 +28,25 @@ const ID: &str = "5d2b6e7c-93a4-4f0e-8a55-0c1f6a7d2e11";
 <link rel="stylesheet" href="{{ css }}">
 <script type="module" src="{{ js }}"></script>
 </head>
-<body>
+<body class="side">
 <a class="ds-skip-link" href="#innhold">Hopp til hovedinnhold</a>
 <header class="topp">
-  <a class="topp__navn" href="#">Knutepunkt</a>
-  {{ show::tag("warning", "Testmiljø") }}
-  <div class="topp__org"><span>Nordre Follo kommune · 922 092 648</span> <a class="ds-link" href="#">Bytt organisasjon</a></div>
-  <div class="topp__bruker"><span>Kari Nordmann</span> <form method="post" action="#"><button class="ds-button" type="submit" data-variant="tertiary" data-size="sm">Logg ut</button></form></div>
-  <nav class="topp__sprak" aria-label="Språk"><ul>
-    <li><a class="ds-link" href="#" lang="nb" aria-current="true">Bokmål</a></li>
-    <li><a class="ds-link" href="#" lang="nn">Nynorsk</a></li>
-    <li><a class="ds-link" href="#" lang="en">English</a></li>
-  </ul></nav>
+  <div class="topp__rad"><a class="topp__navn" href="#">Knutepunkt</a> {{ show::tag("warning", "Testmiljø") }}</div>
+  <div class="topp__valg">
+    <p class="topp__org">Nordre Follo kommune · 922 092 648 <a class="ds-link" href="#">Bytt organisasjon</a></p>
+    <form class="topp__bruker" method="post" action="#"><span class="topp__person">Kari Nordmann</span> <button class="ds-button" type="submit" data-variant="tertiary" data-size="sm">Logg ut</button></form>
+    <form class="sprak" method="post" action="#" aria-label="Språk">
+      <button class="sprak__valg" lang="nb" type="submit" aria-current="true">Bokmål</button>
+      <button class="sprak__valg" lang="nn" type="submit">Nynorsk</button>
+      <button class="sprak__valg" lang="en" type="submit">English</button>
+    </form>
+  </div>
 </header>
+{{ show::breadcrumbs("Du er her:", crumbs) }}
 <main class="innhold" id="innhold" tabindex="-1">
 {{ form::error_summary(errors) }}
 {{ form::error_summary(no_errors) }}
-{{ show::breadcrumbs("Du er her:", crumbs) }}
-<h1 class="ds-heading" data-size="md">Arkivsystemet til kommunen – Oversikt</h1>
+<h1 class="ds-heading" data-size="lg">Arkivsystemet til kommunen – Oversikt</h1>
 {{ show::tabs("Faner for Arkivsystemet", tabs) }}
 {{ show::alert("success", "Systeminfo er lagret") }}
 {{ show::alert("warning", "", "Passordet vises bare nå. Lagre det på et trygt sted. Mister du det, må du generere et nytt.") }}
@@ -145,7 +146,7 @@ const ID: &str = "5d2b6e7c-93a4-4f0e-8a55-0c1f6a7d2e11";
 {% endcall %}
 {{ show::print_footer("Nordre Follo kommune", time.text, "https://portal.example/o/1") }}
 </main>
-<footer class="bunn"><ul><li><a class="ds-link" href="#">Hjelp</a></li><li><a class="ds-link" href="#">Personvern</a></li><li><a class="ds-link" href="#">Informasjonskapsler</a></li><li><a class="ds-link" href="#">Tilgjengelighetserklæring</a></li></ul></footer>
+<footer class="bunn"><ul class="bunn__lenker"><li><a class="ds-link" href="#">Hjelp</a></li><li><a class="ds-link" href="#">Personvern</a></li><li><a class="ds-link" href="#">Informasjonskapsler</a></li><li><a class="ds-link" href="#">Tilgjengelighetserklæring</a></li></ul></footer>
 {{ show::status_region("{felt} er kopiert", "{felt} er markert. Trykk Ctrl+C for å kopiere.") }}
 {{ show::session_end(session) }}
 </body>
