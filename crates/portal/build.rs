@@ -98,10 +98,12 @@ fn answer(name: &str, command: &mut Command) -> Result<String, Box<dyn Error>> {
     if status.success() {
         return Ok(String::from_utf8(stdout)?);
     }
-    let lines: Vec<_> = stderr
-        .split(|byte| *byte == b'\n')
-        .map(|line| String::from_utf8_lossy(line).trim().to_owned())
+    // npm says what is wrong first, and then a page of where in npm that was.
+    let lines: Vec<_> = String::from_utf8_lossy(&stderr)
+        .lines()
+        .map(|line| line.trim_start_matches("npm error").trim().to_owned())
         .filter(|line| !line.is_empty())
+        .take(4)
         .collect();
     Err(format!("{name} failed: {}", lines.join(" · ")).into())
 }
