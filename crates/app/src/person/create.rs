@@ -68,21 +68,17 @@ impl App {
         (navn, identifier): (String, PersonIdentifier),
     ) -> Result<Person, Error> {
         let lookup = self.inner.passord_key.lookup_hash(&identifier);
-        match tx.person_by_lookup(&lookup).await? {
-            Some(mut person) => {
-                // Somebody who logged in on his own, at a provider that tells no names.
-                if person.navn.is_empty() {
-                    person.navn = navn;
-                    tx.update_person(&person).await?;
-                }
-                Ok(person)
-            }
-            None => {
-                let person = self.new_person(lookup, navn);
-                tx.add_person(&person).await?;
-                Ok(person)
-            }
+        let Some(mut person) = tx.person_by_lookup(&lookup).await? else {
+            let person = self.new_person(lookup, navn);
+            tx.add_person(&person).await?;
+            return Ok(person);
+        };
+        // Somebody who logged in on his own, at a provider that tells no names.
+        if person.navn.is_empty() {
+            person.navn = navn;
+            tx.update_person(&person).await?;
         }
+        Ok(person)
     }
 }
 

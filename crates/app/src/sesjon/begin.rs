@@ -38,20 +38,17 @@ impl App {
         let navn: Option<String> =
             told.map(|navn| navn.chars().filter(|c| !c.is_control()).take(NAVN_MAX).collect());
         let mut tx = self.begin().await?;
-        let person = match tx.person_by_lookup(&lookup).await? {
-            Some(mut person) => {
-                person.sist_innlogget = Some(now);
-                // The provider knows better than whoever once typed it.
-                person.navn = navn.unwrap_or(person.navn);
-                tx.update_person(&person).await?;
-                person
-            }
-            None => {
-                let mut person = self.new_person(lookup, navn.unwrap_or_default());
-                person.sist_innlogget = Some(now);
-                tx.add_person(&person).await?;
-                person
-            }
+        let person = if let Some(mut person) = tx.person_by_lookup(&lookup).await? {
+            person.sist_innlogget = Some(now);
+            // The provider knows better than whoever once typed it.
+            person.navn = navn.unwrap_or(person.navn);
+            tx.update_person(&person).await?;
+            person
+        } else {
+            let mut person = self.new_person(lookup, navn.unwrap_or_default());
+            person.sist_innlogget = Some(now);
+            tx.add_person(&person).await?;
+            person
         };
         if let Some(previous) = previous {
             tx.remove_sesjon(previous).await?;

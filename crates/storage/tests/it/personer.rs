@@ -240,9 +240,9 @@ async fn organisasjoner_and_language_of_a_person_are_his_own() {
 async fn sesjon_ends_when_it_is_not_used() {
     let world = world().await;
     let (token, _) = world.log_in(KARI).await;
-    world.clock.advance(IDLE - Duration::from_secs(1));
+    world.clock.advance(IDLE.saturating_sub(Duration::from_secs(1)));
     assert!(matches!(world.app.sesjon(&token, true).await.unwrap(), SesjonSvar::Aktiv(_)));
-    world.clock.advance(IDLE - Duration::from_secs(1));
+    world.clock.advance(IDLE.saturating_sub(Duration::from_secs(1)));
     let left = world.aktiv(&token).await.utloper_inaktiv.duration_since(world.app.clock().now());
     assert_eq!(left.as_secs(), 1);
     // A page that asks by itself does not put it off.
@@ -325,7 +325,7 @@ async fn sessions_end_on_logout_here_or_at_the_provider_and_by_the_sweep() {
     assert_eq!(world.app.end_sesjoner_by_sid(ISSUER, &format!("sid-{OLA}")).await.unwrap(), 1);
     assert!(matches!(world.app.sesjon(&ola, false).await.unwrap(), SesjonSvar::Ingen));
     let (kari, _) = world.log_in(KARI).await;
-    world.clock.advance(IDLE - Duration::from_secs(1));
+    world.clock.advance(IDLE.saturating_sub(Duration::from_secs(1)));
     assert_eq!(world.app.remove_expired_sesjoner().await.unwrap(), 0);
     world.clock.advance(Duration::from_secs(1));
     assert_eq!(world.app.remove_expired_sesjoner().await.unwrap(), 1);
@@ -377,7 +377,7 @@ async fn lesetilgang_reads_and_changes_nothing() {
     let made = app.create_system(&OPERATOR, org, nytt_system(), None).await.unwrap();
     let (system, integrasjon) = (made.system.id, made.integrasjon.id);
     let caller = Caller::from(world.person(KARI, Rolle::Lesetilgang).await.1);
-    assert_eq!(app.list_systemer(&caller, org).await.unwrap(), [made.system.clone()]);
+    assert_eq!(app.list_systemer(&caller, org).await.unwrap(), std::slice::from_ref(&made.system));
     assert_eq!(app.system(&caller, org, system).await.unwrap().system, made.system);
     let later = app.clock().now() + Duration::from_hours(24);
     for refused in [
