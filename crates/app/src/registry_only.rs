@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use crate::Adapters;
 use crate::ports::{
-    Broker, BrokerError, Clock, DeadLetter, DeletedQueue, IdSource, MeldingRecord, OpenChannel, QueueStatus,
-    Registry, TokenError, TokenVerifier, VerifiedToken,
+    Broker, BrokerError, ChannelOptions, Clock, DeadLetter, DeletedQueue, IdSource, MeldingRecord, MeldingSok,
+    MeldingTreff, OpenChannel, QueueStatus, Registry, TokenError, TokenVerifier, VerifiedToken,
 };
 
 impl Adapters {
@@ -56,11 +56,27 @@ impl Broker for Absent {
         absent()
     }
 
-    async fn open_channel(&self) -> Result<OpenChannel, BrokerError> {
+    async fn open_channel(&self, _: ChannelOptions) -> Result<OpenChannel, BrokerError> {
         absent()
     }
 
     async fn queue_status(&self, _: KontoId) -> Result<QueueStatus, BrokerError> {
+        absent()
+    }
+
+    async fn queue_statuses(&self, _: &[KontoId]) -> Result<Vec<Option<QueueStatus>>, BrokerError> {
+        absent()
+    }
+
+    async fn search_meldinger(&self, _: &MeldingSok) -> Result<MeldingTreff, BrokerError> {
+        absent()
+    }
+
+    async fn list_svar(&self, _: MeldingId) -> Result<Vec<MeldingId>, BrokerError> {
+        absent()
+    }
+
+    async fn requeue_dead_letter(&self, _: KontoId, _: MeldingId) -> Result<bool, BrokerError> {
         absent()
     }
 
