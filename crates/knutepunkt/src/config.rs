@@ -199,8 +199,9 @@ impl Config {
     }
 
     fn check_innlogging(&self) -> anyhow::Result<()> {
-        let Innlogging { issuer, client_id, client_secret, client_secret_file, private_key_file, kid, .. } =
-            &self.innlogging;
+        let Innlogging {
+            issuer, client_id, client_secret, client_secret_file, private_key_file, kid, ..
+        } = &self.innlogging;
         if issuer.is_empty() {
             return Ok(());
         }
@@ -225,9 +226,7 @@ impl Config {
                 bail!("miljo is \"produksjon\" but innlogging.issuer is the test one: anybody could log in");
             }
             if !self.portal.url.starts_with("https://") {
-                bail!(
-                    "miljo is \"produksjon\" and persons log in, but portal.url is not an https address"
-                );
+                bail!("miljo is \"produksjon\" and persons log in, but portal.url is not an https address");
             }
         }
         Ok(())
@@ -424,17 +423,17 @@ mod tests {
 
     #[test]
     fn the_portal_is_at_a_bare_address() {
-        for url in ["fiks.example.no", "ftp://fiks.example.no", "https://example.no/fiks", "https://a.no/?b"] {
+        for url in ["fiks.example.no", "ftp://fiks.example.no", "https://example.no/fiks", "https://a.no/?b"]
+        {
             assert!(complaint(&[("PORTAL__URL", url)]).contains("portal.url"), "{url}");
         }
         assert!(complaint(&[("PORTAL__AVTALE", "kanskje")]).contains("kanskje"));
         assert!(
             complaint(&[("PORTAL__AVTALE", "av"), ("PORTAL__AVTALE_FIL", "/a.md")]).contains("avtale_fil")
         );
-        assert!(
-            complaint(&[("PORTAL__TILGJENGELIGHETSERKLAERING_URL", "uustatus.no")]).contains("address")
-        );
-        let at = |url| Config::load(None, variables(&[("KNUTEPUNKT__PORTAL__URL", url)])).unwrap().portal_url();
+        assert!(complaint(&[("PORTAL__TILGJENGELIGHETSERKLAERING_URL", "uustatus.no")]).contains("address"));
+        let at =
+            |url| Config::load(None, variables(&[("KNUTEPUNKT__PORTAL__URL", url)])).unwrap().portal_url();
         assert_eq!(at("https://fiks.example.no/"), "https://fiks.example.no");
         assert_eq!(at(""), "http://127.0.0.1:8080");
     }

@@ -1,23 +1,9 @@
 //! The persons of the small world: one for each way of using the portal. All are synthetic.
 
+use domain::person::Rolle;
 use simulator::idporten::{Testperson, syntetisk_pid};
 
-use super::world::{LILLEFJORD, OrganisasjonMal, STOREVIK};
-
-/// An organisasjon that has not taken Fiks Protokoll into use, so that the whole way can be walked from its start.
-pub const NYVIK: OrganisasjonMal =
-    OrganisasjonMal { navn: "Nyvik kommune", orgnummer: "310000302", kommunenummer: "9903" };
-
-/// What a person may do for an organisasjon.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Rolle {
-    /// Everything.
-    Administrator,
-    /// Everything about systemer, kontoer and tilganger.
-    Protokolladministrator,
-    /// See everything, change nothing.
-    Lesetilgang,
-}
+use super::world::{LILLEFJORD, NYVIK, OrganisasjonMal, STOREVIK};
 
 /// A person of the world.
 #[derive(Debug, Clone, Copy)]

@@ -1,4 +1,4 @@
-//! The small world: two municipalities, a fagsystem and an arkiv.
+//! The small world: two municipalities with a fagsystem and an arkiv, and one that has nothing yet.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,9 @@ pub const STOREVIK: OrganisasjonMal =
 /// Who receives.
 pub const LILLEFJORD: OrganisasjonMal =
     OrganisasjonMal { navn: "Lillefjord kommune", orgnummer: "310000205", kommunenummer: "9902" };
+/// Who has not taken Fiks Protokoll into use, so that the whole way can be walked from its start.
+pub const NYVIK: OrganisasjonMal =
+    OrganisasjonMal { navn: "Nyvik kommune", orgnummer: "310000302", kommunenummer: "9903" };
 
 /// A System with one Konto in `no.ks.fiks.arkiv` v1.
 #[derive(Debug, Clone, Copy)]
@@ -97,20 +100,27 @@ impl Innlogging {
     }
 }
 
+/// Registers an organisasjon, or finds it.
+///
+/// # Errors
+/// What the use cases answer.
+pub async fn registered(app: &App, mal: OrganisasjonMal) -> anyhow::Result<Organisasjon> {
+    let orgnummer: Orgnummer = mal.orgnummer.parse()?;
+    let operator = Caller::Operator;
+    if let Some(found) = app.organisasjon_by_orgnummer(&operator, orgnummer).await? {
+        return Ok(found);
+    }
+    let kommunenummer = Some(mal.kommunenummer.to_owned());
+    Ok(app.create_organisasjon(&operator, mal.navn.to_owned(), orgnummer, kommunenummer).await?)
+}
+
 /// Registers an organisasjon that has taken Fiks Protokoll into use, or finds it.
 ///
 /// # Errors
 /// What the use cases answer.
 pub async fn organisasjon(app: &App, mal: OrganisasjonMal) -> anyhow::Result<Organisasjon> {
-    let orgnummer: Orgnummer = mal.orgnummer.parse()?;
-    let operator = Caller::Operator;
-    let found = if let Some(found) = app.organisasjon_by_orgnummer(&operator, orgnummer).await? {
-        found
-    } else {
-        let kommunenummer = Some(mal.kommunenummer.to_owned());
-        app.create_organisasjon(&operator, mal.navn.to_owned(), orgnummer, kommunenummer).await?
-    };
-    Ok(app.ta_i_bruk(&operator, found.id).await?)
+    let found = registered(app, mal).await?;
+    Ok(app.ta_i_bruk(&Caller::Operator, found.id).await?)
 }
 
 /// A virksomhetssertifikat for `organisasjon`, kept in `keys`.
@@ -193,6 +203,7 @@ pub async fn ensure(app: &App, ca: &TestCa, data: &Path, now: Timestamp) -> anyh
         let organisasjon = organisasjon(app, mal).await?;
         virksomhetssertifikat(ca, &keys, organisasjon.orgnummer, mal.navn, now)?;
     }
+    registered(app, NYVIK).await?;
     if let Some(world) = load(&file)?
         && still_there(app, &world).await
     {
