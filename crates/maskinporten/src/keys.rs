@@ -295,7 +295,7 @@ impl State {
     }
 
     /// Why keys should be fetched now, whatever key is asked for.
-    fn due(&self, now: Timestamp, config: &Config) -> Option<Cause> {
+    fn due(&self, now: Timestamp, config: &KeyConfig) -> Option<Cause> {
         match &self.set {
             None => (!is_within(self.attempted, now, FIRST_RETRY)).then_some(Cause::Missing),
             Some((_, fetched)) => {
@@ -305,7 +305,7 @@ impl State {
         }
     }
 
-    fn standing(&self, now: Timestamp, config: &Config) -> KeysState {
+    fn standing(&self, now: Timestamp, config: &KeyConfig) -> KeysState {
         match &self.set {
             Some((_, fetched)) if now.duration_since(*fetched).abs() <= config.max_age => {
                 if self.error.is_none() { KeysState::Fresh } else { KeysState::Kept }
