@@ -1,9 +1,12 @@
 //! The persons of the small world: one for each way of using the portal. All are synthetic.
 
+use app::paging::Page;
+use app::ports::PersonIdentifier;
+use app::{App, Caller};
 use domain::person::Rolle;
 use simulator::idporten::{Testperson, syntetisk_pid};
 
-use super::world::{LILLEFJORD, NYVIK, OrganisasjonMal, STOREVIK};
+use super::world::{self, LILLEFJORD, NYVIK, OrganisasjonMal, STOREVIK};
 
 /// A person of the world.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +92,32 @@ pub fn testpersoner() -> Vec<Testperson> {
         beskrivelse: person.beskrivelse.to_owned(),
     };
     PERSONER.iter().map(shown).collect()
+}
+
+/// Lets the persons in, in each organisasjon where nobody has a rolle yet: what is changed later stays so.
+///
+/// # Errors
+/// What the use cases answer.
+pub async fn ensure(app: &App) -> anyhow::Result<()> {
+    let operator = Caller::Operator;
+    for mal in [STOREVIK, LILLEFJORD, NYVIK] {
+        let organisasjon = world::registered(app, mal).await?;
+        if app.list_personer(&operator, organisasjon.id, Page::default()).await?.total > 0 {
+            continue;
+        }
+        for person in PERSONER {
+            let identifier = PersonIdentifier::new(person.pid());
+            for (_, rolle) in person.roller.iter().filter(|(sted, _)| sted.orgnummer == mal.orgnummer) {
+                app.create_person_with_rolle(&operator, organisasjon.id, person.navn, &identifier, *rolle)
+                    .await?;
+            }
+            // With the first organisasjon, and so once.
+            if person.drift && mal.orgnummer == STOREVIK.orgnummer {
+                app.set_drift(&operator, person.navn, &identifier, true).await?;
+            }
+        }
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -203,7 +203,7 @@ pub async fn ensure(app: &App, ca: &TestCa, data: &Path, now: Timestamp) -> anyh
         let organisasjon = organisasjon(app, mal).await?;
         virksomhetssertifikat(ca, &keys, organisasjon.orgnummer, mal.navn, now)?;
     }
-    registered(app, NYVIK).await?;
+    super::personer::ensure(app).await?;
     if let Some(world) = load(&file)?
         && still_there(app, &world).await
     {
