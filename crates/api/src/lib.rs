@@ -37,6 +37,9 @@ pub use openapi::{Document, documents};
 use crate::failure::Failure;
 use crate::operation::Api;
 
+/// What the paths of all operations begin with. Whatever else a server has may lie anywhere but below these.
+pub const PREFIXES: [&str; 3] = ["/fiks-io/", "/fiks-protokoll/", "/dokumentlager/"];
+
 /// All APIs, in the order in which the documentation lists them.
 fn apis() -> Vec<Api> {
     vec![
@@ -61,4 +64,16 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(async || Failure::unknown_method())
         .layer(from_fn_with_state(app.clone(), failure::answer))
         .with_state(app)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_lies_below_a_prefix() {
+        for operation in apis().into_iter().flat_map(|api| api.operations) {
+            assert!(PREFIXES.iter().any(|prefix| operation.path.starts_with(prefix)), "{}", operation.path);
+        }
+    }
 }

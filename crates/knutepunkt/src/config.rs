@@ -138,6 +138,7 @@ pub struct Portal {
     pub avtale_fil: PathBuf,
     pub tilgjengelighetserklaering_url: String,
     pub kontakt_epost: String,
+    pub klientadresse_header: String,
     pub hendelser_beholdes_dager: u32,
 }
 

@@ -1,18 +1,23 @@
 //! The HTTP listener: plain or TLS, HTTP/1.1, drained at shutdown.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::extract::ConnectInfo;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::Service as _;
 
 /// Connections at one time, over which new ones wait.
 const MAX_CONNECTIONS: usize = 10_000;
@@ -37,10 +42,10 @@ pub(crate) async fn serve(
             () = shutdown.cancelled() => break,
             permit = Arc::clone(&room).acquire_owned() => permit.expect("the semaphore is never closed"),
         };
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             () = shutdown.cancelled() => break,
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of file handles, most likely: the next may work when some connection has ended.
                     tracing::warn!(error = &error as &dyn std::error::Error, "failed to accept a connection");
@@ -55,9 +60,9 @@ pub(crate) async fn serve(
             // Answers are small and must not wait for more.
             let _ = stream.set_nodelay(true);
             match tls {
-                None => connection(stream, router, shutdown).await,
+                None => connection(stream, peer, router, shutdown).await,
                 Some(tls) => match tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await {
-                    Ok(Ok(stream)) => connection(stream, router, shutdown).await,
+                    Ok(Ok(stream)) => connection(stream, peer, router, shutdown).await,
                     Ok(Err(error)) => {
                         tracing::debug!(error = &error as &dyn std::error::Error, "TLS handshake failed");
                     }
@@ -74,14 +79,19 @@ pub(crate) async fn serve(
 
 async fn connection(
     stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
     router: Router,
     shutdown: CancellationToken,
 ) {
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        router.clone().call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD)
         .pipeline_flush(true)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+        .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,

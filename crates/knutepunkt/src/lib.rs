@@ -9,6 +9,7 @@ pub mod dev;
 mod health;
 mod http;
 mod passord_key;
+mod portal;
 pub mod server;
 mod tls;
 

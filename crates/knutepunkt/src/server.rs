@@ -9,22 +9,25 @@ use app::drift::Installasjon;
 use app::ports::{Clock, Del, HealthCheck, IdSource, PersonLogin};
 use app::{Adapters, App};
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::routing::get;
 use broker_embedded::EmbeddedBroker;
 use maskinporten::oidc::{ClientAuth, OidcConfig, OidcLogin};
 use object_store::local::LocalFileSystem;
+use ::portal::Portal;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tower::Service as _;
 
 use crate::config::{Config, Miljo};
 use crate::health::{
     DatabaseCheck, DokumentlagerCheck, IkkeSattOpp, MaskinportenCheck, MeldingskoCheck, PlassCheck, TlsCheck,
 };
+use crate::portal::portal_config;
 use crate::{http, passord_key, tls};
 
 /// How often payloads and sessions whose time is over are removed.
@@ -131,6 +134,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         LocalFileSystem::new_with_prefix(&payloads)?.with_automatic_cleanup(false).with_fsync(true);
     let payloads: Arc<dyn object_store::ObjectStore> = Arc::new(payloads);
     let tokens = Arc::new(token_verifier(&config)?);
+    let login = person_login(&config, &clock)?;
     let mut checks: Vec<Box<dyn HealthCheck>> = vec![
         Box::new(DatabaseCheck(Arc::clone(&registry))),
         Box::new(MeldingskoCheck(Arc::clone(&broker) as Arc<dyn app::ports::Broker>)),
@@ -179,7 +183,8 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
     let helse = Router::new().route("/helse", get(helse)).with_state(app.clone());
-    let router = api::router(app.clone()).merge(more).merge(helse);
+    let pages = ::portal::router(Portal::new(app.clone(), login, portal_config(&config)?));
+    let router = by_path(api::router(app.clone()), more.merge(helse).fallback_service(pages));
     let address = |listener: &Option<TcpListener>| listener.as_ref().map(TcpListener::local_addr).transpose();
     let (http, https) = (address(&listeners.http)?, address(&listeners.https)?);
     let (amqps, amqp) = (address(&listeners.amqps)?, address(&listeners.amqp)?);
@@ -230,6 +235,16 @@ async fn helse(State(app): State<App>) -> (StatusCode, axum::Json<serde_json::Va
         let body = serde_json::json!({ "status": "ikke klar", "nede": nede });
         (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body))
     }
+}
+
+/// The machine APIs below their prefixes, and pages everywhere else: each answers in its own form what does not exist.
+fn by_path(api: Router, pages: Router) -> Router {
+    Router::new().fallback_service(tower::service_fn(move |request: Request| {
+        let path = request.uri().path();
+        let is_api = api::PREFIXES.iter().any(|prefix| path.starts_with(prefix));
+        let mut router = if is_api { api.clone() } else { pages.clone() };
+        router.call(request)
+    }))
 }
 
 fn token_verifier(config: &Config) -> anyhow::Result<maskinporten::MaskinportenVerifier> {
