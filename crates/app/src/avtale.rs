@@ -4,6 +4,7 @@ use domain::avtale::{AvtaleDokument, AvtaleSignatur};
 use domain::id::FiksOrgId;
 
 use crate::error::{Error, Missing};
+use crate::hendelse::{Felt, Hva};
 use crate::{App, Caller, Change};
 
 impl App {
@@ -39,12 +40,9 @@ impl App {
         };
         tx.add_avtale_signatur(&signatur).await?;
         let AvtaleDokument { versjon, sha256, navn } = &signatur.dokument;
-        let change = Change {
-            hva: "signerte avtale",
-            fiks_org_id: Some(owner),
-            detaljer: Some(format!("{navn}, versjon {versjon}, SHA-256 {sha256}")),
-            ..Change::default()
-        };
+        let change = Change::new(Hva::SignerteAvtale)
+            .organisasjon(owner)
+            .with(Felt::Avtale, &format!("{navn}, versjon {versjon}, SHA-256 {sha256}"));
         self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         Ok(signatur)

@@ -31,6 +31,7 @@ pub(crate) struct Facts {
     pub(crate) logins: Generational<IntegrasjonId, Option<Arc<LoginFacts>>>,
     pub(crate) sendings: Generational<(KontoId, KontoId), Arc<SendFacts>>,
     pub(crate) protokoller: Generational<String, Arc<Vec<Protokoll>>>,
+    pub(crate) alle_protokoller: Generational<(), Arc<Vec<Protokoll>>>,
     pub(crate) konto_owners: Generational<KontoId, Option<SystemId>>,
 }
 

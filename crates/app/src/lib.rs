@@ -19,16 +19,18 @@ pub mod avtale;
 pub mod contract;
 pub mod dokument;
 pub mod drift;
+pub mod hendelse;
 pub mod katalog;
 pub mod konto;
+pub mod lister;
 pub mod melding;
 pub mod organisasjon;
 pub mod paging;
 pub mod person;
 pub mod ports;
 pub mod protokoll;
-pub mod status;
 pub mod sesjon;
+pub mod status;
 pub mod system;
 pub mod tilgang;
 
@@ -46,7 +48,8 @@ pub use rule::{Rule, SertifikatRule};
 pub use settings::Settings;
 
 use crate::cache::Facts;
-use crate::ports::{AuditLine, Broker, Clock, IdSource, Registry, TokenVerifier, Tx};
+use crate::hendelse::{Change, TilgangChange};
+use crate::ports::{Broker, Clock, IdSource, Registry, TokenVerifier, Tx};
 
 /// The use cases, over one set of adapters. Cheap to clone.
 #[derive(Clone)]
@@ -150,29 +153,4 @@ impl App {
     async fn begin_read(&self) -> Result<Box<dyn Tx>, Error> {
         Ok(self.inner.registry.begin_read().await?)
     }
-
-    /// Writes a line of the audit log as part of `tx`.
-    async fn audit(&self, tx: &mut dyn Tx, caller: &Caller, change: Change<'_>) -> Result<(), Error> {
-        let line = AuditLine {
-            id: self.inner.ids.uuid(),
-            tidspunkt: self.now(),
-            hvem: caller.audit_name(),
-            hva: change.hva.to_owned(),
-            fiks_org_id: change.fiks_org_id,
-            system_id: change.system_id,
-            konto_id: change.konto_id,
-            detaljer: change.detaljer,
-        };
-        Ok(tx.add_audit_line(&line).await?)
-    }
-}
-
-/// What an audit line tells, besides who and when.
-#[derive(Default)]
-struct Change<'a> {
-    hva: &'a str,
-    fiks_org_id: Option<domain::id::FiksOrgId>,
-    system_id: Option<domain::id::SystemId>,
-    konto_id: Option<domain::id::KontoId>,
-    detaljer: Option<String>,
 }

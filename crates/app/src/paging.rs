@@ -70,6 +70,19 @@ impl<T> Side<T> {
         let Self { rows, total, page } = self;
         Side { rows: rows.into_iter().map(other).collect(), total, page }
     }
+
+    /// The same page of other rows, without those for which there is none.
+    pub(crate) fn filter_map<U>(self, other: impl FnMut(T) -> Option<U>) -> Side<U> {
+        let Self { rows, total, page } = self;
+        Side { rows: rows.into_iter().filter_map(other).collect(), total, page }
+    }
+
+    /// The whole list, which fits on one page.
+    pub(crate) fn of_few(rows: Vec<T>, page: Page) -> Self {
+        let total = rows.len() as u64;
+        let rows = if page.offset() == 0 { rows } else { Vec::new() };
+        Self { rows, total, page }
+    }
 }
 
 #[cfg(test)]

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use domain::sending::SendRules;
 
 /// How this installation is set up, as far as the use cases care.
@@ -14,6 +16,8 @@ pub struct Settings {
     pub send_rules: SendRules,
     /// A person takes Fiks Protokoll into use only after the avtale was signed. Default true.
     pub avtale_kreves: bool,
+    /// Lines of the audit log are removed when they are older. Default five years.
+    pub hendelser_beholdes: Duration,
 }
 
 impl Default for Settings {
@@ -24,6 +28,7 @@ impl Default for Settings {
             headers_max_bytes: 64 * 1024,
             send_rules: SendRules::default(),
             avtale_kreves: true,
+            hendelser_beholdes: Duration::from_hours(24 * (5 * 365 + 1)),
         }
     }
 }

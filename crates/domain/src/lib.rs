@@ -18,6 +18,7 @@ pub mod status;
 pub mod system;
 pub mod tekst;
 pub mod tilgang;
+pub mod utveksling;
 
 pub use orgnummer::Orgnummer;
 pub use wire::id;

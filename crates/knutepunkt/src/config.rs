@@ -291,7 +291,7 @@ impl Config {
             inline_payload_max_bytes: self.melding.inline_payload_max_bytes,
             payload_max_bytes: self.melding.payload_max_bytes,
             send_rules: SendRules { svar_krever_tilgang: self.melding.svar_krever_tilgang },
-            ..Settings::default()
+            ..Settings::default()..Settings::default()
         }
     }
 

@@ -304,7 +304,7 @@ pub fn person_login(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<O
     Ok(Some(login))
 }
 
-/// Removes payloads and sessions whose time is over, until `shutdown`.
+/// Removes payloads, sessions and lines of the audit log whose time is over, until `shutdown`.
 async fn sweep(app: App, shutdown: CancellationToken) {
     loop {
         for swept in [app.remove_expired_dokumenter().await, app.remove_orphaned_payloads().await] {
@@ -321,6 +321,13 @@ async fn sweep(app: App, shutdown: CancellationToken) {
             Ok(count) => tracing::info!(count, "removed sessions whose time is over"),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove old sessions");
+            }
+        }
+        match app.remove_old_hendelser().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed lines of the audit log whose time is over"),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove old audit lines");
             }
         }
         let next = app.clock().now().checked_add(SWEEP).unwrap_or(jiff::Timestamp::MAX);

@@ -104,9 +104,15 @@ mod tests {
     #[test]
     fn portal_url_is_an_origin() {
         let url = PortalUrl::parse("https://Forvaltning.eksempel.no/").unwrap();
-        assert_eq!((url.origin(), url.is_secure(), url.port()), ("https://forvaltning.eksempel.no", true, None));
+        assert_eq!(
+            (url.origin(), url.is_secure(), url.port()),
+            ("https://forvaltning.eksempel.no", true, None)
+        );
         let local = PortalUrl::parse("http://127.0.0.1:8080").unwrap();
-        assert_eq!((local.authority(), local.is_secure(), local.port()), ("127.0.0.1:8080", false, Some("8080")));
+        assert_eq!(
+            (local.authority(), local.is_secure(), local.port()),
+            ("127.0.0.1:8080", false, Some("8080"))
+        );
         for wrong in ["", "forvaltning", "https://a/b", "https://a?b", "ftp://a", "https://x@a", "/x"] {
             assert!(PortalUrl::parse(wrong).is_err(), "{wrong}");
         }

@@ -92,10 +92,7 @@ mod tests {
     #[test]
     fn cookies_are_host_bound_over_tls_and_have_other_names_without() {
         let secure = Cookies::new(&PortalUrl::parse("https://a.no").unwrap());
-        assert_eq!(
-            secure.set_sesjon("x"),
-            "__Host-sesjon=x; Path=/; Secure; HttpOnly; SameSite=Lax"
-        );
+        assert_eq!(secure.set_sesjon("x"), "__Host-sesjon=x; Path=/; Secure; HttpOnly; SameSite=Lax");
         let plain = Cookies::new(&PortalUrl::parse("http://127.0.0.1:8080").unwrap());
         assert_eq!(plain.set_sesjon("x"), "sesjon-uten-tls-8080=x; Path=/; HttpOnly; SameSite=Lax");
         assert!(plain.remove_innlogging().to_str().unwrap().contains("Max-Age=0"));

@@ -62,9 +62,6 @@ mod tests {
         let mut csv = Csv::new(&["Navn", "Beskrivelse"]);
         csv.row(&["=1+1", "a;b \"c\"\nd"]);
         csv.row(&["@x", "-y"]);
-        assert_eq!(
-            csv.text,
-            "\u{feff}Navn;Beskrivelse\r\n'=1+1;\"a;b \"\"c\"\"\nd\"\r\n'@x;'-y\r\n"
-        );
+        assert_eq!(csv.text, "\u{feff}Navn;Beskrivelse\r\n'=1+1;\"a;b \"\"c\"\"\nd\"\r\n'@x;'-y\r\n");
     }
 }

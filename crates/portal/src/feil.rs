@@ -128,8 +128,7 @@ pub(crate) fn render(kontekst: &Kontekst, feil: Arc<Feil>) -> Response {
         status if status.is_server_error() => ("feil-teknisk", t.s("feil-teknisk-forklaring")),
         _ => ("feil-ulesbart", t.s("feil-ulesbart-forklaring")),
     };
-    let mut response =
-        html(status, &Side { ramme: Ramme::new(kontekst, t.s(tittel)), forklaring, feilkode });
+    let mut response = html(status, &Side { ramme: Ramme::new(kontekst, t.s(tittel)), forklaring, feilkode });
     if let Feil::ForOfte { wait_minutes } = *feil
         && let Ok(seconds) = HeaderValue::try_from((wait_minutes * 60).to_string())
     {

@@ -82,7 +82,11 @@ pub(crate) fn number_text(value: f64) -> String {
     let value = value.abs();
     let tenths = (value * 10.0).round() as u64;
     let whole = number(tenths / 10);
-    if tenths.is_multiple_of(10) { format!("{sign}{whole}") } else { format!("{sign}{whole},{}", tenths % 10) }
+    if tenths.is_multiple_of(10) {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole},{}", tenths % 10)
+    }
 }
 
 /// `974 760 673`.

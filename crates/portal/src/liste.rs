@@ -61,9 +61,10 @@ impl Liste {
 
     /// The same search and order at another path, such as that of the CSV file.
     pub(crate) fn address(&self, path: &str, changes: &[(&str, &str)]) -> String {
-        let kept = self.felter.pairs().filter(|(name, _)| {
-            !PLACE.contains(name) && !changes.iter().any(|(changed, _)| changed == name)
-        });
+        let kept = self
+            .felter
+            .pairs()
+            .filter(|(name, _)| !PLACE.contains(name) && !changes.iter().any(|(changed, _)| changed == name));
         let mut query = form_urlencoded::Serializer::new(String::new());
         query.extend_pairs(kept.chain(changes.iter().copied()).filter(|(_, value)| !value.is_empty()));
         let query = query.finish();

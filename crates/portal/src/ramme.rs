@@ -100,16 +100,11 @@ impl Ramme {
             bruker,
             crumbs: Vec::new(),
             sprak: sprak_lenker(k),
-            melding: k.melding.as_deref().map(|melding: &Melding| {
-                (melding.slag.color(), melding.text(t))
-            }),
+            melding: k.melding.as_deref().map(|melding: &Melding| (melding.slag.color(), melding.text(t))),
             has_errors: false,
             tema_css: config.tema_css.is_some(),
             logo: config.logo.is_some(),
-            utskrift: (
-                format::date_time(k.now, t.sprak()),
-                format!("{}{}", config.url.origin(), k.path()),
-            ),
+            utskrift: (format::date_time(k.now, t.sprak()), format!("{}{}", config.url.origin(), k.path())),
         }
     }
 
@@ -183,11 +178,7 @@ fn sprak_lenker(k: &Kontekst) -> Vec<SprakLenke> {
             let mut pairs = rest.clone();
             let chosen = format!("sprak={sprak}");
             pairs.push(&chosen);
-            SprakLenke {
-                sprak,
-                href: format!("{path}?{}", pairs.join("&")),
-                current: sprak == k.t.sprak(),
-            }
+            SprakLenke { sprak, href: format!("{path}?{}", pairs.join("&")), current: sprak == k.t.sprak() }
         })
         .into()
 }

@@ -52,7 +52,11 @@ impl Felter {
 
     /// All values of the field, each without blanks around it.
     pub(crate) fn all(&self, name: &str) -> Vec<String> {
-        self.values.iter().filter(|(known, _)| known == name).map(|(_, value)| value.trim().to_owned()).collect()
+        self.values
+            .iter()
+            .filter(|(known, _)| known == name)
+            .map(|(_, value)| value.trim().to_owned())
+            .collect()
     }
 
     /// Digits, however they were pasted.
@@ -148,7 +152,8 @@ fn token_fits(sesjon: &AktivSesjon, felter: &Felter) -> bool {
 }
 
 fn read_urlencoded(body: &[u8]) -> Result<Felter, Feil> {
-    let values: Vec<(String, String)> = form_urlencoded::parse(body).into_owned().take(MAX_FIELDS + 1).collect();
+    let values: Vec<(String, String)> =
+        form_urlencoded::parse(body).into_owned().take(MAX_FIELDS + 1).collect();
     if values.len() > MAX_FIELDS {
         return Err(Feil::UleseligSkjema);
     }
@@ -257,8 +262,9 @@ mod tests {
 
     #[test]
     fn fields_are_trimmed_and_digits_lose_their_blanks() {
-        let felter = read_urlencoded("navn=+Mitt+system+&org=974%C2%A0760%20673&epost=a&epost=+b&api=ja".as_bytes())
-            .unwrap();
+        let felter =
+            read_urlencoded("navn=+Mitt+system+&org=974%C2%A0760%20673&epost=a&epost=+b&api=ja".as_bytes())
+                .unwrap();
         assert_eq!(felter.text("navn"), "Mitt system");
         assert_eq!(felter.digits("org"), "974760673");
         assert_eq!(felter.all("epost"), ["a", "b"]);

@@ -12,7 +12,7 @@ use crate::tx::{SqlTx, insert};
 const TABLE: &str = "audit_line";
 
 #[expect(unreachable_pub, reason = "the entity derive asks for pub")]
-mod table {
+pub(crate) mod table {
     use sea_orm::entity::prelude::*;
     use sea_orm::value::TextUuid;
 
@@ -42,7 +42,7 @@ fn id<T: FromStr<Err = InvalidId>>(text: Option<String>) -> Result<Option<T>, Re
     text.map(|text| text.parse().map_err(|error| corrupt(TABLE, error))).transpose()
 }
 
-fn from_row(row: table::Model) -> Result<AuditLine, RegistryError> {
+pub(crate) fn from_row(row: table::Model) -> Result<AuditLine, RegistryError> {
     Ok(AuditLine {
         id: row.id.0,
         tidspunkt: timestamp(TABLE, row.tidspunkt)?,

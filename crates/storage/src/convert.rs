@@ -29,9 +29,16 @@ pub(crate) fn searchable(navn: &str, beskrivelse: &str) -> String {
     format!("{}\n{}", navn.to_lowercase(), beskrivelse.to_lowercase())
 }
 
+/// Makes each character of a search stand for itself. The SQL in `sql` writes it out.
+const ESCAPE: char = '!';
+
 /// Matches rows whose [`searchable`] text holds `term`.
 pub(crate) fn contains(term: &str) -> LikeExpr {
-    const ESCAPE: char = '!';
+    LikeExpr::new(like_pattern(term)).escape(ESCAPE)
+}
+
+/// The pattern of texts that hold `term`.
+pub(crate) fn like_pattern(term: &str) -> String {
     let mut pattern = String::from("%");
     for character in term.to_lowercase().chars() {
         if matches!(character, '%' | '_' | ESCAPE) {
@@ -40,7 +47,7 @@ pub(crate) fn contains(term: &str) -> LikeExpr {
         pattern.push(character);
     }
     pattern.push('%');
-    LikeExpr::new(pattern).escape(ESCAPE)
+    pattern
 }
 
 /// Bytes that sort as names do in Norwegian, without regard to case and with æ, ø and å last. Bytes, because each

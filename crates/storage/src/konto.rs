@@ -22,7 +22,7 @@ const TABLE: &str = "konto";
 const NOKKEL_TABLE: &str = "offentlig_nokkel";
 
 /// Kontoer whose parter are fetched at once. Well below what either database takes as parameters of one statement.
-const CHUNK: usize = 1000;
+pub(crate) const CHUNK: usize = 1000;
 
 #[expect(unreachable_pub, reason = "the entity derive asks for pub")]
 pub(crate) mod table {
@@ -156,7 +156,7 @@ pub(crate) fn owners_of_matching(term: &str) -> SelectStatement {
 }
 
 /// Adds the parter to each row.
-async fn with_parter(
+pub(crate) async fn with_parter(
     connection: &impl ConnectionTrait,
     rows: Vec<table::Model>,
 ) -> Result<Vec<Konto>, RegistryError> {

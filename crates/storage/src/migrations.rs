@@ -23,6 +23,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "2026_11_22_first_tables",
         sql: include_str!("migrations/2026_11_22_first_tables.sql"),
     },
+    Migration { name: "2026_11_26_lister", sql: include_str!("migrations/2026_11_26_lister.sql") },
     Migration { name: "2026_11_26_personer", sql: include_str!("migrations/2026_11_26_personer.sql") },
 ];
 

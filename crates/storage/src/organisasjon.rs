@@ -28,6 +28,7 @@ pub(crate) mod table {
         pub kommunenummer: Option<String>,
         pub tatt_i_bruk: Option<i64>,
         pub sortering: Vec<u8>,
+        pub sok: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -44,11 +45,12 @@ fn to_row(organisasjon: &Organisasjon) -> table::ActiveModel {
         kommunenummer: organisasjon.kommunenummer.clone(),
         tatt_i_bruk: organisasjon.tatt_i_bruk.map(millis),
         sortering: sort_key(&organisasjon.navn),
+        sok: organisasjon.navn.to_lowercase(),
     };
     row.into_active_model().reset_all()
 }
 
-fn from_row(row: table::Model) -> Result<Organisasjon, RegistryError> {
+pub(crate) fn from_row(row: table::Model) -> Result<Organisasjon, RegistryError> {
     Ok(Organisasjon {
         id: FiksOrgId::from_uuid(row.id.0),
         navn: row.navn,

@@ -68,7 +68,7 @@ fn to_row(system: &System) -> Result<table::ActiveModel, RegistryError> {
     Ok(row.into_active_model().reset_all())
 }
 
-fn from_row(row: table::Model) -> Result<System, RegistryError> {
+pub(crate) fn from_row(row: table::Model) -> Result<System, RegistryError> {
     Ok(System {
         id: SystemId::from_uuid(row.id.0),
         fiks_org_id: FiksOrgId::from_uuid(row.fiks_org_id.0),

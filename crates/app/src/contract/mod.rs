@@ -1,5 +1,6 @@
 //! The suites that every adapter of a port must pass.
 
+pub mod lister;
 pub mod registry;
 
 pub mod broker;

@@ -129,30 +129,30 @@ macro_rules! registry_contract {
     )+};
 }
 
-type Reg = Arc<dyn Registry>;
+pub(super) type Reg = Arc<dyn Registry>;
 
-fn uuid(n: u128) -> Uuid {
+pub(super) fn uuid(n: u128) -> Uuid {
     // Spread over all bytes, so that an adapter that mixes up their order is found out.
     Uuid::from_u128(n.wrapping_mul(0x0123_4567_89ab_cdef_fedc_ba98_7654_3211))
 }
 
-fn org_id(n: u128) -> FiksOrgId {
+pub(super) fn org_id(n: u128) -> FiksOrgId {
     FiksOrgId::from_uuid(uuid(n))
 }
 
-fn system_id(n: u128) -> SystemId {
+pub(super) fn system_id(n: u128) -> SystemId {
     SystemId::from_uuid(uuid(100 + n))
 }
 
-fn konto_id(n: u128) -> KontoId {
+pub(super) fn konto_id(n: u128) -> KontoId {
     KontoId::from_uuid(uuid(10_000 + n))
 }
 
-fn integrasjon_id(n: u128) -> IntegrasjonId {
+pub(super) fn integrasjon_id(n: u128) -> IntegrasjonId {
     IntegrasjonId::from_uuid(uuid(20_000 + n))
 }
 
-fn at(millis: i64) -> Timestamp {
+pub(super) fn at(millis: i64) -> Timestamp {
     Timestamp::from_millisecond(1_790_000_000_000 + millis).expect("the time is in range")
 }
 
@@ -160,7 +160,7 @@ fn orgnummer(n: u32) -> Orgnummer {
     format!("{:09}", 900_000_000 + n).parse().expect("it has nine digits")
 }
 
-fn organisasjon(n: u32, navn: &str) -> Organisasjon {
+pub(super) fn organisasjon(n: u32, navn: &str) -> Organisasjon {
     Organisasjon {
         id: org_id(n.into()),
         navn: navn.to_owned(),
@@ -170,7 +170,7 @@ fn organisasjon(n: u32, navn: &str) -> Organisasjon {
     }
 }
 
-fn system(n: u128, owner: u128, navn: &str) -> System {
+pub(super) fn system(n: u128, owner: u128, navn: &str) -> System {
     System {
         id: system_id(n),
         fiks_org_id: org_id(owner),
@@ -189,7 +189,7 @@ fn system(n: u128, owner: u128, navn: &str) -> System {
     }
 }
 
-fn integrasjon(n: u128, system: u128, primer: bool, gyldig_fra: i64) -> Integrasjon {
+pub(super) fn integrasjon(n: u128, system: u128, primer: bool, gyldig_fra: i64) -> Integrasjon {
     Integrasjon {
         id: integrasjon_id(n),
         system_id: system_id(system),
@@ -201,11 +201,11 @@ fn integrasjon(n: u128, system: u128, primer: bool, gyldig_fra: i64) -> Integras
     }
 }
 
-fn part(versjon: &str, navn: &str) -> PartRef {
+pub(super) fn part(versjon: &str, navn: &str) -> PartRef {
     PartRef { versjon: versjon.to_owned(), navn: navn.to_owned() }
 }
 
-fn konto(n: u128, system: u128, navn: &str) -> Konto {
+pub(super) fn konto(n: u128, system: u128, navn: &str) -> Konto {
     Konto {
         id: konto_id(n),
         system_id: system_id(system),
@@ -219,7 +219,7 @@ fn konto(n: u128, system: u128, navn: &str) -> Konto {
     }
 }
 
-fn nokkel(konto: u128, name: &str, opprettet: i64) -> OffentligNokkel {
+pub(super) fn nokkel(konto: u128, name: &str, opprettet: i64) -> OffentligNokkel {
     OffentligNokkel {
         konto_id: konto_id(konto),
         pem: format!("-----BEGIN CERTIFICATE-----\r\n{name}\n-----END CERTIFICATE-----\n"),
@@ -233,11 +233,11 @@ fn nokkel(konto: u128, name: &str, opprettet: i64) -> OffentligNokkel {
     }
 }
 
-fn tilgang(konto: u128, system: u128, gitt: i64) -> Tilgang {
+pub(super) fn tilgang(konto: u128, system: u128, gitt: i64) -> Tilgang {
     Tilgang { konto_id: konto_id(konto), system_id: system_id(system), gitt: at(gitt) }
 }
 
-fn foresporsel(konto: u128, system: u128, sendt: i64) -> Foresporsel {
+pub(super) fn foresporsel(konto: u128, system: u128, sendt: i64) -> Foresporsel {
     Foresporsel { konto_id: konto_id(konto), system_id: system_id(system), sendt: at(sendt) }
 }
 
@@ -273,7 +273,7 @@ fn dokument(n: u128, utloper: i64) -> Dokument {
     }
 }
 
-fn audit_line(n: u128, owner: Option<u128>, tidspunkt: i64) -> AuditLine {
+pub(super) fn audit_line(n: u128, owner: Option<u128>, tidspunkt: i64) -> AuditLine {
     AuditLine {
         id: uuid(40_000 + n),
         tidspunkt: at(tidspunkt),
@@ -286,21 +286,21 @@ fn audit_line(n: u128, owner: Option<u128>, tidspunkt: i64) -> AuditLine {
     }
 }
 
-async fn begin(registry: &Reg) -> Box<dyn Tx> {
+pub(super) async fn begin(registry: &Reg) -> Box<dyn Tx> {
     registry.begin().await.expect("a unit of work begins")
 }
 
-async fn read(registry: &Reg) -> Box<dyn Tx> {
+pub(super) async fn read(registry: &Reg) -> Box<dyn Tx> {
     registry.begin_read().await.expect("a unit of work that reads begins")
 }
 
-async fn commit(tx: Box<dyn Tx>) {
+pub(super) async fn commit(tx: Box<dyn Tx>) {
     tx.commit().await.expect("the commit succeeds");
 }
 
 /// Organisasjon 1 «Storevik» with System 1, which has kontoer 1 and 2; organisasjon 2 «Lillefjord» with System 2, which has
 /// Konto 3. All systemer are offentlige.
-async fn seed(registry: &Reg) {
+pub(super) async fn seed(registry: &Reg) {
     let mut tx = begin(registry).await;
     tx.add_organisasjon(&organisasjon(1, "Storevik kommune")).await.unwrap();
     tx.add_organisasjon(&organisasjon(2, "Lillefjord kommune")).await.unwrap();

@@ -3,6 +3,7 @@ use domain::konto::{Konto, PartRef};
 use domain::tekst;
 
 use crate::error::{Error, FieldError};
+use crate::hendelse::Hva;
 use crate::konto::read::KontoDetaljer;
 use crate::konto::{check_parter, sertifikat};
 use crate::rule::Rule;
@@ -86,13 +87,7 @@ impl App {
         if let Some(nokkel) = &nokkel {
             tx.add_nokkel(nokkel).await?;
         }
-        let change = Change {
-            hva: "opprettet konto",
-            fiks_org_id: Some(owner),
-            system_id: Some(system.id),
-            konto_id: Some(id),
-            detaljer: Some(konto.navn.clone()),
-        };
+        let change = Change::new(Hva::OpprettetKonto).system(&system).konto(&konto);
         self.audit(&mut *tx, caller, change).await?;
         // The queue first: a queue without Konto is found and removed at the next start, a Konto without queue would leave
         // a client connected and deaf.

@@ -40,6 +40,13 @@ pub(crate) async fn find(tx: &mut dyn Tx, sti: KontoSti) -> Result<(System, Kont
     }
 }
 
+/// The Konto with that id, whoever owns it, with its System.
+pub(crate) async fn find_by_id(tx: &mut dyn Tx, id: KontoId) -> Result<(System, Konto), Error> {
+    let konto = tx.konto(id).await?.ok_or(Missing::Konto(id))?;
+    let system = tx.system(konto.system_id).await?.ok_or(Missing::Konto(id))?;
+    Ok((system, konto))
+}
+
 /// Checks that `parter` are parts of versions of one Protokoll that may be used, each named once.
 fn check_parter(versjoner: &[Protokoll], parter: &[PartRef]) -> Vec<FieldError> {
     if parter.is_empty() {

@@ -4,10 +4,10 @@ use domain::nokkel::OffentligNokkel;
 use domain::system::System;
 
 use crate::error::{Error, Missing};
-use crate::konto::update::change;
-use crate::konto::{KontoSti, find, sertifikat};
+use crate::hendelse::{Felt, Hva};
+use crate::konto::{KontoSti, find, find_by_id, sertifikat};
 use crate::ports::Tx;
-use crate::{App, Caller};
+use crate::{App, Caller, Change};
 
 impl App {
     /// Sets the public key of the Konto at `sti`. The old one stays in the history: meldinger on the queue are encrypted
@@ -52,7 +52,8 @@ impl App {
         caller.may_configure(&system)?;
         tx.nokkel(konto.id).await?.ok_or(Missing::Nokkel(konto.id))?;
         tx.remove_nokkel(konto.id).await?;
-        self.audit(&mut *tx, caller, change("fjernet offentlig nøkkel", sti(&system, &konto))).await?;
+        let change = Change::new(Hva::FjernetNokkel).system(&system).konto(&konto);
+        self.audit(&mut *tx, caller, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -68,18 +69,10 @@ impl App {
         let nokkel = sertifikat::read(field, pem, konto.id, self.now())
             .map_err(|error| Error::Invalid(vec![error]))?;
         tx.add_nokkel(&nokkel).await?;
-        self.audit(&mut *tx, caller, change("byttet offentlig nøkkel", sti(system, konto))).await?;
+        let change =
+            Change::new(Hva::ByttetNokkel).system(system).konto(konto).with(Felt::Til, &nokkel.fingeravtrykk);
+        self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         Ok(nokkel)
     }
-}
-
-async fn find_by_id(tx: &mut dyn Tx, id: KontoId) -> Result<(System, Konto), Error> {
-    let konto = tx.konto(id).await?.ok_or(Missing::Konto(id))?;
-    let system = tx.system(konto.system_id).await?.ok_or(Missing::Konto(id))?;
-    Ok((system, konto))
-}
-
-fn sti(system: &System, konto: &Konto) -> KontoSti {
-    KontoSti { fiks_org_id: system.fiks_org_id, system_id: system.id, konto_id: konto.id }
 }

@@ -1,8 +1,8 @@
 use crate::error::Error;
 use crate::events::Event;
-use crate::konto::update::change;
+use crate::hendelse::Hva;
 use crate::konto::{KontoSti, find};
-use crate::{App, Caller};
+use crate::{App, Caller, Change};
 
 impl App {
     /// Removes a Konto with its queue. The sender of each melding in it gets a serverfeil.
@@ -11,10 +11,11 @@ impl App {
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn remove_konto(&self, caller: &Caller, sti: KontoSti) -> Result<(), Error> {
         let mut tx = self.begin().await?;
-        let (system, _) = find(&mut *tx, sti).await?;
+        let (system, konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;
         tx.remove_konto(sti.konto_id).await?;
-        self.audit(&mut *tx, caller, change("slettet konto", sti)).await?;
+        let change = Change::new(Hva::SlettetKonto).system(&system).konto(&konto);
+        self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         // Nobody can send to it any more, so nothing comes after this. Should we stop here, the next start finds a queue
         // without Konto and does the same.

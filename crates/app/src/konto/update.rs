@@ -3,6 +3,7 @@ use domain::tekst;
 use jiff::Timestamp;
 
 use crate::error::{Error, FieldError};
+use crate::hendelse::Hva;
 use crate::konto::{KontoDetaljer, KontoSti, check_parter, find};
 use crate::system::check_unchanged;
 use crate::{App, Caller, Change};
@@ -34,9 +35,12 @@ impl App {
         if !errors.is_empty() {
             return Err(Error::Invalid(errors));
         }
-        (konto.navn, konto.beskrivelse, konto.sist_endret) = (navn, beskrivelse, self.now());
+        let previous = std::mem::replace(&mut konto.navn, navn);
+        (konto.beskrivelse, konto.sist_endret) = (beskrivelse, self.now());
         tx.update_konto(&konto).await?;
-        self.audit(&mut *tx, caller, change("endret kontoinfo", sti)).await?;
+        let change =
+            Change::new(Hva::EndretKontoinfo).system(&system).konto(&konto).fra_til(&previous, &konto.navn);
+        self.audit(&mut *tx, caller, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -60,21 +64,20 @@ impl App {
         if !errors.is_empty() {
             return Err(Error::Invalid(errors));
         }
-        (konto.parter, konto.sist_endret) = (parter, self.now());
+        let previous = std::mem::replace(&mut konto.parter, parter);
+        konto.sist_endret = self.now();
         tx.update_konto(&konto).await?;
         let nokkel = tx.nokkel(konto.id).await?;
-        self.audit(&mut *tx, caller, change("endret parter", sti)).await?;
+        let change = Change::new(Hva::EndretParter)
+            .system(&system)
+            .konto(&konto)
+            .fra_til(&told(&previous), &told(&konto.parter));
+        self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         Ok(KontoDetaljer { konto, nokkel, versjoner })
     }
 }
 
-pub(super) fn change(hva: &'static str, sti: KontoSti) -> Change<'static> {
-    Change {
-        hva,
-        fiks_org_id: Some(sti.fiks_org_id),
-        system_id: Some(sti.system_id),
-        konto_id: Some(sti.konto_id),
-        detaljer: None,
-    }
+fn told(parter: &[PartRef]) -> String {
+    parter.iter().map(|part| format!("{} {}", part.navn, part.versjon)).collect::<Vec<_>>().join(", ")
 }

@@ -5,6 +5,7 @@ use domain::melding::{DOKUMENT_GRACE, Status, status};
 use jiff::Timestamp;
 
 use crate::error::{Error, Missing};
+use crate::hendelse::{Felt, Hva};
 use crate::konto::{KontoSti, find};
 use crate::ports::Kontonavn;
 use crate::{App, Caller, Change};
@@ -87,13 +88,10 @@ impl App {
             let life = record.melding.ttl.saturating_add(DOKUMENT_GRACE);
             tx.extend_dokument(id, now.checked_add(life).unwrap_or(Timestamp::MAX)).await?;
         }
-        let change = Change {
-            hva: "la tilbake på kø",
-            fiks_org_id: Some(sti.fiks_org_id),
-            system_id: Some(sti.system_id),
-            konto_id: Some(sti.konto_id),
-            detaljer: Some(melding.to_string()),
-        };
+        let change = Change::new(Hva::LaTilbakePaKo)
+            .system(&system)
+            .konto(&konto)
+            .with(Felt::Melding, &melding.to_string());
         self.audit(&mut *tx, caller, change).await?;
         // Before the melding moves: what was done must not be without its line, should we stop in between.
         tx.commit().await?;

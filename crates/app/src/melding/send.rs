@@ -247,7 +247,8 @@ impl App {
             .await
     }
 
-    async fn versjoner(&self, navn: &str) -> Result<Arc<Vec<Protokoll>>, Error> {
+    /// All versions of one Protokoll. To be called outside of a unit of work, since it may begin one of its own.
+    pub(crate) async fn versjoner(&self, navn: &str) -> Result<Arc<Vec<Protokoll>>, Error> {
         let registry = &*self.inner.registry;
         self.inner
             .facts

@@ -5,6 +5,7 @@ use domain::id::FiksOrgId;
 use domain::organisasjon::Organisasjon;
 
 use crate::error::{Error, Missing};
+use crate::hendelse::Hva;
 use crate::{App, Caller, Change};
 
 impl App {
@@ -24,7 +25,7 @@ impl App {
         let organisasjon = Organisasjon { id, navn, orgnummer, kommunenummer, tatt_i_bruk: None };
         let mut tx = self.begin().await?;
         tx.add_organisasjon(&organisasjon).await?;
-        let change = Change { hva: "registrerte organisasjon", fiks_org_id: Some(id), ..Change::default() };
+        let change = Change::new(Hva::RegistrerteOrganisasjon).organisasjon(id);
         self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         Ok(organisasjon)
@@ -74,8 +75,7 @@ impl App {
             }
             organisasjon.tatt_i_bruk = Some(self.now());
             tx.update_organisasjon(&organisasjon).await?;
-            let change =
-                Change { hva: "tok Fiks Protokoll i bruk", fiks_org_id: Some(id), ..Change::default() };
+            let change = Change::new(Hva::TokIBruk).organisasjon(id);
             self.audit(&mut *tx, caller, change).await?;
             tx.commit().await?;
         }

@@ -2,8 +2,9 @@ use domain::id::FiksOrgId;
 use domain::person::{Person, Rolle, Rolletildeling};
 
 use crate::error::{Error, Missing};
+use crate::hendelse::{Felt, Hva};
 use crate::person::rolle::keeps_an_administrator;
-use crate::person::{change, check_identifier, check_navn};
+use crate::person::{check_identifier, check_navn};
 use crate::ports::{PersonIdentifier, Tx};
 use crate::{App, Caller, Change};
 
@@ -30,7 +31,9 @@ impl App {
         keeps_an_administrator(&mut *tx, owner, person.id, Some(rolle)).await?;
         tx.put_rolle(&Rolletildeling { person_id: person.id, fiks_org_id: owner, rolle, gitt: self.now() })
             .await?;
-        self.audit(&mut *tx, caller, change("ga rolle", owner, person.id, rolle)).await?;
+        let change =
+            Change::new(Hva::GaRolle).organisasjon(owner).person(&person).with(Felt::Rolle, rolle.as_str());
+        self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         Ok(person)
     }
@@ -52,11 +55,8 @@ impl App {
         let mut person = self.find_or_add_person(&mut *tx, checked).await?;
         person.drift = drift;
         tx.update_person(&person).await?;
-        let change = Change {
-            hva: if drift { "ga innsyn i drift" } else { "fjernet innsyn i drift" },
-            detaljer: Some(format!("person {}", person.id)),
-            ..Change::default()
-        };
+        let hva = if drift { Hva::GaInnsynIDrift } else { Hva::FjernetInnsynIDrift };
+        let change = Change::new(hva).person(&person);
         self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         Ok(person)

@@ -6,14 +6,14 @@ mod rolle;
 
 pub use read::{MinOrganisasjon, PersonMedRolle};
 
-use domain::id::{FiksOrgId, PersonId};
-use domain::person::{Person, Rolle};
+use domain::id::PersonId;
+use domain::person::Person;
 use domain::tekst::TekstError;
 
 use crate::error::{Error, FieldError};
 use crate::ports::{PersonIdentifier, Tx};
 use crate::rule::Rule;
-use crate::{App, Change, InnloggetPerson};
+use crate::{App, InnloggetPerson};
 
 /// Shortest and longest name of a person in characters.
 const NAVN: (usize, usize) = (2, 200);
@@ -92,16 +92,6 @@ fn check_identifier(identifier: &PersonIdentifier) -> Result<PersonIdentifier, F
     match rule {
         Some(rule) => Err(FieldError::new("identifikator", rule)),
         None => Ok(PersonIdentifier::new(text)),
-    }
-}
-
-/// An audit line about a rolle.
-fn change(hva: &'static str, owner: FiksOrgId, person: PersonId, rolle: Rolle) -> Change<'static> {
-    Change {
-        hva,
-        fiks_org_id: Some(owner),
-        detaljer: Some(format!("person {person}: {rolle}")),
-        ..Change::default()
     }
 }
 

@@ -2,9 +2,9 @@ use domain::id::{FiksOrgId, PersonId};
 use domain::person::{Rolle, Rolletildeling};
 
 use crate::error::{Error, Missing};
-use crate::person::change;
+use crate::hendelse::{Felt, Hva};
 use crate::ports::Tx;
-use crate::{App, Caller};
+use crate::{App, Caller, Change};
 
 impl App {
     /// Gives a person who has a rolle in the organisasjon another one.
@@ -27,7 +27,12 @@ impl App {
         }
         keeps_an_administrator(&mut *tx, owner, person, Some(rolle)).await?;
         tx.put_rolle(&Rolletildeling { rolle, gitt: self.now(), ..before }).await?;
-        self.audit(&mut *tx, caller, change("endret rolle", owner, person, rolle)).await?;
+        let person = tx.person(person).await?.ok_or(Missing::Person(person))?;
+        let change = Change::new(Hva::EndretRolle)
+            .organisasjon(owner)
+            .person(&person)
+            .fra_til(before.rolle.as_str(), rolle.as_str());
+        self.audit(&mut *tx, caller, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -46,7 +51,12 @@ impl App {
         let before = tx.rolle(person, owner).await?.ok_or(Missing::Person(person))?;
         keeps_an_administrator(&mut *tx, owner, person, None).await?;
         tx.remove_rolle(person, owner).await?;
-        self.audit(&mut *tx, caller, change("fjernet rolle", owner, person, before.rolle)).await?;
+        let person = tx.person(person).await?.ok_or(Missing::Person(person))?;
+        let change = Change::new(Hva::FjernetRolle)
+            .organisasjon(owner)
+            .person(&person)
+            .with(Felt::Rolle, before.rolle.as_str());
+        self.audit(&mut *tx, caller, change).await?;
         Ok(tx.commit().await?)
     }
 }

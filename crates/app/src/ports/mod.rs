@@ -5,6 +5,7 @@ mod clock;
 mod health;
 mod ids;
 mod kontostatus;
+mod lister;
 mod person_login;
 mod personer;
 mod registry;
@@ -19,6 +20,10 @@ pub use clock::Clock;
 pub use health::{Del, Deltilstand, Funn, HealthCheck, Helse};
 pub use ids::IdSource;
 pub use kontostatus::{KontoFakta, Kontonavn};
+pub use lister::{
+    HendelseFilter, KontoListe, KontoSortering, ListeRepository, NamedAuditLine, NokkelTilstand,
+    OrganisasjonTall, SystemListe, SystemSortering, TilgangListe, TilgangSortering, Utvalg,
+};
 pub use person_login::{LoginStart, PersonIdentifier, PersonLogin, PersonLoginError, VerifiedPerson};
 pub use personer::{AvtaleRepository, PersonRepository, Sesjon, SesjonRepository};
 pub use registry::{

@@ -10,7 +10,7 @@ use domain::tilgang::{Foresporsel, Tilgang};
 use jiff::Timestamp;
 use wire::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, SystemId, Uuid};
 
-use crate::ports::{AvtaleRepository, PersonRepository, SesjonRepository};
+use crate::ports::{AvtaleRepository, ListeRepository, PersonRepository, SesjonRepository};
 
 /// Who owns what and who may send to whom. Everything but meldinger.
 #[async_trait]
@@ -57,6 +57,7 @@ pub trait Tx:
     + PersonRepository
     + SesjonRepository
     + AvtaleRepository
+    + ListeRepository
     + Send
 {
     /// Makes everything written durable, all or nothing.
@@ -278,9 +279,9 @@ pub struct AuditLine {
     pub id: Uuid,
     /// When.
     pub tidspunkt: Timestamp,
-    /// Who: `integrasjon:<id>`, `person:<id>` or `drift`.
+    /// Who: `integrasjon:<id>`, `person:<id>`, `drift`, `system`, or `organisasjon:<id>` for somebody of another one.
     pub hvem: String,
-    /// What, such as `opprettet konto`.
+    /// What, such as `opprettet konto`; see [`Hva`](crate::hendelse::Hva).
     pub hva: String,
     /// The organisasjon that it concerns.
     pub fiks_org_id: Option<FiksOrgId>,

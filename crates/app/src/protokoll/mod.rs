@@ -1,5 +1,7 @@
 //! Protokoller: the catalogue and its definitions.
 
+use std::sync::Arc;
+
 use domain::katalog;
 use domain::protokoll::Protokoll;
 
@@ -23,6 +25,18 @@ impl App {
         }
         tx.set_katalog_fingerprint(&fingerprint).await?;
         Ok(tx.commit().await?)
+    }
+
+    /// All versions of all protokoller, kept in memory. To be called outside of a unit of work, since it may begin one of
+    /// its own.
+    pub(crate) async fn alle_protokoller(&self) -> Result<Arc<Vec<Protokoll>>, Error> {
+        self.inner
+            .facts
+            .alle_protokoller
+            .get(&*self.inner.registry, &(), async || {
+                Ok(Arc::new(self.begin_read().await?.list_protokoller().await?))
+            })
+            .await
     }
 
     /// All versions of all protokoller. The caller has logged in; more is not asked.

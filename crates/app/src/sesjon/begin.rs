@@ -2,6 +2,7 @@ use domain::id::SesjonId;
 use domain::person::Person;
 
 use crate::error::Error;
+use crate::hendelse::Hva;
 use crate::person::innlogget;
 use crate::ports::{Sesjon, VerifiedPerson};
 use crate::sesjon::token::{self, SesjonToken};
@@ -70,7 +71,7 @@ impl App {
         let owners: Vec<_> = innlogget.roller.iter().map(|(owner, _)| *owner).collect();
         let caller = Caller::Person(innlogget);
         for owner in owners {
-            let change = Change { hva: "logget inn", fiks_org_id: Some(owner), ..Change::default() };
+            let change = Change::new(Hva::LoggetInn).organisasjon(owner);
             self.audit(&mut *tx, &caller, change).await?;
         }
         tx.commit().await?;

@@ -3,6 +3,7 @@ use domain::id::{FiksOrgId, SystemId};
 use domain::system::{Integrasjon, System, SystemInfo};
 
 use crate::error::{Error, FieldError, Missing};
+use crate::hendelse::Hva;
 use crate::passord::IntegrasjonPassord;
 use crate::rule::Rule;
 use crate::sesjon::{self, Once};
@@ -72,13 +73,7 @@ impl App {
         let (integrasjon, passord) = self.primary_integrasjon(system.id, orgnummer, now);
         tx.add_system(&system).await?;
         tx.add_integrasjon(&integrasjon).await?;
-        let change = Change {
-            hva: "opprettet system",
-            fiks_org_id: Some(owner),
-            system_id: Some(system.id),
-            detaljer: Some(system.info.navn.clone()),
-            ..Change::default()
-        };
+        let change = Change::new(Hva::OpprettetSystem).system(&system);
         self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         Ok(OpprettetSystem { system, integrasjon, passord })

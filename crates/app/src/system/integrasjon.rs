@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::error::{Error, FieldError, Missing};
 use crate::events::Event;
+use crate::hendelse::{Felt, Hva};
 use crate::passord::IntegrasjonPassord;
 use crate::ports::Tx;
 use crate::rule::Rule;
@@ -36,7 +37,7 @@ impl App {
         let passord = IntegrasjonPassord::from_secret(&self.inner.ids.secret());
         integrasjon.passord_hash = self.inner.passord_key.hash(passord.reveal());
         tx.update_integrasjon(&integrasjon).await?;
-        self.audit(&mut *tx, caller, change("genererte nytt passord", &system, &integrasjon)).await?;
+        self.audit(&mut *tx, caller, change(Hva::GenererteNyttPassord, &system, &integrasjon)).await?;
         tx.commit().await?;
         self.tell(Event::IntegrasjonChanged(integrasjon.id));
         Ok(passord)
@@ -61,9 +62,11 @@ impl App {
         if integrasjon.orgnummer == orgnummer {
             return Ok(integrasjon);
         }
-        integrasjon.orgnummer = orgnummer;
+        let previous = std::mem::replace(&mut integrasjon.orgnummer, orgnummer);
         tx.update_integrasjon(&integrasjon).await?;
-        self.audit(&mut *tx, caller, change("endret organisasjonsnummer", &system, &integrasjon)).await?;
+        let change = change(Hva::EndretOrgnummer, &system, &integrasjon)
+            .fra_til(previous.as_str(), integrasjon.orgnummer.as_str());
+        self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         self.tell(Event::IntegrasjonChanged(integrasjon.id));
         Ok(integrasjon)
@@ -102,7 +105,9 @@ impl App {
         }
         let (integrasjon, passord) = self.primary_integrasjon(system.id, orgnummer, now);
         tx.add_integrasjon(&integrasjon).await?;
-        self.audit(&mut *tx, caller, change("la til integrasjon", &system, &integrasjon)).await?;
+        let change = change(Hva::LaTilIntegrasjon, &system, &integrasjon)
+            .with(Felt::Til, integrasjon.orgnummer.as_str());
+        self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         Ok((integrasjon, passord))
     }
@@ -161,12 +166,6 @@ async fn find(
     }
 }
 
-fn change(hva: &'static str, system: &System, integrasjon: &Integrasjon) -> Change<'static> {
-    Change {
-        hva,
-        fiks_org_id: Some(system.fiks_org_id),
-        system_id: Some(system.id),
-        konto_id: None,
-        detaljer: Some(format!("integrasjon {}", integrasjon.id)),
-    }
+fn change(hva: Hva, system: &System, integrasjon: &Integrasjon) -> Change {
+    Change::new(hva).system(system).with(Felt::Integrasjon, &integrasjon.id.to_string())
 }

@@ -7,7 +7,6 @@ mod remove;
 mod update;
 
 pub use create::{NyttSystem, OpprettetSystem};
-pub(crate) use read::ekstern_konto;
 pub use read::{EksternKonto, KontoMedTall, SystemDetaljer};
 
 use domain::id::{FiksOrgId, SystemId};

@@ -1,11 +1,14 @@
-use domain::id::{FiksOrgId, SystemId};
+use std::sync::Arc;
+
+use domain::id::{FiksOrgId, KontoId, SystemId};
 use domain::konto::Konto;
 use domain::organisasjon::Organisasjon;
 use domain::protokoll::Protokoll;
 use domain::system::{Integrasjon, System};
 
 use crate::error::{Error, Missing};
-use crate::ports::{QueueStatus, Tx};
+use crate::lister::{Eiere, kontoer_by_id};
+use crate::ports::QueueStatus;
 use crate::{App, Caller};
 
 /// A System with all that belongs to it.
@@ -44,7 +47,7 @@ pub struct EksternKonto {
     /// The owner of its System.
     pub eier: Organisasjon,
     /// All versions of its Protokoll.
-    pub versjoner: Vec<Protokoll>,
+    pub versjoner: Arc<Vec<Protokoll>>,
 }
 
 impl App {
@@ -64,15 +67,23 @@ impl App {
         let eier = tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
         let integrasjoner = tx.list_integrasjoner(id).await?;
         let own = tx.list_kontoer(id).await?;
-        let mut tilganger = Vec::new();
-        for tilgang in tx.list_tilganger_for_system(id).await? {
-            tilganger.extend(ekstern_konto(&mut *tx, tilgang.konto_id).await?);
-        }
-        let mut foresporsler = Vec::new();
-        for foresporsel in tx.list_foresporsler_for_system(id).await? {
-            foresporsler.extend(ekstern_konto(&mut *tx, foresporsel.konto_id).await?);
-        }
+        let given: Vec<_> =
+            tx.list_tilganger_for_system(id).await?.iter().map(|tilgang| tilgang.konto_id).collect();
+        let asked: Vec<_> =
+            tx.list_foresporsler_for_system(id).await?.iter().map(|sent| sent.konto_id).collect();
+        let known = kontoer_by_id(&mut *tx, given.iter().chain(&asked).copied()).await?;
+        let eiere = Eiere::of(&mut *tx, known.values().map(|konto| konto.system_id)).await?;
         drop(tx);
+        let with_eier = |ids: Vec<KontoId>| {
+            let found = ids.into_iter().filter_map(|id| {
+                let konto = known.get(&id)?.clone();
+                let med_eier = eiere.system(konto.system_id)?;
+                Some((konto, med_eier))
+            });
+            found.collect()
+        };
+        let tilganger = self.eksterne_kontoer(with_eier(given)).await?;
+        let foresporsler = self.eksterne_kontoer(with_eier(asked)).await?;
         let mut kontoer = Vec::with_capacity(own.len());
         for konto in own {
             let tall = self.inner.broker.queue_status(konto.id).await.ok();
@@ -108,16 +119,4 @@ impl App {
         tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
         Ok(tx.list_systemer(owner).await?)
     }
-}
-
-/// A Konto with its System and owner; `None` if it went away meanwhile.
-pub(crate) async fn ekstern_konto(
-    tx: &mut dyn Tx,
-    id: domain::id::KontoId,
-) -> Result<Option<EksternKonto>, Error> {
-    let Some(konto) = tx.konto(id).await? else { return Ok(None) };
-    let Some(system) = tx.system(konto.system_id).await? else { return Ok(None) };
-    let Some(eier) = tx.organisasjon(system.fiks_org_id).await? else { return Ok(None) };
-    let versjoner = tx.list_versjoner(&konto.protokoll_navn).await?;
-    Ok(Some(EksternKonto { konto, system, eier, versjoner }))
 }

@@ -2,6 +2,7 @@ use domain::id::{FiksOrgId, SystemId};
 
 use crate::error::Error;
 use crate::events::Event;
+use crate::hendelse::Hva;
 use crate::system::find;
 use crate::{App, Caller, Change};
 
@@ -17,13 +18,7 @@ impl App {
         let system = find(&mut *tx, owner, id).await?;
         let kontoer = tx.list_kontoer(id).await?;
         tx.remove_system(id).await?;
-        let change = Change {
-            hva: "slettet system",
-            fiks_org_id: Some(owner),
-            system_id: Some(id),
-            detaljer: Some(system.info.navn),
-            ..Change::default()
-        };
+        let change = Change::new(Hva::SlettetSystem).system(&system);
         self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         self.tell(Event::SystemRemoved(id));

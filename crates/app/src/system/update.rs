@@ -3,6 +3,7 @@ use domain::system::{System, SystemInfo};
 use jiff::Timestamp;
 
 use crate::error::Error;
+use crate::hendelse::Hva;
 use crate::system::{check_unchanged, find, info_errors};
 use crate::{App, Caller, Change};
 
@@ -28,9 +29,12 @@ impl App {
         if !errors.is_empty() {
             return Err(Error::Invalid(errors));
         }
-        (system.info, system.sist_endret) = (info, self.now());
+        let previous = std::mem::replace(&mut system.info, info);
+        system.sist_endret = self.now();
         tx.update_system(&system).await?;
-        self.audit(&mut *tx, caller, change("endret systeminfo", &system)).await?;
+        let change =
+            Change::new(Hva::EndretSysteminfo).system(&system).fra_til(&previous.navn, &system.info.navn);
+        self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         Ok(system)
     }
@@ -49,14 +53,19 @@ impl App {
         caller.may_act_for(owner)?;
         let mut tx = self.begin().await?;
         let mut system = find(&mut *tx, owner, id).await?;
-        (system.konfigureres_av_integrasjon, system.sist_endret) = (konfigureres_av_integrasjon, self.now());
+        let previous =
+            std::mem::replace(&mut system.konfigureres_av_integrasjon, konfigureres_av_integrasjon);
+        system.sist_endret = self.now();
         tx.update_system(&system).await?;
-        self.audit(&mut *tx, caller, change("endret konfigurasjon med API", &system)).await?;
+        let change = Change::new(Hva::EndretApiKonfigurasjon)
+            .system(&system)
+            .fra_til(ja_nei(previous), ja_nei(konfigureres_av_integrasjon));
+        self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         Ok(system)
     }
 }
 
-fn change(hva: &'static str, system: &System) -> Change<'static> {
-    Change { hva, fiks_org_id: Some(system.fiks_org_id), system_id: Some(system.id), ..Change::default() }
+fn ja_nei(value: bool) -> &'static str {
+    if value { "ja" } else { "nei" }
 }

@@ -4,10 +4,11 @@ use domain::id::{FiksOrgId, KontoId, SystemId};
 use domain::tilgang::{Foresporsel, Tilgang};
 
 use crate::error::{Error, Missing};
-use crate::konto::{KontoSti, find};
+use crate::hendelse::Hva;
+use crate::konto::{KontoSti, find, find_by_id};
+use crate::lister::systemer_med_eier;
 use crate::tilgang::SystemMedEier;
-use crate::tilgang::grant::{change, with_owner};
-use crate::{App, Caller};
+use crate::{App, Caller, TilgangChange};
 
 impl App {
     /// Asks for tilgang to somebody's Konto. Where the owner grants automatically it is given at once; asking for what was
@@ -35,14 +36,22 @@ impl App {
         if tx.tilgang(konto, system).await?.is_some() || tx.foresporsel(konto, system).await?.is_some() {
             return Ok(());
         }
-        let sti = KontoSti { fiks_org_id: owner, system_id: system, konto_id: konto };
-        if their.info.automatisk_godkjenning {
+        let (for_eier, for_avsender) = if their.info.automatisk_godkjenning {
             tx.add_tilgang(&Tilgang { konto_id: konto, system_id: system, gitt: now }).await?;
-            self.audit(&mut *tx, caller, change("fikk tilgang automatisk", sti, their.id)).await?;
+            (Hva::GaTilgangAutomatisk, Hva::FikkTilgangAutomatisk)
         } else {
             tx.add_foresporsel(&Foresporsel { konto_id: konto, system_id: system, sendt: now }).await?;
-            self.audit(&mut *tx, caller, change("ba om tilgang", sti, their.id)).await?;
-        }
+            (Hva::MottokForesporsel, Hva::BaOmTilgang)
+        };
+        let change = TilgangChange {
+            konto: &wanted,
+            eiersystem: &their,
+            avsender: &asking,
+            for_eier,
+            for_avsender,
+            av: owner,
+        };
+        self.audit_tilgang(&mut *tx, caller, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -63,8 +72,16 @@ impl App {
         if !tx.remove_foresporsel(konto, system).await? {
             return Err(Missing::Foresporsel(konto, system).into());
         }
-        let sti = KontoSti { fiks_org_id: owner, system_id: system, konto_id: konto };
-        self.audit(&mut *tx, caller, change("trakk forespørsel", sti, system)).await?;
+        let (eiersystem, konto) = find_by_id(&mut *tx, konto).await?;
+        let change = TilgangChange {
+            konto: &konto,
+            eiersystem: &eiersystem,
+            avsender: &asking,
+            for_eier: Hva::ForesporselTrukket,
+            for_avsender: Hva::TrakkForesporsel,
+            av: owner,
+        };
+        self.audit_tilgang(&mut *tx, caller, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -84,7 +101,16 @@ impl App {
         if !tx.remove_foresporsel(konto.id, fra).await? {
             return Err(Missing::Foresporsel(konto.id, fra).into());
         }
-        self.audit(&mut *tx, caller, change("avviste forespørsel", sti, fra)).await?;
+        let avsender = tx.system(fra).await?.ok_or(Missing::System(fra))?;
+        let change = TilgangChange {
+            konto: &konto,
+            eiersystem: &system,
+            avsender: &avsender,
+            for_eier: Hva::AvvisteForesporsel,
+            for_avsender: Hva::ForesporselAvvist,
+            av: system.fiks_org_id,
+        };
+        self.audit_tilgang(&mut *tx, caller, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -100,10 +126,7 @@ impl App {
         let mut tx = self.begin_read().await?;
         let (system, konto) = find(&mut *tx, sti).await?;
         caller.may_see(&system)?;
-        let mut found = Vec::new();
-        for foresporsel in tx.list_foresporsler_til_konto(konto.id).await? {
-            found.extend(with_owner(&mut *tx, foresporsel.system_id).await?);
-        }
-        Ok(found)
+        let asking = tx.list_foresporsler_til_konto(konto.id).await?;
+        systemer_med_eier(&mut *tx, asking.iter().map(|foresporsel| foresporsel.system_id)).await
     }
 }

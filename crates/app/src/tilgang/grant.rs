@@ -6,9 +6,10 @@ use domain::system::System;
 use domain::tilgang::Tilgang;
 
 use crate::error::{Error, Missing};
-use crate::konto::{KontoSti, find};
-use crate::ports::Tx;
-use crate::{App, Caller, Change};
+use crate::hendelse::Hva;
+use crate::konto::{KontoSti, find, find_by_id};
+use crate::lister::systemer_med_eier;
+use crate::{App, Caller, TilgangChange};
 
 /// A System with its owner.
 #[derive(Debug, Clone)]
@@ -29,11 +30,19 @@ impl App {
         let mut tx = self.begin().await?;
         let (system, konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;
-        tx.system(til).await?.ok_or(Missing::System(til))?;
+        let avsender = tx.system(til).await?.ok_or(Missing::System(til))?;
         let asked = tx.remove_foresporsel(konto.id, til).await?;
         if tx.tilgang(konto.id, til).await?.is_none() {
             tx.add_tilgang(&Tilgang { konto_id: konto.id, system_id: til, gitt: self.now() }).await?;
-            self.audit(&mut *tx, caller, change("ga tilgang", sti, til)).await?;
+            let change = TilgangChange {
+                konto: &konto,
+                eiersystem: &system,
+                avsender: &avsender,
+                for_eier: Hva::GaTilgang,
+                for_avsender: Hva::FikkTilgang,
+                av: system.fiks_org_id,
+            };
+            self.audit_tilgang(&mut *tx, caller, change).await?;
         } else if !asked {
             return Ok(());
         }
@@ -51,7 +60,16 @@ impl App {
         if !tx.remove_tilgang(konto.id, fra).await? {
             return Err(Missing::Tilgang(konto.id, fra).into());
         }
-        self.audit(&mut *tx, caller, change("fjernet tilgang", sti, fra)).await?;
+        let avsender = tx.system(fra).await?.ok_or(Missing::System(fra))?;
+        let change = TilgangChange {
+            konto: &konto,
+            eiersystem: &system,
+            avsender: &avsender,
+            for_eier: Hva::FjernetTilgang,
+            for_avsender: Hva::MistetTilgang,
+            av: system.fiks_org_id,
+        };
+        self.audit_tilgang(&mut *tx, caller, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -72,8 +90,16 @@ impl App {
         if !tx.remove_tilgang(konto, system.id).await? {
             return Err(Missing::Tilgang(konto, system.id).into());
         }
-        let sti = KontoSti { fiks_org_id: owner, system_id: system.id, konto_id: konto };
-        self.audit(&mut *tx, caller, change("ga fra seg tilgang", sti, system.id)).await?;
+        let (eiersystem, konto) = find_by_id(&mut *tx, konto).await?;
+        let change = TilgangChange {
+            konto: &konto,
+            eiersystem: &eiersystem,
+            avsender: &system,
+            for_eier: Hva::TilgangGittFraSeg,
+            for_avsender: Hva::GaFraSegTilgang,
+            av: owner,
+        };
+        self.audit_tilgang(&mut *tx, caller, change).await?;
         Ok(tx.commit().await?)
     }
 
@@ -85,27 +111,7 @@ impl App {
         let mut tx = self.begin_read().await?;
         let (system, konto) = find(&mut *tx, sti).await?;
         caller.may_see(&system)?;
-        let mut found = Vec::new();
-        for tilgang in tx.list_tilganger_til_konto(konto.id).await? {
-            found.extend(with_owner(&mut *tx, tilgang.system_id).await?);
-        }
-        Ok(found)
-    }
-}
-
-/// A System with its owner; `None` if it went away meanwhile.
-pub(super) async fn with_owner(tx: &mut dyn Tx, id: SystemId) -> Result<Option<SystemMedEier>, Error> {
-    let Some(system) = tx.system(id).await? else { return Ok(None) };
-    let Some(eier) = tx.organisasjon(system.fiks_org_id).await? else { return Ok(None) };
-    Ok(Some(SystemMedEier { system, eier }))
-}
-
-pub(super) fn change(hva: &'static str, sti: KontoSti, other: SystemId) -> Change<'static> {
-    Change {
-        hva,
-        fiks_org_id: Some(sti.fiks_org_id),
-        system_id: Some(sti.system_id),
-        konto_id: Some(sti.konto_id),
-        detaljer: Some(format!("system {other}")),
+        let given = tx.list_tilganger_til_konto(konto.id).await?;
+        systemer_med_eier(&mut *tx, given.iter().map(|tilgang| tilgang.system_id)).await
     }
 }

@@ -1,16 +1,17 @@
 //! Finding whom to give tilgang to, and whom to ask for it.
 
+use std::collections::HashSet;
+
 use domain::id::{FiksOrgId, SystemId};
 use domain::konto::Konto;
 use domain::organisasjon::Organisasjon;
-use domain::protokoll::{Protokoll, Protokollstatus};
-use domain::system::System;
+use domain::utveksling;
 
 use crate::error::Error;
-use crate::konto::{KontoSti, find, parter};
-use crate::system::{EksternKonto, ekstern_konto};
+use crate::konto::{KontoSti, find};
+use crate::lister::{Eiere, systemer_med_eier};
+use crate::system::EksternKonto;
 use crate::tilgang::SystemMedEier;
-use crate::tilgang::grant::with_owner;
 use crate::{App, Caller};
 
 /// What a Konto must speak to be found.
@@ -54,19 +55,15 @@ impl App {
         let mut tx = self.begin_read().await?;
         let (own, konto) = find(&mut *tx, sti).await?;
         caller.may_see(&own)?;
-        let versjoner = tx.list_versjoner(&konto.protokoll_navn).await?;
-        let mut found = Vec::new();
-        for system in tx.search_systemer(own.fiks_org_id, term.trim(), owners, MAX_HITS).await? {
-            if system.id == own.id {
-                continue;
-            }
-            let fits = !stotter_konto
-                || tx.list_kontoer(system.id).await?.iter().any(|other| can_talk(&konto, other, &versjoner));
-            if fits {
-                found.extend(with_owner(&mut *tx, system.id).await?);
-            }
+        let hits = tx.search_systemer(own.fiks_org_id, term.trim(), owners, MAX_HITS).await?;
+        let mut ids: Vec<_> = hits.iter().map(|system| system.id).filter(|id| *id != own.id).collect();
+        if stotter_konto {
+            let versjoner = tx.list_versjoner(&konto.protokoll_navn).await?;
+            let parter: Vec<_> = utveksling::motparter(&konto, &versjoner).into_iter().collect();
+            let fitting: HashSet<_> = tx.systemer_with_parter(&ids, &parter).await?.into_iter().collect();
+            ids.retain(|id| fitting.contains(id));
         }
-        Ok(found)
+        systemer_med_eier(&mut *tx, ids.into_iter()).await
     }
 
     /// Kontoer of others that a System may ask for: owned by one of `owners` and fitting one of `protokoller`, where these
@@ -86,13 +83,17 @@ impl App {
         let mut tx = self.begin_read().await?;
         let own = crate::system::find(&mut *tx, owner, system).await?;
         caller.may_see(&own)?;
-        let mut found = Vec::new();
-        for konto in tx.search_kontoer(owner, Some(system), term.trim(), owners, MAX_HITS).await? {
-            if protokoller.is_empty() || protokoller.iter().any(|wanted| wanted.fits(&konto)) {
-                found.extend(ekstern_konto(&mut *tx, konto.id).await?);
-            }
+        let mut kontoer = tx.search_kontoer(owner, Some(system), term.trim(), owners, MAX_HITS).await?;
+        if !protokoller.is_empty() {
+            kontoer.retain(|konto| protokoller.iter().any(|wanted| wanted.fits(konto)));
         }
-        Ok(found)
+        let eiere = Eiere::of(&mut *tx, kontoer.iter().map(|konto| konto.system_id)).await?;
+        drop(tx);
+        let with_eier = |konto: Konto| {
+            let med_eier = eiere.system(konto.system_id)?;
+            Some((konto, med_eier))
+        };
+        self.eksterne_kontoer(kontoer.into_iter().filter_map(with_eier).collect()).await
     }
 
     /// Organisasjoner by name that have systemer which a System can give tilgang to, without itself.
@@ -108,27 +109,6 @@ impl App {
         let mut tx = self.begin_read().await?;
         let own = crate::system::find(&mut *tx, owner, system).await?;
         caller.may_see(&own)?;
-        let mut found = Vec::new();
-        for organisasjon in tx.list_organisasjoner().await? {
-            let systemer = tx.list_systemer(organisasjon.id).await?;
-            let visible =
-                |other: &System| other.id != own.id && (other.info.offentlig || other.fiks_org_id == owner);
-            if systemer.iter().any(visible) {
-                found.push(organisasjon);
-            }
-        }
-        Ok(found)
+        Ok(tx.list_organisasjoner_with_synlige(owner, own.id).await?)
     }
-}
-
-/// Whether some part of `one` and some part of `other` support each other in a version in use.
-fn can_talk(one: &Konto, other: &Konto, versjoner: &[Protokoll]) -> bool {
-    parter(one, versjoner).any(|(protokoll, mine)| {
-        protokoll.status == Protokollstatus::Aktiv
-            && parter(other, versjoner).any(|(theirs, their)| {
-                theirs.versjon == protokoll.versjon
-                    && mine.stottede_parter.contains(&their.navn)
-                    && their.stottede_parter.contains(&mine.navn)
-            })
-    })
 }

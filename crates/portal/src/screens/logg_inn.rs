@@ -170,7 +170,9 @@ async fn back(k: Kontekst, headers: HeaderMap, RawQuery(query): RawQuery) -> Res
     let under_veis = k.portal.cookies().innlogging(&headers).and_then(UnderVeis::decode);
     let mut response = match under_veis {
         // Without the cookie, or with another state, this is not the browser that began.
-        Some(under_veis) if under_veis.state == felter.raw("state") => finish(&k, &felter, under_veis).await?,
+        Some(under_veis) if under_veis.state == felter.raw("state") => {
+            finish(&k, &felter, under_veis).await?
+        }
         _ => found("/logg-inn?melding=avbrutt"),
     };
     response.headers_mut().append(header::SET_COOKIE, k.portal.cookies().remove_innlogging());

@@ -110,7 +110,8 @@ impl Fane {
 /// The frame and the list of steps.
 fn ramme(side: &ProtokollSide, fane: &Fane, step: usize) -> (Ramme, Steps) {
     let t = side.side.t();
-    let names = ["systeminfo", "integrasjon", "kontroll", "opprettet"].map(|n| t.s(&format!("nytt-system-steg-{n}")));
+    let names =
+        ["systeminfo", "integrasjon", "kontroll", "opprettet"].map(|n| t.s(&format!("nytt-system-steg-{n}")));
     let tittel = t.v2("nytt-system-tittel", "n", step, "steg", &names[step - 1]);
     let ramme = side.side.protokoll_ramme(tittel).here(t.s("nytt-system-kort-tittel"));
     let steps = names
@@ -159,7 +160,8 @@ pub(crate) fn eposter_rows(t: Tekster, eposter: &[String], mangler: &Mangler, fo
         .collect();
     let add = (t.s("nytt-system-legg-til-epost"), "legg-til-epost".to_owned());
     Rows {
-        field: Field::new("eposter", t.s("regler-felt-eposter")).description(t.s("nytt-system-eposter-hjelp")),
+        field: Field::new("eposter", t.s("regler-felt-eposter"))
+            .description(t.s("nytt-system-eposter-hjelp")),
         rows,
         add: (eposter.len() < MAX_EPOSTER).then_some(add),
         focus: focus.map(|at| format!("epost-{at}")),

@@ -103,7 +103,8 @@ fn literals(text: &str) -> impl Iterator<Item = &str> {
         let known = FILES.iter().any(|(file, _)| {
             literal.strip_prefix(file).is_some_and(|rest| rest.starts_with('-') && rest.len() > 1)
         });
-        known && literal.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+        known
+            && literal.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
     })
 }
 
@@ -114,7 +115,9 @@ const CALLS: [&str; 4] = [".s(\"", ".v(\"", ".v2(\"", ".with(\""];
 fn every_key_that_is_looked_up_is_there() {
     let t = Tekster(Sprak::Nb);
     let mut looked_up = 0;
-    for path in files_below(&root().join("templates"), "html").iter().chain(&files_below(&root().join("src"), "rs")) {
+    for path in
+        files_below(&root().join("templates"), "html").iter().chain(&files_below(&root().join("src"), "rs"))
+    {
         let text = std::fs::read_to_string(path).unwrap();
         for call in CALLS {
             for rest in text.split(call).skip(1) {

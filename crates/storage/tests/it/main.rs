@@ -13,4 +13,5 @@ mod personer;
 
 mod contract {
     app::registry_contract!(crate::fixture::registry);
+    app::lister_contract!(crate::fixture::registry);
 }

@@ -1,0 +1,110 @@
+//! Statements too particular for the query builder, in the SQL that SQLite and PostgreSQL share.
+
+use app::paging::{Page, Side};
+use app::ports::RegistryError;
+use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
+
+use crate::convert::like_pattern;
+use crate::error::{backend, failed};
+
+/// A statement put together piece by piece. What comes from outside goes in by [`Sql::bind`] alone.
+#[derive(Clone, Default)]
+pub(crate) struct Sql {
+    text: String,
+    values: Vec<Value>,
+}
+
+impl Sql {
+    pub(crate) fn new(text: &str) -> Self {
+        Self { text: text.to_owned(), values: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, text: &str) -> &mut Self {
+        self.text.push_str(text);
+        self
+    }
+
+    /// Puts a value in.
+    pub(crate) fn bind(&mut self, value: impl Into<Value>) -> &mut Self {
+        self.values.push(value.into());
+        // Both databases know numbered values by this.
+        self.push(&format!("${}", self.values.len()))
+    }
+
+    /// Puts a list of values in; it must not be empty.
+    pub(crate) fn bind_all(&mut self, values: impl IntoIterator<Item = impl Into<Value>>) -> &mut Self {
+        for (at, value) in values.into_iter().enumerate() {
+            if at > 0 {
+                self.push(", ");
+            }
+            self.bind(value);
+        }
+        self
+    }
+
+    /// Whether `column`, which holds searchable text, holds `word`.
+    pub(crate) fn has_word(&mut self, column: &str, word: &str) -> &mut Self {
+        self.push(column).push(" LIKE ").bind(like_pattern(word)).push(" ESCAPE '!'")
+    }
+
+    /// Whether in `column` a word starts with `word`.
+    pub(crate) fn has_word_start(&mut self, column: &str, word: &str) -> &mut Self {
+        let word = word.replace(['-', '/'], " ");
+        self.push("(' ' || replace(replace(replace(").push(column).push(", '-', ' '), '/', ' '), ");
+        self.bind("\n").push(", ' ')) LIKE ");
+        self.bind(like_pattern(&format!(" {word}"))).push(" ESCAPE '!'")
+    }
+
+    pub(crate) async fn all(
+        self,
+        connection: &impl ConnectionTrait,
+        what: &'static str,
+    ) -> Result<Vec<QueryResult>, RegistryError> {
+        let statement =
+            Statement::from_sql_and_values(connection.get_database_backend(), self.text, self.values);
+        connection.query_all_raw(statement).await.map_err(failed(what))
+    }
+
+    pub(crate) async fn count(
+        self,
+        connection: &impl ConnectionTrait,
+        what: &'static str,
+    ) -> Result<u64, RegistryError> {
+        let rows = self.all(connection, what).await?;
+        let count: i64 = match rows.first() {
+            Some(row) => row.try_get_by_index(0).map_err(failed(what))?,
+            None => 0,
+        };
+        u64::try_from(count).map_err(backend)
+    }
+
+    /// Reads one page. The statement selects `COUNT(*) OVER () AS total` besides what `read` wants, and has an order.
+    pub(crate) async fn side<T>(
+        self,
+        connection: &impl ConnectionTrait,
+        what: &'static str,
+        page: Page,
+        read: impl Fn(&QueryResult) -> Result<T, RegistryError>,
+    ) -> Result<Side<T>, RegistryError> {
+        let mut limited = self.clone();
+        let offset = i64::try_from(page.offset()).map_err(backend)?;
+        limited.push(" LIMIT ").bind(i64::try_from(page.limit()).map_err(backend)?);
+        limited.push(" OFFSET ").bind(offset);
+        let rows = limited.all(connection, what).await?;
+        let total = match rows.first() {
+            Some(row) => {
+                u64::try_from(row.try_get::<i64>("", "total").map_err(failed(what))?).map_err(backend)?
+            }
+            None if offset == 0 => 0,
+            // Behind the last page nobody says how many there are.
+            None => {
+                let mut counted = Sql::new("SELECT COUNT(*) FROM (");
+                counted.push(&self.text).push(") AS every_row");
+                counted.values = self.values;
+                counted.count(connection, what).await?
+            }
+        };
+        let rows = rows.iter().map(read).collect::<Result<_, _>>()?;
+        Ok(Side { rows, total, page })
+    }
+}
