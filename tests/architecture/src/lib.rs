@@ -30,6 +30,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "crates/knutepunkt",
             "crates/simulator",
+            "crates/storage",
             "crates/app",
             "crates/domain",
             "crates/wire",
