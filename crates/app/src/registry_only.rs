@@ -10,8 +10,8 @@ use jiff::Timestamp;
 
 use crate::Adapters;
 use crate::ports::{
-    Broker, BrokerError, ChannelOptions, Clock, DeadLetter, DeletedQueue, IdSource, MeldingRecord, MeldingSok,
-    MeldingTreff, OpenChannel, QueueStatus, Registry, TokenError, TokenVerifier, VerifiedToken,
+    Broker, BrokerError, ChannelOptions, Clock, DeadLetter, DeletedQueue, IdSource, MeldingRecord,
+    MeldingSok, MeldingTreff, OpenChannel, QueueStatus, Registry, TokenError, TokenVerifier, VerifiedToken,
 };
 
 impl Adapters {

@@ -13,9 +13,8 @@ use app::lister::{
 };
 use app::paging::Page;
 use app::ports::{Clock as _, Registry};
-use app::{App, Caller};
-use knutepunkt::adapters::SystemClock;
-use knutepunkt_testkit::stille;
+use app::{Adapters, App, Caller, PassordKey, Settings};
+use knutepunkt::adapters::{RandomIds, SystemClock};
 use knutepunkt_testkit::stor_verden::{Innhold, Storrelse, fill};
 
 /// Times that each is asked.
@@ -83,7 +82,8 @@ fn spread<T: Clone>(all: &[T]) -> Vec<T> {
 
 async fn measure(registry: Arc<dyn Registry>) -> anyhow::Result<()> {
     let innhold = Innhold::read(&*registry).await?;
-    let app: App = stille::app(registry, Arc::new(SystemClock));
+    let adapters = Adapters::registry_only(registry, Arc::new(SystemClock), Arc::new(RandomIds));
+    let app = App::new(adapters, PassordKey::new(&[7; 32]), Settings::default());
     let drift = &Caller::Operator;
     let (organisasjoner, kontoer) = (spread(&innhold.organisasjoner), spread(&innhold.kontoer));
     let page = |number| Page { number, ..Page::default() };
@@ -106,14 +106,10 @@ async fn measure(registry: Arc<dyn Registry>) -> anyhow::Result<()> {
         })
         .await?;
     table
-        .row("status of kontoer", &organisasjoner, async |org| {
-            app.list_konto_nokkeltilstand_for_org(drift, *org).await
-        })
+        .row("status of kontoer", &organisasjoner, async |org| app.status_for_org(drift, *org).await)
         .await?;
     table
-        .row("status of kontoer of the largest", &largest, async |org| {
-            app.list_konto_nokkeltilstand_for_org(drift, *org).await
-        })
+        .row("status of kontoer of the largest", &largest, async |org| app.status_for_org(drift, *org).await)
         .await?;
     table.row("konto ids", &organisasjoner, async |org| app.konto_ids_for_org(drift, *org).await).await?;
     table.row("counts", &organisasjoner, async |org| app.count_organisasjon(drift, *org).await).await?;

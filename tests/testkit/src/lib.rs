@@ -1,7 +1,6 @@
 //! A whole server in process, for tests: real listeners on free ports, the simulator, temporary data, and a clock that
 //! stands still until a test moves it.
 
-pub mod stille;
 pub mod stor_verden;
 
 use std::future::Future;

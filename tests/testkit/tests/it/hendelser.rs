@@ -95,7 +95,7 @@ async fn old_and_new_values_are_told() {
     let konto = tx.konto(sti.konto_id).await.unwrap().unwrap();
     let integrasjon = tx.list_integrasjoner(sti.system_id).await.unwrap().remove(0);
     drop(tx);
-    world.app.update_konto_info(DRIFT, sti, "Nytt navn".to_owned(), "Ny".to_owned()).await.unwrap();
+    world.app.update_konto_info(DRIFT, sti, "Nytt navn".to_owned(), "Ny".to_owned(), None).await.unwrap();
     let line = newest(&world, sti.fiks_org_id).await;
     assert_eq!(line.detaljer.get(Felt::Fra), Some(konto.navn.as_str()));
     assert_eq!(line.detaljer.get(Felt::Til), Some("Nytt navn"));
@@ -142,7 +142,6 @@ async fn machine_sees_no_lists_of_an_organisasjon() {
     let refused = [
         world.app.list_hendelser(&caller, owner, &HendelseFilter::default()).await.err(),
         world.app.list_systemer_side(&caller, owner, &Default::default()).await.err(),
-        world.app.list_konto_nokkeltilstand_for_org(&caller, owner).await.err(),
         world.app.konto_ids_for_org(&caller, owner).await.err(),
         world.app.count_organisasjon(&caller, owner).await.err(),
     ];

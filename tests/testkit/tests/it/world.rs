@@ -1,9 +1,8 @@
 use std::sync::Arc;
 
-use app::App;
-use app::contract::ManualClock;
+use app::contract::{CountingIds, ManualClock};
 use app::ports::{Clock as _, Registry};
-use knutepunkt_testkit::stille;
+use app::{Adapters, App, PassordKey, Settings};
 use knutepunkt_testkit::stor_verden::{Innhold, Storrelse, fill};
 use tempfile::TempDir;
 
@@ -26,7 +25,9 @@ impl World {
         let clock = ManualClock::default();
         fill(&*registry, Storrelse::FYLKET, clock.now()).await.unwrap();
         let innhold = Innhold::read(&*registry).await.unwrap();
-        let app = stille::app(registry.clone(), Arc::new(clock.clone()));
+        let ids = Arc::new(CountingIds::new(7));
+        let adapters = Adapters::registry_only(registry.clone(), Arc::new(clock.clone()), ids);
+        let app = App::new(adapters, PassordKey::new(&[7; 32]), Settings::default());
         Self { app, registry, clock, innhold, _folder: folder }
     }
 }
