@@ -195,7 +195,7 @@ pub enum Felt {
     MotpartOrganisasjon,
     /// Id of the integrasjon.
     Integrasjon,
-    /// Name of the person whose rolle it is, or their id while it is not known.
+    /// Id of the person whose rights they are. Names of people stand in one place, from where they can be removed.
     Person,
     /// The rolle.
     Rolle,
@@ -320,11 +320,7 @@ impl Change {
 
     /// About the rights of this person.
     pub(crate) fn person(self, person: &Person) -> Self {
-        if person.navn.is_empty() {
-            self.with(Felt::Person, &person.id.to_string())
-        } else {
-            self.with(Felt::Person, &person.navn)
-        }
+        self.with(Felt::Person, &person.id.to_string())
     }
 
     pub(crate) fn with(mut self, felt: Felt, verdi: &str) -> Self {

@@ -18,7 +18,7 @@ use sea_orm::{
     ColumnTrait, ConnectionTrait as _, EntityTrait, FromQueryResult as _, QueryFilter, QueryResult,
     Statement, TryGetable,
 };
-use wire::id::{FiksOrgId, KontoId, SystemId, Uuid};
+use wire::id::{FiksOrgId, KontoId, PersonId, SystemId, Uuid};
 
 use crate::convert::{key, millis, timestamp};
 use crate::error::{backend, failed};
@@ -32,6 +32,7 @@ const SYSTEM: &str = "system";
 const KONTO: &str = "konto";
 const NOKKEL: &str = "offentlig_nokkel";
 const AUDIT: &str = "audit_line";
+const PERSON: &str = "person";
 
 /// Which table tells who may, or wants to, send to whom, and the column that tells since when.
 #[derive(Clone, Copy)]
@@ -563,6 +564,22 @@ impl ListeRepository for SqlTx {
             })
             .collect::<Result<_, RegistryError>>()?;
         Ok(Side { rows, total, page: filter.page })
+    }
+
+    async fn list_personnavn(
+        &mut self,
+        personer: &[PersonId],
+    ) -> Result<Vec<(PersonId, String)>, RegistryError> {
+        self.by_ids(
+            &uuids(personer, PersonId::as_uuid),
+            PERSON,
+            |sql, keys| {
+                sql.push("SELECT id, navn FROM person WHERE id IN (");
+                sql.bind_all(keys.iter().copied()).push(")");
+            },
+            |row| Ok((PersonId::from_uuid(id(row, "id")?), get(row, "navn", PERSON)?)),
+        )
+        .await
     }
 
     async fn remove_old_audit_lines(&mut self, before: Timestamp, limit: u32) -> Result<u64, RegistryError> {

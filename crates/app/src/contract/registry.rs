@@ -1485,11 +1485,11 @@ pub async fn concurrent_adding_of_one_tilgang_succeeds_once(registry: Reg) {
     assert_eq!(read(&registry).await.list_tilganger_til_konto(konto_id(1)).await.unwrap().len(), 1);
 }
 
-fn person_id(n: u128) -> PersonId {
+pub(super) fn person_id(n: u128) -> PersonId {
     PersonId::from_uuid(uuid(50_000 + n))
 }
 
-fn person(n: u128, navn: &str) -> Person {
+pub(super) fn person(n: u128, navn: &str) -> Person {
     Person {
         id: person_id(n),
         lookup: std::array::from_fn(|i| {

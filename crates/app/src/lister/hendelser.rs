@@ -1,8 +1,10 @@
-use domain::id::{FiksOrgId, KontoId, SystemId};
+use std::collections::HashMap;
+
+use domain::id::{FiksOrgId, KontoId, PersonId, SystemId};
 use jiff::Timestamp;
 
 use crate::error::{Error, Missing};
-use crate::hendelse::{Detaljer, Hvem};
+use crate::hendelse::{Detaljer, Felt, Hvem};
 use crate::paging::Side;
 use crate::ports::{AuditLine, HendelseFilter, NamedAuditLine};
 use crate::{App, Caller};
@@ -20,6 +22,8 @@ pub struct HendelseRad {
     pub system: Option<(SystemId, Option<String>)>,
     /// The Konto that it concerns, with the name that it has now.
     pub konto: Option<(KontoId, Option<String>)>,
+    /// The person whose rights were changed, with the name that is known now.
+    pub person: Option<(PersonId, Option<String>)>,
     /// More, such as the names at that time.
     pub detaljer: Detaljer,
 }
@@ -41,7 +45,15 @@ impl App {
         caller.may_see_org(owner)?;
         let mut tx = self.begin_read().await?;
         tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
-        Ok(tx.list_hendelser_side(owner, filter).await?.map(row))
+        let mut side = tx.list_hendelser_side(owner, filter).await?.map(row);
+        let people: Vec<_> = side.rows.iter().filter_map(|row| Some(row.person.as_ref()?.0)).collect();
+        if !people.is_empty() {
+            let names: HashMap<_, _> = tx.list_personnavn(&people).await?.into_iter().collect();
+            for (id, navn) in side.rows.iter_mut().filter_map(|row| row.person.as_mut()) {
+                *navn = names.get(id).cloned();
+            }
+        }
+        Ok(side)
     }
 
     /// Removes the lines of the audit log whose time is over, and tells how many.
@@ -67,12 +79,14 @@ impl App {
 fn row(named: NamedAuditLine) -> HendelseRad {
     let NamedAuditLine { line, hvem_navn, system_navn, konto_navn } = named;
     let AuditLine { tidspunkt, hvem, hva, system_id, konto_id, detaljer, .. } = line;
+    let detaljer = detaljer.as_deref().map(Detaljer::read).unwrap_or_default();
     HendelseRad {
         tidspunkt,
         hvem: Hvem::read(&hvem, hvem_navn),
         hva,
         system: system_id.map(|id| (id, system_navn)),
         konto: konto_id.map(|id| (id, konto_navn)),
-        detaljer: detaljer.as_deref().map(Detaljer::read).unwrap_or_default(),
+        person: detaljer.get(Felt::Person).and_then(|id| id.parse().ok()).map(|id| (id, None)),
+        detaljer,
     }
 }

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use domain::id::{FiksOrgId, KontoId, SystemId};
+use domain::id::{FiksOrgId, KontoId, PersonId, SystemId};
 use domain::konto::Konto;
 use domain::organisasjon::Organisasjon;
 use domain::system::System;
@@ -255,6 +255,11 @@ pub trait ListeRepository {
         owner: FiksOrgId,
         filter: &HendelseFilter,
     ) -> Result<Side<NamedAuditLine>, RegistryError>;
+    /// The names of those of `personer` that exist, in no order.
+    async fn list_personnavn(
+        &mut self,
+        personer: &[PersonId],
+    ) -> Result<Vec<(PersonId, String)>, RegistryError>;
     /// Removes lines from before `before`, oldest first, at most `limit`; how many.
     async fn remove_old_audit_lines(&mut self, before: Timestamp, limit: u32) -> Result<u64, RegistryError>;
 }
