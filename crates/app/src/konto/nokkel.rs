@@ -10,6 +10,18 @@ use crate::ports::Tx;
 use crate::{App, Caller, Change};
 
 impl App {
+    /// All public keys that the Konto at `sti` ever had, the newest first. The first one is in use, unless it was taken
+    /// out of it.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn list_nokler(&self, caller: &Caller, sti: KontoSti) -> Result<Vec<OffentligNokkel>, Error> {
+        let mut tx = self.begin_read().await?;
+        let (system, konto) = find(&mut *tx, sti).await?;
+        caller.may_see(&system)?;
+        Ok(tx.list_nokler(konto.id).await?)
+    }
+
     /// Sets the public key of the Konto at `sti`. The old one stays in the history: meldinger on the queue are encrypted
     /// to it.
     ///

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use x509_parser::prelude::{FromDer as _, X509Certificate};
 use x509_parser::public_key::PublicKey;
 
+use crate::App;
 use crate::error::FieldError;
 use crate::rule::SertifikatRule;
 
@@ -14,6 +15,33 @@ use crate::rule::SertifikatRule;
 const MAX_BYTES: usize = 64 * 1024;
 /// Smallest modulus in bits.
 const MIN_RSA_BITS: usize = 2048;
+/// What stands in the head of every kind of private key in PEM.
+const PRIVATE_KEY: &str = "PRIVATE KEY";
+
+impl App {
+    /// The PEM in an uploaded file, if it can become the nøkkel of a Konto right now: for whoever has to keep it until the
+    /// rest of a form is right. Nothing is stored, and of a file that is refused nothing is kept or told.
+    ///
+    /// # Errors
+    /// The first rule broken.
+    pub fn check_sertifikat(&self, file: &[u8]) -> Result<String, SertifikatRule> {
+        check(file, self.now())
+    }
+}
+
+fn check(file: &[u8], now: Timestamp) -> Result<String, SertifikatRule> {
+    if file.len() > MAX_BYTES {
+        return Err(SertifikatRule::TooLarge { max_bytes: MAX_BYTES });
+    }
+    // Also in a file whose other bytes are no text.
+    if file.windows(PRIVATE_KEY.len()).any(|window| window == PRIVATE_KEY.as_bytes()) {
+        return Err(SertifikatRule::PrivateKey);
+    }
+    let pem = std::str::from_utf8(file).map_err(|_| SertifikatRule::NotPem)?;
+    // Whose it will be does not matter to the rules.
+    parse(pem, KontoId::from_uuid(wire::id::Uuid::nil()), now)?;
+    Ok(pem.to_owned())
+}
 
 /// Reads the one certificate in `pem` and checks that meldinger can be encrypted to it at `now`.
 pub(super) fn read(
@@ -22,38 +50,41 @@ pub(super) fn read(
     konto_id: KontoId,
     now: Timestamp,
 ) -> Result<OffentligNokkel, FieldError> {
-    let broken = |rule: SertifikatRule| FieldError::new(field, rule);
+    parse(pem, konto_id, now).map_err(|rule| FieldError::new(field, rule))
+}
+
+fn parse(pem: &str, konto_id: KontoId, now: Timestamp) -> Result<OffentligNokkel, SertifikatRule> {
     if pem.len() > MAX_BYTES {
-        return Err(broken(SertifikatRule::TooLarge { max_bytes: MAX_BYTES }));
+        return Err(SertifikatRule::TooLarge { max_bytes: MAX_BYTES });
     }
-    if pem.contains("PRIVATE KEY") {
-        return Err(broken(SertifikatRule::PrivateKey));
+    if pem.contains(PRIVATE_KEY) {
+        return Err(SertifikatRule::PrivateKey);
     }
-    let blocks = pem::parse_many(pem).map_err(|_| broken(SertifikatRule::NotPem))?;
+    let blocks = pem::parse_many(pem).map_err(|_| SertifikatRule::NotPem)?;
     let der = match blocks.as_slice() {
         [block] if block.tag() == "CERTIFICATE" => block.contents(),
-        [] | [_] => return Err(broken(SertifikatRule::NotCertificate)),
-        _ => return Err(broken(SertifikatRule::Several)),
+        [] | [_] => return Err(SertifikatRule::NotCertificate),
+        _ => return Err(SertifikatRule::Several),
     };
-    let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| broken(SertifikatRule::NotX509))?;
+    let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| SertifikatRule::NotX509)?;
     if !rest.is_empty() {
-        return Err(broken(SertifikatRule::TrailingBytes));
+        return Err(SertifikatRule::TrailingBytes);
     }
     match certificate.public_key().parsed() {
         // A modulus has one leading zero byte at most.
         Ok(PublicKey::RSA(key)) if key.key_size() >= MIN_RSA_BITS => {}
-        _ => return Err(broken(SertifikatRule::Key { min_bits: MIN_RSA_BITS })),
+        _ => return Err(SertifikatRule::Key { min_bits: MIN_RSA_BITS }),
     }
     let validity = certificate.validity();
     let at = |time: x509_parser::time::ASN1Time| {
-        Timestamp::from_second(time.timestamp()).map_err(|_| broken(SertifikatRule::NoDate))
+        Timestamp::from_second(time.timestamp()).map_err(|_| SertifikatRule::NoDate)
     };
     let (gyldig_fra, gyldig_til) = (at(validity.not_before)?, at(validity.not_after)?);
     if gyldig_til <= now {
-        return Err(broken(SertifikatRule::Expired { gyldig_til }));
+        return Err(SertifikatRule::Expired { gyldig_til });
     }
     if now < gyldig_fra {
-        return Err(broken(SertifikatRule::NotYetValid { gyldig_fra }));
+        return Err(SertifikatRule::NotYetValid { gyldig_fra });
     }
     let fingerprint = digest::digest(&digest::SHA256, der);
     Ok(OffentligNokkel {
@@ -138,5 +169,19 @@ mod tests {
         assert!(
             read("pem", &good, konto(), Timestamp::MAX).unwrap_err().rule.to_string().starts_with("expired")
         );
+    }
+
+    #[test]
+    fn file_is_checked_before_anybody_owns_it() {
+        let key = rsa();
+        let pem = pem(&key);
+        assert_eq!(check(pem.as_bytes(), now()).unwrap(), pem);
+        let binary = [0x30, 0x82, 0x0a, 0xff];
+        assert_eq!(check(&binary, now()), Err(SertifikatRule::NotPem));
+        let mut named = b"friendlyName: n\xf8kkel\n".to_vec();
+        named.extend(key.serialize_pem().bytes());
+        assert_eq!(check(&named, now()), Err(SertifikatRule::PrivateKey));
+        assert!(matches!(check(&vec![b' '; MAX_BYTES + 1], now()), Err(SertifikatRule::TooLarge { .. })));
+        assert!(matches!(check(pem.as_bytes(), Timestamp::MAX), Err(SertifikatRule::Expired { .. })));
     }
 }
