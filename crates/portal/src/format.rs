@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 
 use crate::sprak::Sprak;
 use crate::tekster::Tekster;
+use crate::view::Time;
 
 /// Keeps a number in one piece.
 const NBSP: char = '\u{a0}';
@@ -28,6 +29,11 @@ pub(crate) fn date(at: Timestamp, sprak: Sprak) -> String {
 pub(crate) fn date_time(at: Timestamp, sprak: Sprak) -> String {
     let format = if sprak == Sprak::En { "%-d %b %Y, %H:%M" } else { "%d.%m.%Y kl. %H.%M" };
     at.to_zoned(oslo()).strftime(format).to_string()
+}
+
+/// A time as machines and people read it.
+pub(crate) fn time_of(at: Timestamp, sprak: Sprak) -> Time {
+    Time { iso: machine(at), text: date_time(at, sprak) }
 }
 
 /// `14.30.05`, in English `14:30:05`.

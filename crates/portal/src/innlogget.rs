@@ -168,6 +168,11 @@ impl SystemSide {
         let ramme = self.side.protokoll_ramme(format!("{} – {siden}", self.navn()));
         ramme.crumb(Crumb::link(self.sti(), self.navn()))
     }
+
+    /// The frame of a page below the System that is no tab of it.
+    pub(crate) fn under_ramme(&self, h1: &str) -> Ramme {
+        self.side.protokoll_ramme(h1).crumb(Crumb::link(self.sti(), self.navn()))
+    }
 }
 
 impl KontoSide {

@@ -28,6 +28,7 @@ mod sprak;
 mod tekster;
 #[cfg(test)]
 mod testing;
+mod tilstand;
 mod view;
 
 use axum::Router;

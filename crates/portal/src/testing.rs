@@ -235,10 +235,10 @@ async fn people(app: &App, storevik: FiksOrgId, lillefjord: FiksOrgId, nyvik: Fi
         (Hvem::Mange, lillefjord, Rolle::Administrator),
     ] {
         let identifier = PersonIdentifier::new(hvem.identifier());
-        app.create_person_with_rolle(&operator, org, hvem.navn(), &identifier, rolle).await.unwrap();
+        app.create_person_with_rolle(&operator, org, &hvem.navn(), &identifier, rolle).await.unwrap();
     }
     let drift = PersonIdentifier::new(Hvem::Drift.identifier());
-    app.set_drift(&operator, Hvem::Drift.navn(), &drift, true).await.unwrap();
+    app.set_drift(&operator, &Hvem::Drift.navn(), &drift, true).await.unwrap();
 }
 
 /// A certificate as PEM, the same for all tests: making an RSA key takes time.

@@ -1,7 +1,13 @@
 //! The screens, one file each: its routes, its handlers, the context of its templates.
 
+pub(crate) mod konto;
+pub(crate) mod konto_faner;
+pub(crate) mod konto_konfigurasjon;
+pub(crate) mod kontoer;
 pub(crate) mod logg_inn;
+pub(crate) mod ny_konto;
 pub(crate) mod nytt_system;
+pub(crate) mod parter;
 pub(crate) mod sider;
 pub(crate) mod sprak;
 pub(crate) mod velg_organisasjon;
@@ -16,6 +22,10 @@ pub(crate) fn routes() -> Router<Portal> {
         .merge(logg_inn::routes())
         .merge(velg_organisasjon::routes())
         .merge(nytt_system::routes())
+        .merge(kontoer::routes())
+        .merge(ny_konto::routes())
+        .merge(konto::routes())
+        .merge(konto_konfigurasjon::routes())
         .merge(sprak::routes())
         .merge(sider::routes())
 }

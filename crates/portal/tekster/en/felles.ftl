@@ -63,6 +63,16 @@ felles-beskrivelse = Description
 felles-opprettet = Created
 felles-sist-endret = Last changed
 felles-konto-id = Account ID
+felles-tilstand-koblet = Connected
+felles-tilstand-mangler-kobling = Not connected
+felles-tilstand-mangler-nokkel = No key
+felles-tilstand-nokkel-utloper = The key expires on { $dato }
+felles-tilstand-nokkel-utlopt = The key has expired
+felles-tilstand-sending-stoppet = Sending has been stopped
+felles-konsumenter = { $n ->
+    [one] 1 consumer
+   *[other] { $n } consumers
+}
 felles-rolle-administrator = Administrator
 felles-rolle-protokolladministrator = Protocol administrator
 felles-rolle-lesetilgang = Read access

@@ -1,0 +1,16 @@
+ny-konto-tittel = Create new account
+ny-konto-hjelp = Shown to those who are to send to the account.
+ny-konto-protokoll-hjelp = The account can only exchange messages with accounts in the same protocol.
+ny-konto-part-hjelp = The part decides what the account can send and receive.
+ny-konto-part-nummer = Protocol part { $n }
+ny-konto-legg-til-part = Add part
+ny-konto-fjern-part = Remove protocol part { $n }
+ny-konto-last-opp-na = Upload now
+ny-konto-klienten-laster-opp = The client uploads it itself at start-up
+ny-konto-fil = Upload public key
+ny-konto-fil-slipp = Drag the .pem file here, or choose a file
+ny-konto-fil-valgt = Chosen file: {"{"}navn{"}"} ({"{"}storrelse{"}"})
+ny-konto-fil-beholdt = Chosen file: { $filnavn }
+ny-konto-bytt-fil = Change file
+ny-konto-ikke-virksomhetssertifikat = This is not the enterprise certificate. Never upload the private key.
+ny-konto-opprett = Create account

@@ -63,6 +63,16 @@ felles-beskrivelse = Beskrivelse
 felles-opprettet = Opprettet
 felles-sist-endret = Sist endret
 felles-konto-id = Konto-id
+felles-tilstand-koblet = Koblet til
+felles-tilstand-mangler-kobling = Mangler kobling
+felles-tilstand-mangler-nokkel = Mangler nøkkel
+felles-tilstand-nokkel-utloper = Nøkkelen utløper { $dato }
+felles-tilstand-nokkel-utlopt = Nøkkelen er utløpt
+felles-tilstand-sending-stoppet = Sending er stoppet
+felles-konsumenter = { $n ->
+    [one] 1 konsument
+   *[other] { $n } konsumenter
+}
 felles-rolle-administrator = Administrator
 felles-rolle-protokolladministrator = Protokolladministrator
 felles-rolle-lesetilgang = Lesetilgang

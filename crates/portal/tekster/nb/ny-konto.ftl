@@ -1,0 +1,16 @@
+ny-konto-tittel = Opprett ny konto
+ny-konto-hjelp = Vises for dem som skal sende til kontoen.
+ny-konto-protokoll-hjelp = Kontoen kan bare utveksle meldinger med kontoer i samme protokoll.
+ny-konto-part-hjelp = Parten avgjør hva kontoen kan sende og motta.
+ny-konto-part-nummer = Protokollpart { $n }
+ny-konto-legg-til-part = Legg til part
+ny-konto-fjern-part = Fjern protokollpart { $n }
+ny-konto-last-opp-na = Last opp nå
+ny-konto-klienten-laster-opp = Klienten laster den opp selv ved oppstart
+ny-konto-fil = Last opp offentlig nøkkel
+ny-konto-fil-slipp = Dra .pem-filen hit, eller velg en fil
+ny-konto-fil-valgt = Valgt fil: {"{"}navn{"}"} ({"{"}storrelse{"}"})
+ny-konto-fil-beholdt = Valgt fil: { $filnavn }
+ny-konto-bytt-fil = Bytt fil
+ny-konto-ikke-virksomhetssertifikat = Dette er ikke virksomhetssertifikatet. Last aldri opp den private nøkkelen.
+ny-konto-opprett = Opprett konto

@@ -63,6 +63,16 @@ felles-beskrivelse = Omtale
 felles-opprettet = Oppretta
 felles-sist-endret = Sist endra
 felles-konto-id = Konto-id
+felles-tilstand-koblet = Kopla til
+felles-tilstand-mangler-kobling = Manglar kopling
+felles-tilstand-mangler-nokkel = Manglar nøkkel
+felles-tilstand-nokkel-utloper = Nøkkelen går ut { $dato }
+felles-tilstand-nokkel-utlopt = Nøkkelen har gått ut
+felles-tilstand-sending-stoppet = Sending er stoppa
+felles-konsumenter = { $n ->
+    [one] 1 konsument
+   *[other] { $n } konsumentar
+}
 felles-rolle-administrator = Administrator
 felles-rolle-protokolladministrator = Protokolladministrator
 felles-rolle-lesetilgang = Lesetilgang

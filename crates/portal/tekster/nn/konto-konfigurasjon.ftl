@@ -1,0 +1,26 @@
+konto-konfigurasjon-kontoinfo = Kontoinfo
+konto-konfigurasjon-objekt-kontoinfo = kontoinfo
+konto-konfigurasjon-objekt-parter = partar
+konto-konfigurasjon-objekt-nokkel = offentleg nøkkel
+konto-konfigurasjon-info-lagret = Kontoinfo er lagra
+konto-konfigurasjon-parter-lagret = Partar er lagra
+konto-konfigurasjon-nokkel-lagret = Ny nøkkel er lagra. Legg den private nøkkelen inn i klienten før du tek imot fleire meldingar.
+konto-konfigurasjon-gammel-nokkel = { $m ->
+    [one] 1 melding på køen er kryptert med den gamle nøkkelen. Ta vare på han til køen er tom.
+   *[other] { $m } meldingar på køen er krypterte med den gamle nøkkelen. Ta vare på han til køen er tom.
+}
+konto-konfigurasjon-last-opp = Last opp
+konto-konfigurasjon-tidligere = Tidlegare nøklar
+konto-konfigurasjon-slett = Slett konto
+konto-konfigurasjon-slett-forklaring = Kontoen blir sletta med køen, nøklane og tilgangane. Dette kan ikkje angrast.
+konto-konfigurasjon-slett-tittel = Slette { $navn }?
+konto-konfigurasjon-slett-tekst = { $m ->
+    [one] 1 melding på kø blir sletta.
+   *[other] { $m } meldingar på kø blir sletta.
+}
+konto-konfigurasjon-slett-tekst-ukjent = Alle meldingar på kø blir sletta.
+konto-konfigurasjon-bekreft = Skriv kontonamnet for å stadfeste
+konto-konfigurasjon-feil-navn = Namnet stemmer ikkje med { $navn }
+konto-konfigurasjon-sletter = Slettar …
+konto-konfigurasjon-behold = Ta vare på kontoen
+konto-konfigurasjon-slettet = { $navn } er sletta.

@@ -1,0 +1,16 @@
+ny-konto-tittel = Opprett ny konto
+ny-konto-hjelp = Blir vist for dei som skal sende til kontoen.
+ny-konto-protokoll-hjelp = Kontoen kan berre utveksle meldingar med kontoar i same protokoll.
+ny-konto-part-hjelp = Parten avgjer kva kontoen kan sende og ta imot.
+ny-konto-part-nummer = Protokollpart { $n }
+ny-konto-legg-til-part = Legg til part
+ny-konto-fjern-part = Fjern protokollpart { $n }
+ny-konto-last-opp-na = Last opp no
+ny-konto-klienten-laster-opp = Klienten lastar han opp sjølv ved oppstart
+ny-konto-fil = Last opp offentleg nøkkel
+ny-konto-fil-slipp = Dra .pem-fila hit, eller vel ei fil
+ny-konto-fil-valgt = Vald fil: {"{"}navn{"}"} ({"{"}storrelse{"}"})
+ny-konto-fil-beholdt = Vald fil: { $filnavn }
+ny-konto-bytt-fil = Byt fil
+ny-konto-ikke-virksomhetssertifikat = Dette er ikkje verksemdssertifikatet. Last aldri opp den private nøkkelen.
+ny-konto-opprett = Opprett konto
