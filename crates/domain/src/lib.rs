@@ -8,6 +8,7 @@ pub mod avtale;
 pub mod katalog;
 pub mod konto;
 pub mod melding;
+pub mod niva;
 pub mod nokkel;
 pub mod organisasjon;
 pub mod orgnummer;

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use http::{Uri, uri::Scheme};
 
+use crate::avtale::Avtale;
+
 /// What the installation is for. Told on every page but those of production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Miljo {
@@ -33,6 +35,9 @@ pub struct Config {
     pub navn: String,
     /// What the installation is for.
     pub miljo: Miljo,
+    /// What an organisasjon has to sign before it takes Fiks Protokoll into use. Must go with the setting `avtale_kreves` of
+    /// the use cases.
+    pub avtale: Avtale,
     /// Theme of the design system, instead of the default one.
     pub tema_css: Option<Fil>,
     /// Logo beside the name.

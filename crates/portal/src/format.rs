@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use domain::Orgnummer;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use crate::sprak::Sprak;
@@ -34,6 +35,12 @@ pub(crate) fn date_time(at: Timestamp, sprak: Sprak) -> String {
 /// A time as machines and people read it.
 pub(crate) fn time_of(at: Timestamp, sprak: Sprak) -> Time {
     Time { iso: machine(at), text: date_time(at, sprak) }
+}
+
+/// A day that belongs to no place, as [`date`] writes it.
+pub(crate) fn calendar_date(date: Date, sprak: Sprak) -> String {
+    let format = if sprak == Sprak::En { "%-d %b %Y" } else { "%d.%m.%Y" };
+    date.strftime(format).to_string()
 }
 
 /// `14.30.05`, in English `14:30:05`.

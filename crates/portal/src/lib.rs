@@ -5,6 +5,7 @@
 //! without script; what the script in `web/` does is only to make it quicker.
 
 mod assets;
+mod avtale;
 mod config;
 mod cookies;
 mod csv;
@@ -34,6 +35,7 @@ mod view;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 
+pub use avtale::{Avtale, Avtaledokument, InvalidAvtale};
 pub use config::{Config, Fil, InvalidPortalUrl, Miljo, PortalUrl};
 pub use portal::Portal;
 

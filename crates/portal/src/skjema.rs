@@ -17,6 +17,8 @@ use crate::view::Color;
 
 /// Name of the field that holds the token against forged requests.
 pub(crate) const CSRF: &str = "csrf";
+/// Name of the field of a fødselsnummer, which no page ever shows again.
+pub(crate) const FODSELSNUMMER: &str = "fodselsnummer";
 /// Largest file in bytes.
 pub(crate) const MAX_FILE_BYTES: usize = 64 * 1024;
 /// Largest form in bytes, with a file that is a little too large: that is told by its field.
@@ -209,7 +211,7 @@ pub(crate) fn prov_igjen(
         ramme: Ramme::new(kontekst, t.s(&format!("{key}-tittel"))),
         forklaring: t.s(key),
         farge: if feilkode.is_some() { Color::Danger } else { Color::Warning },
-        felter: felter.pairs().filter(|(name, _)| *name != CSRF).collect(),
+        felter: felter.pairs().filter(|(name, _)| ![CSRF, FODSELSNUMMER].contains(name)).collect(),
         logg_inn,
         feilkode,
     };

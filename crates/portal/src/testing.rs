@@ -25,6 +25,7 @@ use jiff::Timestamp;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
 
+use crate::avtale::Avtale;
 use crate::config::{Config, Miljo, PortalUrl};
 use crate::portal::Portal;
 
@@ -119,6 +120,15 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::build(Avtale::standard()).await
+    }
+
+    /// An installation that asks for no avtale.
+    pub(crate) async fn without_avtale() -> Self {
+        Self::build(Avtale::Av).await
+    }
+
+    async fn build(avtale: Avtale) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (clock, ids) = (ManualClock::default(), Arc::new(CountingIds::default()));
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("registry.sqlite").display());
@@ -142,26 +152,17 @@ impl World {
             clock: Arc::new(clock.clone()),
             ids,
         };
-        let app = App::new(adapters, PassordKey::new(&[7; 32]), Settings::default());
+        let avtale_kreves = matches!(avtale, Avtale::Innebygd(_));
+        let settings = Settings { avtale_kreves, ..Settings::default() };
+        let app = App::new(adapters, PassordKey::new(&[7; 32]), settings);
         app.load_katalog().await.unwrap();
         let storevik = part(&app, "Storevik kommune", "971032146", "Mitt fagsystem", "klient.full").await;
         let lillefjord = part(&app, "Lillefjord kommune", "964338531", "Mitt arkiv", "arkiv.full").await;
         let nyvik = organisasjon(&app, "Nyvik kommune", "910075918").await;
         people(&app, storevik.org, lillefjord.org, nyvik).await;
         let login = Arc::new(StubLogin::default());
-        let config = Config {
-            url: PortalUrl::parse(ORIGIN).unwrap(),
-            navn: "Knutepunkt forvaltning".to_owned(),
-            miljo: Miljo::Test,
-            tema_css: None,
-            logo: None,
-            tilgjengelighetserklaering_url: None,
-            kontakt_epost: Some("hjelp@eksempel.no".to_owned()),
-            klientadresse_header: None,
-        };
-        let portal = Portal::new(app.clone(), Some(login.clone()), config);
         Self {
-            router: crate::router(portal),
+            router: router(app.clone(), login.clone(), avtale),
             app,
             clock,
             broker,
@@ -174,9 +175,25 @@ impl World {
         }
     }
 
+    /// The same world, seen through a portal with another avtale.
+    pub(crate) fn with_avtale(&self, avtale: Avtale) -> Router {
+        router(self.app.clone(), self.login.clone(), avtale)
+    }
+
     /// A browser in which nobody is logged in.
     pub(crate) fn anonymous(&self) -> Browser {
         Browser { router: self.router.clone(), cookies: BTreeMap::new(), csrf: String::new(), sprak: "nb" }
+    }
+
+    /// A browser in which somebody is logged in who has that rolle in `org`, and no other.
+    pub(crate) async fn member(&self, org: FiksOrgId, rolle: Rolle) -> Browser {
+        let identifier = format!("syntetisk-{org}-{rolle}");
+        let person = PersonIdentifier::new(&identifier);
+        let navn = format!("Test {rolle}");
+        self.app.create_person_with_rolle(&Caller::Operator, org, &navn, &person, rolle).await.unwrap();
+        let mut browser = self.anonymous();
+        browser.log_in(&identifier).await;
+        browser
     }
 
     /// A browser in which somebody is logged in.
@@ -185,6 +202,21 @@ impl World {
         browser.log_in(&hvem.identifier()).await;
         browser
     }
+}
+
+fn router(app: App, login: Arc<StubLogin>, avtale: Avtale) -> Router {
+    let config = Config {
+        url: PortalUrl::parse(ORIGIN).unwrap(),
+        navn: "Knutepunkt forvaltning".to_owned(),
+        miljo: Miljo::Test,
+        avtale,
+        tema_css: None,
+        logo: None,
+        tilgjengelighetserklaering_url: None,
+        kontakt_epost: Some("hjelp@eksempel.no".to_owned()),
+        klientadresse_header: None,
+    };
+    crate::router(Portal::new(app, Some(login), config))
 }
 
 async fn organisasjon(app: &App, navn: &str, orgnummer: &str) -> FiksOrgId {
@@ -264,12 +296,18 @@ impl TokenVerifier for NoTokens {
 #[derive(Default)]
 pub(crate) struct StubLogin {
     fault: Mutex<Option<&'static str>>,
+    acr: Mutex<Option<&'static str>>,
 }
 
 impl StubLogin {
     /// From now on every login is refused, or works again.
     pub(crate) fn refuse(&self, reason: Option<&'static str>) {
         *self.fault.lock().unwrap() = reason;
+    }
+
+    /// From now on everybody proves himself at this level.
+    pub(crate) fn set_acr(&self, acr: &'static str) {
+        *self.acr.lock().unwrap() = Some(acr);
     }
 }
 
@@ -303,7 +341,7 @@ impl PersonLogin for StubLogin {
         Ok(VerifiedPerson {
             identifier: PersonIdentifier::new(code),
             navn: None,
-            acr: Some("idporten-loa-substantial".to_owned()),
+            acr: Some(self.acr.lock().unwrap().unwrap_or("idporten-loa-substantial").to_owned()),
             sid: Some(format!("sid-{code}")),
             id_token: "token".to_owned(),
         })
@@ -378,7 +416,7 @@ impl Answer {
 
 /// A browser: keeps cookies, and the token of the page seen last.
 pub(crate) struct Browser {
-    router: Router,
+    pub(crate) router: Router,
     pub(crate) cookies: BTreeMap<String, String>,
     pub(crate) csrf: String,
     /// What it asks for in `Accept-Language`.

@@ -1,5 +1,5 @@
 use domain::Orgnummer;
-use domain::id::FiksOrgId;
+use domain::id::{FiksOrgId, PersonId};
 use domain::person::{Person, Rolle, Rolletildeling};
 use jiff::Timestamp;
 
@@ -51,6 +51,23 @@ impl App {
         tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
         let side = tx.list_personer(owner, page).await?;
         Ok(side.map(|(person, tildeling)| PersonMedRolle { person, tildeling }))
+    }
+
+    /// A person with his rolle in an organisasjon. For its administratorer.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] also for one who has none there, [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn person_med_rolle(
+        &self,
+        caller: &Caller,
+        owner: FiksOrgId,
+        id: PersonId,
+    ) -> Result<PersonMedRolle, Error> {
+        caller.may_administer(owner)?;
+        let mut tx = self.begin_read().await?;
+        let tildeling = tx.rolle(id, owner).await?.ok_or(Missing::Person(id))?;
+        let person = tx.person(id).await?.ok_or(Missing::Person(id))?;
+        Ok(PersonMedRolle { person, tildeling })
     }
 
     /// The organisasjoner in which the caller, a person, has a rolle, by name as in Norwegian.

@@ -19,6 +19,7 @@ use crate::limit::{TooOften, Who};
 use crate::portal::Portal;
 use crate::ramme::Ramme;
 use crate::render::{found, ok};
+use crate::screens::avtale;
 use crate::screens::velg_organisasjon::home;
 use crate::sikkerhet::FRONT_CHANNEL;
 use crate::skjema::{Felter, Skjema};
@@ -122,7 +123,13 @@ impl UnderVeis {
         }
     }
 
-    fn login_start(&self) -> LoginStart {
+    /// What ties the answer to the browser that set out.
+    pub(crate) fn state(&self) -> &str {
+        &self.state
+    }
+
+    /// What the provider is told at the start, and compared with at the end.
+    pub(crate) fn login_start(&self) -> LoginStart {
         LoginStart {
             state: self.state.clone(),
             nonce: self.nonce.clone(),
@@ -171,7 +178,7 @@ async fn back(k: Kontekst, headers: HeaderMap, RawQuery(query): RawQuery) -> Res
     let mut response = match under_veis {
         // Without the cookie, or with another state, this is not the browser that began.
         Some(under_veis) if under_veis.state == felter.raw("state") => {
-            finish(&k, &felter, under_veis).await?
+            finish(&k, &headers, &felter, under_veis).await?
         }
         _ => found("/logg-inn?melding=avbrutt"),
     };
@@ -179,8 +186,18 @@ async fn back(k: Kontekst, headers: HeaderMap, RawQuery(query): RawQuery) -> Res
     Ok(response)
 }
 
-async fn finish(k: &Kontekst, felter: &Felter, under_veis: UnderVeis) -> Result<Response, Feil> {
+async fn finish(
+    k: &Kontekst,
+    headers: &HeaderMap,
+    felter: &Felter,
+    under_veis: UnderVeis,
+) -> Result<Response, Feil> {
     let login = k.portal.login().ok_or(Feil::FinnesIkke)?;
+    if let Some(signering) = &under_veis.signering {
+        let mut response = avtale::back_from_login(k, &**login, felter, &under_veis, signering).await?;
+        new_token(k, headers, &mut response).await?;
+        return Ok(response);
+    }
     if !felter.raw("error").is_empty() {
         tracing::info!(error = ?felter.raw("error"), "the login provider did not log a person in");
         return Ok(found("/logg-inn?melding=avbrutt"));
@@ -201,6 +218,22 @@ async fn finish(k: &Kontekst, felter: &Felter, under_veis: UnderVeis) -> Result<
     let mut response = found(to);
     response.headers_mut().append(header::SET_COOKIE, k.portal.cookies().set_sesjon(token.reveal()));
     Ok(response)
+}
+
+/// Gives the session another token, as at every login: whoever knew the one before gains nothing.
+pub(crate) async fn new_token(
+    k: &Kontekst,
+    headers: &HeaderMap,
+    response: &mut Response,
+) -> Result<(), Feil> {
+    let cookies = k.portal.cookies();
+    if k.aktiv().is_some()
+        && let Some(token) = cookies.sesjon(headers)
+    {
+        let token = k.portal.app().rotate_sesjon(token).await?;
+        response.headers_mut().append(header::SET_COOKIE, cookies.set_sesjon(token.reveal()));
+    }
+    Ok(())
 }
 
 fn failed(k: &Kontekst, error: &PersonLoginError) -> Response {

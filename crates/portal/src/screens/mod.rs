@@ -4,12 +4,15 @@ pub(crate) mod konto;
 pub(crate) mod konto_faner;
 pub(crate) mod konto_konfigurasjon;
 pub(crate) mod kontoer;
+pub(crate) mod avtale;
 pub(crate) mod logg_inn;
 pub(crate) mod ny_konto;
 pub(crate) mod nytt_system;
 pub(crate) mod parter;
+pub(crate) mod personer;
 pub(crate) mod sider;
 pub(crate) mod sprak;
+pub(crate) mod tjenester;
 pub(crate) mod velg_organisasjon;
 
 use axum::Router;
@@ -21,6 +24,9 @@ pub(crate) fn routes() -> Router<Portal> {
     Router::new()
         .merge(logg_inn::routes())
         .merge(velg_organisasjon::routes())
+        .merge(tjenester::routes())
+        .merge(avtale::routes())
+        .merge(personer::routes())
         .merge(nytt_system::routes())
         .merge(kontoer::routes())
         .merge(ny_konto::routes())
