@@ -40,6 +40,8 @@ pub(crate) fn tell(t: Tekster, rule: &Rule, navn: &str) -> String {
             t.s("regler-part-horer-ikke-til")
         }
         Rule::PartTwice { navn, versjon } => t.v2("regler-part-to-ganger", "part", navn, "versjon", versjon),
+        Rule::InThePast => t.s("regler-dato-passert"),
+        Rule::TooFarOff { latest } => t.v("regler-dato-for-sen", "dato", format::date(*latest, t.sprak())),
         Rule::Length { min, max } => t.with(
             "regler-lengde",
             &[("felt", name().into()), ("min", (*min).into()), ("max", (*max).into())],

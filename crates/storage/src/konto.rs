@@ -155,6 +155,15 @@ pub(crate) fn owners_of_matching(term: &str) -> SelectStatement {
         .into_query()
 }
 
+/// The ids of the kontoer of a System.
+pub(crate) fn ids_of_system(system: SystemId) -> SelectStatement {
+    table::Entity::find()
+        .select_only()
+        .column(table::Column::Id)
+        .filter(table::Column::SystemId.eq(key(system.as_uuid())))
+        .into_query()
+}
+
 /// Adds the parter to each row.
 pub(crate) async fn with_parter(
     connection: &impl ConnectionTrait,

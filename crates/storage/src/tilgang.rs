@@ -1,11 +1,14 @@
 use app::ports::{RegistryError, TilgangRepository};
 use async_trait::async_trait;
 use domain::tilgang::{Foresporsel, Tilgang};
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder};
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+};
 use wire::id::{KontoId, SystemId};
 
 use crate::convert::{key, millis, timestamp};
 use crate::error::failed;
+use crate::konto;
 use crate::tx::{SqlTx, insert};
 
 const TABLE: &str = "tilgang";
@@ -117,6 +120,13 @@ impl TilgangRepository for SqlTx {
 
     async fn list_tilganger_for_system(&mut self, system: SystemId) -> Result<Vec<Tilgang>, RegistryError> {
         list_tilganger(self, table::Column::SystemId, key(system.as_uuid())).await
+    }
+
+    async fn count_tilganger_of_system(&mut self, system: SystemId) -> Result<u64, RegistryError> {
+        let of_system = Condition::any()
+            .add(table::Column::SystemId.eq(key(system.as_uuid())))
+            .add(table::Column::KontoId.in_subquery(konto::ids_of_system(system)));
+        table::Entity::find().filter(of_system).count(self.connection()).await.map_err(failed(TABLE))
     }
 
     async fn add_tilgang(&mut self, tilgang: &Tilgang) -> Result<(), RegistryError> {

@@ -537,17 +537,19 @@ pub async fn removed_system_takes_all_that_hangs_on_it(registry: Reg) {
     tx.add_integrasjon(&integrasjon(1, 1, true, 0)).await.unwrap();
     tx.add_integrasjon(&integrasjon(2, 2, true, 0)).await.unwrap();
     tx.add_nokkel(&nokkel(1, "nøkkel", 0)).await.unwrap();
-    for (konto, system) in [(1, 2), (3, 1), (3, 3)] {
+    for (konto, system) in [(1, 2), (3, 1), (3, 3), (2, 1)] {
         tx.add_tilgang(&tilgang(konto, system, 0)).await.unwrap();
         tx.add_foresporsel(&foresporsel(konto, system, 0)).await.unwrap();
     }
     commit(tx).await;
 
     let mut tx = begin(&registry).await;
+    assert_eq!(tx.count_tilganger_of_system(system_id(1)).await.unwrap(), 3);
     tx.remove_system(system_id(1)).await.unwrap();
     commit(tx).await;
 
     let mut tx = begin(&registry).await;
+    assert_eq!(tx.count_tilganger_of_system(system_id(1)).await.unwrap(), 0);
     assert_eq!(tx.system(system_id(1)).await.unwrap(), None);
     assert_eq!(tx.integrasjon(integrasjon_id(1)).await.unwrap(), None);
     assert_eq!(tx.list_konto_ids().await.unwrap(), [konto_id(3)]);

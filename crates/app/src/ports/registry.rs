@@ -193,6 +193,8 @@ pub trait TilgangRepository {
     async fn list_tilganger_til_konto(&mut self, konto: KontoId) -> Result<Vec<Tilgang>, RegistryError>;
     /// What `system` has tilgang to, oldest first.
     async fn list_tilganger_for_system(&mut self, system: SystemId) -> Result<Vec<Tilgang>, RegistryError>;
+    /// How many tilganger go with `system`: its own, and those to its kontoer; one that is both counts once.
+    async fn count_tilganger_of_system(&mut self, system: SystemId) -> Result<u64, RegistryError>;
     /// Adds one; [`RegistryError::Conflict`] (`tilgang`) if it is there already.
     async fn add_tilgang(&mut self, tilgang: &Tilgang) -> Result<(), RegistryError>;
     /// Removes it; whether it was there.

@@ -1,12 +1,14 @@
 //! Systemer and their integrasjoner.
 
 mod create;
+mod innhold;
 mod integrasjon;
 mod read;
 mod remove;
 mod update;
 
 pub use create::{NyttSystem, OpprettetSystem};
+pub use innhold::SystemInnhold;
 pub use read::{EksternKonto, KontoMedTall, SystemDetaljer};
 
 use domain::id::{FiksOrgId, SystemId};

@@ -5,6 +5,7 @@ pub(crate) mod konto_faner;
 pub(crate) mod konto_konfigurasjon;
 pub(crate) mod kontoer;
 pub(crate) mod avtale;
+pub(crate) mod hendelser;
 pub(crate) mod logg_inn;
 pub(crate) mod ny_konto;
 pub(crate) mod nytt_system;
@@ -13,6 +14,10 @@ pub(crate) mod personer;
 pub(crate) mod sider;
 pub(crate) mod sprak;
 pub(crate) mod tjenester;
+pub(crate) mod system;
+pub(crate) mod system_faner;
+pub(crate) mod system_konfigurasjon;
+pub(crate) mod systemer;
 pub(crate) mod velg_organisasjon;
 
 use axum::Router;
@@ -32,6 +37,10 @@ pub(crate) fn routes() -> Router<Portal> {
         .merge(ny_konto::routes())
         .merge(konto::routes())
         .merge(konto_konfigurasjon::routes())
+        .merge(systemer::routes())
+        .merge(system::routes())
+        .merge(system_konfigurasjon::routes())
+        .merge(hendelser::routes())
         .merge(sprak::routes())
         .merge(sider::routes())
 }

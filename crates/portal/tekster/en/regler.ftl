@@ -38,3 +38,4 @@ regler-utlopt = The certificate expired on { $dato }
 regler-ikke-gyldig-enna = The certificate is not valid until { $dato }
 regler-dato = Write the date as day, month and year
 regler-dato-passert = The date must be today or later
+regler-dato-for-sen = The date cannot be later than { $dato }

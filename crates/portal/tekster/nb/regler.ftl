@@ -38,3 +38,4 @@ regler-utlopt = Sertifikatet gikk ut { $dato }
 regler-ikke-gyldig-enna = Sertifikatet gjelder først fra { $dato }
 regler-dato = Skriv datoen som dag, måned og år
 regler-dato-passert = Datoen må være i dag eller senere
+regler-dato-for-sen = Datoen kan ikke være senere enn { $dato }

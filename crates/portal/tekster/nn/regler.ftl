@@ -38,3 +38,4 @@ regler-utlopt = Sertifikatet gjekk ut { $dato }
 regler-ikke-gyldig-enna = Sertifikatet gjeld først frå { $dato }
 regler-dato = Skriv datoen som dag, månad og år
 regler-dato-passert = Datoen må vere i dag eller seinare
+regler-dato-for-sen = Datoen kan ikkje vere seinare enn { $dato }
