@@ -59,8 +59,7 @@ fn file(
     }
     let content_type =
         content_type(path).with_context(|| format!("{key}: {} is neither .svg nor .png", path.display()))?;
-    let bytes =
-        std::fs::read(path).with_context(|| format!("{key}: cannot read {}", path.display()))?.into();
+    let bytes = std::fs::read(path).with_context(|| format!("{key}: cannot read {}", path.display()))?.into();
     Ok(Some(Fil { content_type, bytes }))
 }
 

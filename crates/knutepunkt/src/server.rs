@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::portal::Portal;
 use anyhow::Context as _;
 use app::drift::Installasjon;
 use app::ports::{Clock, Del, HealthCheck, IdSource, PersonLogin};
@@ -15,7 +16,6 @@ use axum::routing::get;
 use broker_embedded::EmbeddedBroker;
 use maskinporten::oidc::{ClientAuth, OidcConfig, OidcLogin};
 use object_store::local::LocalFileSystem;
-use ::portal::Portal;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;

@@ -45,7 +45,12 @@ impl Liste {
     }
 
     pub(crate) fn page(&self) -> Page {
-        Page::new(self.text("side").parse().unwrap_or(1))
+        self.page_by("side")
+    }
+
+    /// The same for a further list of the page, whose place stands under another name.
+    pub(crate) fn page_by(&self, name: &str) -> Page {
+        Page::new(self.text(name).parse().unwrap_or(1))
     }
 
     /// By which column, and whether from the end; `default` where the address says nothing.
@@ -73,11 +78,21 @@ impl Liste {
 
     /// The links to the pages before and after; nothing where there is one page.
     pub(crate) fn paging<T>(&self, side: &Side<T>, label: impl Into<String>) -> Option<Paging> {
+        self.paging_by("side", side, label)
+    }
+
+    /// The same for a further list of the page, whose place stands under another name.
+    pub(crate) fn paging_by<T>(
+        &self,
+        name: &str,
+        side: &Side<T>,
+        label: impl Into<String>,
+    ) -> Option<Paging> {
         let (number, pages) = (u64::from(side.page.number.max(1)), side.pages());
         if pages == 1 && number == 1 {
             return None;
         }
-        let link = |number: u64| self.href(&[("side", &number.to_string())]);
+        let link = |number: u64| self.href(&[(name, &number.to_string())]);
         Some(Paging {
             label: label.into(),
             position: self.t.v2("felles-side-av", "n", number, "m", pages),

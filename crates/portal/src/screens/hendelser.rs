@@ -257,9 +257,11 @@ fn system_select(t: Tekster, liste: &Liste, systemer: &[System]) -> Select {
 fn hva_select(t: Tekster, liste: &Liste) -> Select {
     let chosen = liste.text("hva");
     let mut choices = vec![Choice::new("", t.s("felles-alle"))];
-    choices.extend(Hva::ALL.iter().map(|hva| {
-        Choice::new(hva.as_str(), t.s(&key(*hva))).selected(hva.as_str() == chosen)
-    }));
+    choices.extend(
+        Hva::ALL
+            .iter()
+            .map(|hva| Choice::new(hva.as_str(), t.s(&key(*hva))).selected(hva.as_str() == chosen)),
+    );
     Select::new(Field::new("hva", t.s("hendelser-hva")).optional(), choices)
 }
 
@@ -358,9 +360,13 @@ mod tests {
     async fn log_is_for_those_with_a_role_in_the_organisasjon() {
         let world = World::new().await;
         let sti = format!("{}/hendelser", world.storevik.o());
-        for (who, status) in
-            [(Who::Admin, 200), (Who::Protokoll, 200), (Who::Les, 200), (Who::Lillefjord, 404), (Who::Drift, 404)]
-        {
+        for (who, status) in [
+            (Who::Admin, 200),
+            (Who::Protokoll, 200),
+            (Who::Les, 200),
+            (Who::Lillefjord, 404),
+            (Who::Drift, 404),
+        ] {
             let mut browser = world.browser(who).await;
             browser.get(&sti).await.is(status);
             browser.get(&format!("{sti}.csv")).await.is(status);
@@ -423,8 +429,7 @@ mod tests {
         assert_eq!(lines.len(), 2, "{}", file.text);
         assert_eq!(lines[0], "\u{feff}Tidspunkt;Hvem;Hva;System;systemId;Konto;Konto-id;Detaljer");
         let (system, konto) = (world.storevik.system, world.storevik.sti.konto_id);
-        let rest =
-            format!(";Drift;Opprettet konto;Mitt fagsystem;{system};Mitt fagsystem - konto;{konto};");
+        let rest = format!(";Drift;Opprettet konto;Mitt fagsystem;{system};Mitt fagsystem - konto;{konto};");
         assert!(lines[1].ends_with(&rest), "{}", lines[1]);
     }
 }

@@ -193,7 +193,10 @@ mod tests {
         let answer = world.browser(Hvem::Admin).await.get(&path).await;
         answer.says("Søk etter systemer").says("Konfigurasjon").says("Sjekk integrasjonspåloggingen");
         let answer = world.browser(Hvem::Les).await.get(&path).await;
-        answer.says_not("Søk etter systemer").says_not("Konfigurasjon").says_not("Sjekk integrasjonspåloggingen");
+        answer
+            .says_not("Søk etter systemer")
+            .says_not("Konfigurasjon")
+            .says_not("Sjekk integrasjonspåloggingen");
     }
 
     #[tokio::test]
@@ -255,6 +258,10 @@ mod tests {
         let world = World::new().await;
         world.broker.stop();
         let answer = world.browser(Hvem::Les).await.get(&world.storevik.k()).await;
-        answer.is(200).says("Ukjent").says("Status er ikke tilgjengelig akkurat nå").says_not("Mangler kobling");
+        answer
+            .is(200)
+            .says("Ukjent")
+            .says("Status er ikke tilgjengelig akkurat nå")
+            .says_not("Mangler kobling");
     }
 }

@@ -17,7 +17,8 @@ pub(crate) fn tabs(side: &KontoSide, current: &str, foresporsler: Option<u64>) -
     .into_iter()
     .filter(|(.., shown)| *shown)
     .map(|(key, path, _)| {
-        let tab = Tab::new(format!("{}{path}", side.sti()), t.s(&format!("konto-fane-{key}")), key == current);
+        let tab =
+            Tab::new(format!("{}{path}", side.sti()), t.s(&format!("konto-fane-{key}")), key == current);
         match foresporsler.filter(|n| key == "foresporsler" && *n > 0) {
             Some(n) => tab.count(crate::format::number(n)),
             None => tab,

@@ -22,8 +22,8 @@ use crate::regler::{Felt, of_sertifikat, tell_all};
 use crate::render::{conflict, found, invalid, ok};
 use crate::screens::konto::NokkelFakta;
 use crate::screens::konto_faner;
-use crate::screens::nytt_system::counter;
 use crate::screens::ny_konto::fil_felt;
+use crate::screens::nytt_system::counter;
 use crate::screens::parter::{self, PartValg};
 use crate::skjema::{Felter, Mangler, Skjema};
 use crate::view::{ErrorSummary, Field, FileField, Tab, Time};
@@ -141,7 +141,12 @@ async fn live(side: &KontoSide) -> Option<QueueStatus> {
 fn versjoner(side: &KontoSide) -> Vec<Protokoll> {
     let konto = &side.detaljer.konto;
     let played = |protokoll: &Protokoll| konto.parter.iter().any(|part| part.versjon == protokoll.versjon);
-    side.detaljer.versjoner.iter().filter(|protokoll| parter::in_use(protokoll) || played(protokoll)).cloned().collect()
+    side.detaljer
+        .versjoner
+        .iter()
+        .filter(|protokoll| parter::in_use(protokoll) || played(protokoll))
+        .cloned()
+        .collect()
 }
 
 async fn page(side: &KontoSide, skrevet: Skrevet) -> Result<KonfigurasjonSide, Feil> {
@@ -283,8 +288,7 @@ async fn save_parter(side: KontoSide, skjema: Skjema) -> Result<Response, Feil> 
         return Ok(ok(&page(&side, skrevet).await?));
     }
     let protokoll = &side.detaljer.konto.protokoll_navn;
-    let parter =
-        parter::check(side.t(), &versjoner(&side), protokoll, &skrevet.parter, &mut skrevet.mangler);
+    let parter = parter::check(side.t(), &versjoner(&side), protokoll, &skrevet.parter, &mut skrevet.mangler);
     if !skrevet.mangler.is_empty() {
         return Ok(invalid(&page(&side, skrevet).await?));
     }
@@ -316,7 +320,8 @@ async fn save_nokkel(side: KontoSide, skjema: Skjema) -> Result<Response, Feil> 
     match side.app().set_nokkel(&side.caller(), side.konto_sti(), &pem).await {
         Ok(_) => saved(&side, "konto-konfigurasjon-nokkel-lagret").await,
         Err(error) => {
-            refused(&side, skrevet, error, &[Felt { json: "offentligNokkel", id: "fil", navn: "nokkel" }]).await
+            refused(&side, skrevet, error, &[Felt { json: "offentligNokkel", id: "fil", navn: "nokkel" }])
+                .await
         }
     }
 }
@@ -381,12 +386,9 @@ mod tests {
     #[tokio::test]
     async fn every_page_and_form_is_for_those_who_may_change_something() {
         let world = World::new().await;
-        for (hvem, status) in [
-            (Hvem::Les, 403),
-            (Hvem::Lillefjord, 404),
-            (Hvem::Drift, 404),
-            (Hvem::Uten, 404),
-        ] {
+        for (hvem, status) in
+            [(Hvem::Les, 403), (Hvem::Lillefjord, 404), (Hvem::Drift, 404), (Hvem::Uten, 404)]
+        {
             let mut browser = world.browser(hvem).await;
             for page in ["", "/kontoinfo", "/parter", "/nokkel", "/slett"] {
                 browser.get(&path(&world, page)).await.is(status);
@@ -514,7 +516,8 @@ mod tests {
             fingeravtrykk: String::new(),
             opprettet: at(opprettet),
         };
-        let queue = |oldest| QueueStatus { ready: 2, unacked: 1, oldest: Some(at(oldest)), ..Default::default() };
+        let queue =
+            |oldest| QueueStatus { ready: 2, unacked: 1, oldest: Some(at(oldest)), ..Default::default() };
         let (new, old) = (nokkel(50), nokkel(10));
         let history = [new.clone(), old.clone()];
         assert_eq!(gammel_nokkel(Some(&new), &history, Some(&queue(49))), Some(3));

@@ -110,8 +110,7 @@ async fn show(side: SystemSide) -> Result<Response, Feil> {
     let liste = Liste::new(side.k());
     let (owner, system) = (side.side.id(), side.system.id);
     let wanted = wanted(&liste, liste.page());
-    let found: Side<KontoRad> =
-        side.app().list_kontoer_side(&side.caller(), owner, system, &wanted).await?;
+    let found: Side<KontoRad> = side.app().list_kontoer_side(&side.caller(), owner, system, &wanted).await?;
     let paging = liste.paging(&found, t.s("kontoer-sider"));
     let total = found.total;
     let searched = !wanted.sok.is_empty();
@@ -180,7 +179,8 @@ async fn download(side: SystemSide) -> Result<Response, Feil> {
             side.app().list_kontoer_side(&side.caller(), side.side.id(), side.system.id, &wanted).await?;
         page = found.next();
         for MedTall { konto, tilstander, tall } in with_numbers(&side, found.rows, now).await {
-            let tags: Vec<_> = tilstander.into_iter().map(|tilstand| tilstand::tag(t, tilstand).text).collect();
+            let tags: Vec<_> =
+                tilstander.into_iter().map(|tilstand| tilstand::tag(t, tilstand).text).collect();
             let number = |of: fn(&QueueStatus) -> u64| {
                 tall.as_ref().map_or_else(|| t.s("felles-ukjent"), |tall| of(tall).to_string())
             };
@@ -260,7 +260,10 @@ mod tests {
         world.app.remove_konto(&Caller::Operator, world.storevik.sti).await.unwrap();
         let path = format!("{}/kontoer", world.storevik.s());
         let answer = world.browser(Hvem::Admin).await.get(&path).await;
-        answer.says("Ingen kontoer ennå").says("En konto er en kø for én protokoll.").says("Opprett ny konto");
+        answer
+            .says("Ingen kontoer ennå")
+            .says("En konto er en kø for én protokoll.")
+            .says("Opprett ny konto");
         let answer = world.browser(Hvem::Les).await.get(&path).await;
         answer.says("Ingen kontoer ennå").says_not("Opprett ny konto");
     }
@@ -294,6 +297,10 @@ mod tests {
         world.broker.stop();
         let path = format!("{}/kontoer", world.storevik.s());
         let answer = world.browser(Hvem::Les).await.get(&path).await;
-        answer.is(200).says("Ukjent").says("Status er ikke tilgjengelig akkurat nå").says_not("Mangler kobling");
+        answer
+            .is(200)
+            .says("Ukjent")
+            .says("Status er ikke tilgjengelig akkurat nå")
+            .says_not("Mangler kobling");
     }
 }

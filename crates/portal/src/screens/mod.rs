@@ -1,23 +1,29 @@
 //! The screens, one file each: its routes, its handlers, the context of its templates.
 
+pub(crate) mod avtale;
+pub(crate) mod be_om_tilgang;
+pub(crate) mod foresporsler;
+pub(crate) mod hendelser;
 pub(crate) mod konto;
 pub(crate) mod konto_faner;
 pub(crate) mod konto_konfigurasjon;
+pub(crate) mod konto_tilganger;
 pub(crate) mod kontoer;
-pub(crate) mod avtale;
-pub(crate) mod hendelser;
 pub(crate) mod logg_inn;
 pub(crate) mod ny_konto;
 pub(crate) mod nytt_system;
 pub(crate) mod parter;
 pub(crate) mod personer;
 pub(crate) mod sider;
+pub(crate) mod sok;
 pub(crate) mod sprak;
-pub(crate) mod tjenester;
 pub(crate) mod system;
 pub(crate) mod system_faner;
 pub(crate) mod system_konfigurasjon;
+pub(crate) mod system_tilganger;
 pub(crate) mod systemer;
+pub(crate) mod tilgangsliste;
+pub(crate) mod tjenester;
 pub(crate) mod velg_organisasjon;
 
 use axum::Router;
@@ -41,6 +47,11 @@ pub(crate) fn routes() -> Router<Portal> {
         .merge(system::routes())
         .merge(system_konfigurasjon::routes())
         .merge(hendelser::routes())
+        .merge(system_tilganger::routes())
+        .merge(be_om_tilgang::routes())
+        .merge(konto_tilganger::routes())
+        .merge(foresporsler::routes())
+        .merge(sok::routes())
         .merge(sprak::routes())
         .merge(sider::routes())
 }

@@ -301,10 +301,13 @@ fn check(
     protokoller: &[Protokoll],
     mangler: &mut Mangler,
 ) -> NyKonto {
-    let errors: Vec<_> = [("navn", check_navn(&skrevet.navn)), ("beskrivelse", check_beskrivelse(&skrevet.beskrivelse))]
-        .into_iter()
-        .filter_map(|(field, checked)| checked.err().map(|rule| app::FieldError { field, rule: rule.into() }))
-        .collect();
+    let errors: Vec<_> =
+        [("navn", check_navn(&skrevet.navn)), ("beskrivelse", check_beskrivelse(&skrevet.beskrivelse))]
+            .into_iter()
+            .filter_map(|(field, checked)| {
+                checked.err().map(|rule| app::FieldError { field, rule: rule.into() })
+            })
+            .collect();
     let felter = [
         Felt { json: "navn", id: "navn", navn: "navn" },
         Felt { json: "beskrivelse", id: "beskrivelse", navn: "beskrivelse" },
@@ -398,7 +401,11 @@ pub(crate) mod tests {
         ]
     }
 
-    fn with<'a>(fields: &[(&'static str, &'a str)], name: &'static str, value: &'a str) -> Vec<(&'static str, &'a str)> {
+    fn with<'a>(
+        fields: &[(&'static str, &'a str)],
+        name: &'static str,
+        value: &'a str,
+    ) -> Vec<(&'static str, &'a str)> {
         let mut fields = fields.to_vec();
         fields.iter_mut().filter(|(known, _)| *known == name).for_each(|(_, old)| *old = value);
         fields
@@ -508,7 +515,11 @@ pub(crate) mod tests {
             ("nokkel", "na", "Velg en .pem-fil med offentlig nøkkel"),
         ] {
             let answer = browser.post(&path, &with(&good, name, value)).await;
-            answer.is(422).says("Feil: Opprett ny konto").says("Du må rette 1 feil for å gå videre").says(text);
+            answer
+                .is(422)
+                .says("Feil: Opprett ny konto")
+                .says("Du må rette 1 feil for å gå videre")
+                .says(text);
             // Once in the summary, once at its field.
             assert_eq!(answer.text.matches("ds-validation-message").count(), 1, "{name}: {value}");
             let kept = if name == "navn" { value } else { "Nytt arkiv" };

@@ -247,7 +247,10 @@ mod tests {
         let (parter, mangler) =
             told(ARKIV, &["", "no.ks.fiks.arkiv/v1/arkiv.full", "no.ks.fiks.arkiv/v1/klient.full"]);
         assert!(mangler.is_empty(), "{mangler:?}");
-        assert_eq!(parter.iter().map(|part| part.navn.as_str()).collect::<Vec<_>>(), ["arkiv.full", "klient.full"]);
+        assert_eq!(
+            parter.iter().map(|part| part.navn.as_str()).collect::<Vec<_>>(),
+            ["arkiv.full", "klient.full"]
+        );
     }
 
     #[test]

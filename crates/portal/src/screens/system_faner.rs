@@ -6,9 +6,7 @@ use crate::view::Tab;
 /// The tabs as this person may open them; `current` is one of `oversikt`, `kontoer`, `tilganger` and `konfigurasjon`.
 pub(crate) fn tabs(side: &SystemSide, current: &str) -> Vec<Tab> {
     let t = side.t();
-    let tab = |name: &str, href: String| {
-        Tab::new(href, t.s(&format!("system-fane-{name}")), name == current)
-    };
+    let tab = |name: &str, href: String| Tab::new(href, t.s(&format!("system-fane-{name}")), name == current);
     let mut tabs = vec![
         tab("oversikt", side.sti()),
         tab("kontoer", format!("{}/kontoer", side.sti())),

@@ -224,7 +224,8 @@ async fn page(
         api: Checkbox::new(api, utfylt.api),
         api_er_av: !side.system.konfigureres_av_integrasjon,
         offentlig: Checkbox::new(offentlig, info.offentlig).block("synlighet-for-andre"),
-        automatisk: Checkbox::new(automatisk, info.automatisk_godkjenning).block("synlighet-uten-godkjenning"),
+        automatisk: Checkbox::new(automatisk, info.automatisk_godkjenning)
+            .block("synlighet-uten-godkjenning"),
         slett: slett(side, "", None).await?,
     })
 }
@@ -337,15 +338,12 @@ fn info_mangler(t: Tekster, errors: Vec<FieldError>, eposter: &[String]) -> Mang
         Felt { json: "navn", id: "navn", navn: "systemnavn" },
         Felt { json: "beskrivelse", id: "beskrivelse", navn: "beskrivelse" },
         Felt { json: "leverandorNavn", id: "leverandorNavn", navn: "leverandornavn" },
-        Felt {
-            json: "leverandorKontaktpunkt",
-            id: "leverandorKontaktpunkt",
-            navn: "leverandorkontaktpunkt",
-        },
+        Felt { json: "leverandorKontaktpunkt", id: "leverandorKontaktpunkt", navn: "leverandorkontaktpunkt" },
     ];
     let mut mangler = Mangler::default();
     // Addresses are told one by one.
-    let (of_eposter, others): (Vec<_>, Vec<_>) = errors.into_iter().partition(|error| error.field == "eposter");
+    let (of_eposter, others): (Vec<_>, Vec<_>) =
+        errors.into_iter().partition(|error| error.field == "eposter");
     tell_all(t, &others, &felter, &mut mangler);
     if !of_eposter.is_empty() {
         tell_eposter(t, eposter, "epost", &mut mangler);
@@ -480,7 +478,9 @@ async fn new_passord(
     let once = once(&side, "nytt-passord", &skjema.felter);
     let (caller, org) = (side.caller(), side.side.id());
     match side.app().new_passord(&caller, org, side.system.id, integrasjon.id, Some(once)).await {
-        Ok(passord) => Ok(show_passord(&side, integrasjon.id, &passord, "system-konfigurasjon-passord-laget")),
+        Ok(passord) => {
+            Ok(show_passord(&side, integrasjon.id, &passord, "system-konfigurasjon-passord-laget"))
+        }
         Err(Error::Conflict { what: "engangsnokkel" }) => Ok(already(&side)),
         Err(error) => Err(error.into()),
     }
@@ -677,9 +677,14 @@ mod tests {
     async fn systeminfo_is_saved_and_each_broken_rule_told() {
         let world = World::new().await;
         let mut browser = world.browser(Hvem::Protokoll).await;
-        let fields = [("navn", " Nytt navn "), ("beskrivelse", "En\r\nto"), ("epost", "a@eksempel.no"), ("epost", "")];
+        let fields =
+            [("navn", " Nytt navn "), ("beskrivelse", "En\r\nto"), ("epost", "a@eksempel.no"), ("epost", "")];
         let answer = send(&mut browser, &world, "systeminfo", &fields).await;
-        follow(&mut browser, &answer).await.is(200).says("Systeminfo er lagret").says("Nytt navn – Konfigurasjon");
+        follow(&mut browser, &answer)
+            .await
+            .is(200)
+            .says("Systeminfo er lagret")
+            .says("Nytt navn – Konfigurasjon");
         let (system, _) = stored(&world, world.storevik.system).await;
         assert_eq!((system.info.navn.as_str(), system.info.beskrivelse.as_str()), ("Nytt navn", "En\nto"));
         assert_eq!(system.info.eposter, ["a@eksempel.no"]);
@@ -726,12 +731,17 @@ mod tests {
         let answer = send(&mut browser, &world, "leverandor", &fields).await;
         follow(&mut browser, &answer).await.says("Leverandør er lagret");
         let info = stored(&world, world.storevik.system).await.0.info;
-        assert_eq!((info.leverandor_navn.as_deref(), info.leverandor_kontaktpunkt), (Some("Leverandør AS"), None));
+        assert_eq!(
+            (info.leverandor_navn.as_deref(), info.leverandor_kontaktpunkt),
+            (Some("Leverandør AS"), None)
+        );
         let long = "x".repeat(101);
         let fields = [("leverandorNavn", long.as_str()), ("leverandorKontaktpunkt", &long)];
         let answer = send(&mut browser, &world, "leverandor", &fields).await;
         answer.is(422).says("Du må rette 2 feil for å gå videre");
-        answer.says("Leverandørnavn kan ha høyst 100 tegn").says("Leverandørkontaktpunkt kan ha høyst 100 tegn");
+        answer
+            .says("Leverandørnavn kan ha høyst 100 tegn")
+            .says("Leverandørkontaktpunkt kan ha høyst 100 tegn");
         let answer = send(&mut browser, &world, "leverandor", &[]).await;
         answer.is(303);
         assert_eq!(stored(&world, world.storevik.system).await.0.info.leverandor_navn, None);
@@ -743,7 +753,8 @@ mod tests {
         let world = World::new().await;
         let mut browser = world.browser(Hvem::Admin).await;
         assert!(!browser.get(&sti(&world)).await.text.contains(WARNING));
-        let answer = send(&mut browser, &world, "synlighet", &[("offentlig", "ja"), ("automatisk", "ja")]).await;
+        let answer =
+            send(&mut browser, &world, "synlighet", &[("offentlig", "ja"), ("automatisk", "ja")]).await;
         let page = follow(&mut browser, &answer).await;
         page.says("Synlighet er lagret");
         page.says("Alle organisasjoner kan da få tilgang uten at noen godkjenner det.");
@@ -795,7 +806,11 @@ mod tests {
         page.is(200).says("Klienten må bruke et Maskinporten-token for det nye nummeret.");
         assert!(page.text.contains("value=\"971\u{a0}032\u{a0}146\""), "{}", page.text);
         browser.post(&path, &[("orgnummer", " ")]).await.is(422).says("Skriv inn organisasjonsnummer");
-        browser.post(&path, &[("orgnummer", "12345678")]).await.is(422).says("Organisasjonsnummer må ha 9 siffer");
+        browser
+            .post(&path, &[("orgnummer", "12345678")])
+            .await
+            .is(422)
+            .says("Organisasjonsnummer må ha 9 siffer");
         let answer = browser.post(&path, &[("orgnummer", "964 338\u{a0}532")]).await;
         let page = follow(&mut browser, &answer).await;
         page.says("Organisasjonsnummer er endret").says("964\u{a0}338\u{a0}532");
@@ -816,7 +831,10 @@ mod tests {
         page.says("Generere nytt passord?").says("Det gamle passordet slutter å virke med en gang.");
         let (path, key) = (integrasjon_path(&world, "passord").await, hidden(&page, ENGANG));
         let page = browser.post(&path, &[(ENGANG, &key)]).await;
-        page.is(200).says("Nytt passord er laget").says("Passordet vises bare nå.").says("Integrasjonspålogging");
+        page.is(200)
+            .says("Nytt passord er laget")
+            .says("Passordet vises bare nå.")
+            .says("Integrasjonspålogging");
         assert_eq!(page.headers[http::header::CACHE_CONTROL], "no-store");
         let secret = page.text.split("data-hemmelig").nth(1).unwrap().split("kopi__verdi\">").nth(1).unwrap();
         let secret = secret.split('<').next().unwrap();
@@ -824,7 +842,11 @@ mod tests {
         let after = primary(&world).await.passord_hash;
         assert_ne!(before, after);
         let repeat = browser.post(&path, &[(ENGANG, &key)]).await;
-        repeat.is(200).says("Passordet er allerede laget").says("Passordet kan ikke vises på nytt.").says_not(secret);
+        repeat
+            .is(200)
+            .says("Passordet er allerede laget")
+            .says("Passordet kan ikke vises på nytt.")
+            .says_not(secret);
         assert_eq!(primary(&world).await.passord_hash, after);
         browser.get(&path).await.is(200).says("Behold passordet").says_not(secret);
     }

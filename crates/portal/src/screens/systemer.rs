@@ -179,7 +179,8 @@ async fn download(ProtokollSide { side }: ProtokollSide) -> Result<Response, Fei
         for rad in &found.rows {
             let tall = tall.get(&rad.system.id).copied().flatten();
             // A cell without a number says that it is not known, and adds up to the rest.
-            let known = |number: fn(Tall) -> u64| tall.map(|tall| number(tall).to_string()).unwrap_or_default();
+            let known =
+                |number: fn(Tall) -> u64| tall.map(|tall| number(tall).to_string()).unwrap_or_default();
             csv.row(&[
                 rad.system.info.navn.clone(),
                 rad.system.info.beskrivelse.clone(),
@@ -254,7 +255,10 @@ mod tests {
         browser.get(&sti).await.is(200).says("1 system").says("Mitt fagsystem Til test 1 1 0 ");
         world.broker.stop();
         let answer = browser.get(&sti).await;
-        answer.is(200).says("Status er ikke tilgjengelig akkurat nå").says("Mitt fagsystem Til test 1 Ukjent Ukjent");
+        answer
+            .is(200)
+            .says("Status er ikke tilgjengelig akkurat nå")
+            .says("Mitt fagsystem Til test 1 Ukjent Ukjent");
     }
 
     #[tokio::test]
@@ -267,12 +271,21 @@ mod tests {
             add_system(&world, &format!("System {at:02}"), "Ett av mange").await;
         }
         let first = browser.get(&sti).await;
-        first.says("Søk etter navn eller beskrivelse").says("27 systemer").says("Side 1 av 2").says("System 23");
+        first
+            .says("Søk etter navn eller beskrivelse")
+            .says("27 systemer")
+            .says("Side 1 av 2")
+            .says("System 23");
         first.says_not("System 24");
         browser.get(&format!("{sti}?side=2")).await.says("System 25").says_not("System 23");
         let turned = browser.get(&format!("{sti}?sorter=navn&retning=ned")).await;
         turned.says("System 25").says_not("Mitt fagsystem");
-        browser.get(&format!("{sti}?sok=MANGE+07")).await.says("1 system").says("System 07").says_not("System 08");
+        browser
+            .get(&format!("{sti}?sok=MANGE+07"))
+            .await
+            .says("1 system")
+            .says("System 07")
+            .says_not("System 08");
         browser.get(&format!("{sti}?sok=finnes+ikke")).await.says("Ingen systemer passer med søket");
     }
 
@@ -284,7 +297,8 @@ mod tests {
         browser.sprak = "en";
         let sti = format!("{}/protokoll/systemer.csv", world.storevik.o());
         let file = browser.get(&sti).await;
-        let head = "\u{feff}Name;Description;systemId;Accounts;Not connected;Messages in queue;Last changed\r\n";
+        let head =
+            "\u{feff}Name;Description;systemId;Accounts;Not connected;Messages in queue;Last changed\r\n";
         assert!(file.text.starts_with(head), "{}", file.text);
         assert!(file.text.contains("\r\n'=1+1;\"En; to\";"), "{}", file.text);
         assert!(file.text.contains(&format!("Mitt fagsystem;Til test;{};1;1;0;", world.storevik.system)));

@@ -1,0 +1,238 @@
+//! Screen 9: «Be om tilgang»: finding kontoer of others and asking for them, and what was asked for before.
+
+use app::lister::{EksternKontoRad, KontoSok, KontoTreff, TilgangListe, TilgangSortering};
+use app::{Error, Missing};
+use askama::Template;
+use axum::Router;
+use axum::response::Response;
+use axum::routing::{get, post};
+use domain::protokoll::{Protokoll, Protokollstatus};
+
+use crate::feil::Feil;
+use crate::format;
+use crate::innlogget::SystemSide;
+use crate::liste::Liste;
+use crate::melding::Melding;
+use crate::portal::Portal;
+use crate::ramme::Ramme;
+use crate::render::ok;
+use crate::screens::system_tilganger::{Ekstern, ekstern, tilganger_sti};
+use crate::screens::tilgangsliste::{
+    SOKT, count_search, filter, meldingstype_field, organisasjoner, parter, same_place,
+};
+use crate::skjema::Skjema;
+use crate::view::{Crumb, Field, Paging, Select, Time};
+
+/// Where in the list of forespørsler one is; the search of the same page has a place of its own.
+const FORESPURT_SIDE: &str = "forespurt-side";
+
+pub(crate) fn routes() -> Router<Portal> {
+    Router::new()
+        .route("/o/{org}/protokoll/systemer/{system}/tilganger/be-om", get(show))
+        .route("/o/{org}/protokoll/systemer/{system}/tilganger/{ekstern}/be-om", post(send))
+        .route("/o/{org}/protokoll/systemer/{system}/tilganger/{ekstern}/trekk", post(withdraw))
+}
+
+#[derive(Template)]
+#[template(path = "tilganger/be-om.html")]
+struct BeOmSide {
+    ramme: Ramme,
+    /// Nothing for those who may only read.
+    skjema: Option<Sokeskjema>,
+    treff: Option<Treff>,
+    forespurte: Vec<Forespurt>,
+    forespurte_antall: u64,
+    forespurte_paging: Option<Paging>,
+}
+
+struct Sokeskjema {
+    sok: Field,
+    eier: Select,
+    protokoll: Select,
+    meldingstype: Field,
+    meldingstyper: Vec<String>,
+}
+
+/// What was found.
+struct Treff {
+    antall: u64,
+    rader: Vec<Rad>,
+    paging: Option<Paging>,
+}
+
+struct Rad {
+    href: String,
+    konto: String,
+    system: String,
+    organisasjon: String,
+    protokoll: String,
+    parter: Vec<String>,
+    har_tilgang: bool,
+    har_bedt: bool,
+    be_om: String,
+    trekk: String,
+}
+
+/// A forespørsel that has not been answered.
+struct Forespurt {
+    href: String,
+    konto: String,
+    system: String,
+    organisasjon: String,
+    protokoll: String,
+    parter: Vec<String>,
+    sendt: Time,
+    /// Nothing for those who may only read.
+    trekk: Option<String>,
+}
+
+async fn show(side: SystemSide) -> Result<Response, Feil> {
+    let (t, liste) = (side.t(), Liste::new(side.k()));
+    let may_change = side.side.may_change();
+    let (skjema, treff) = if may_change {
+        (Some(sokeskjema(&side, &liste).await?), search(&side, &liste).await?)
+    } else {
+        (None, None)
+    };
+    let wanted = TilgangListe {
+        sok: String::new(),
+        sortering: TilgangSortering::Tidspunkt,
+        synkende: true,
+        page: liste.page_by(FORESPURT_SIDE),
+    };
+    let (caller, owner) = (side.caller(), side.side.id());
+    let sent = side.app().list_foresporsler_for_system_side(&caller, owner, side.system.id, &wanted).await?;
+    let siden = t.s(if may_change { "tilganger-be-om" } else { "tilganger-forespurte" });
+    let tilganger = Crumb::link(tilganger_sti(&side), t.s("tilganger-tittel"));
+    Ok(ok(&BeOmSide {
+        ramme: side.ramme(&siden).crumb(tilganger).here(siden),
+        skjema,
+        treff,
+        forespurte_antall: sent.total,
+        forespurte_paging: liste.paging_by(FORESPURT_SIDE, &sent, t.s("tilganger-sider-forespurte")),
+        forespurte: sent.rows.into_iter().map(|rad| forespurt(&side, &liste, rad)).collect(),
+    }))
+}
+
+async fn sokeskjema(side: &SystemSide, liste: &Liste) -> Result<Sokeskjema, Feil> {
+    let (t, app) = (side.t(), side.app());
+    let owners = app.list_organisasjoner_for_valg(&side.caller(), side.side.id(), side.system.id).await?;
+    let protokoller = in_use(&app.list_protokoller().await?);
+    Ok(Sokeskjema {
+        sok: Field::new("sok", t.s("felles-sok"))
+            .description(t.s("tilganger-be-om-sok-hjelp"))
+            .kind("search")
+            .optional()
+            .value(liste.sok()),
+        eier: filter(t, "eier", t.s("sok-eier"), &liste.text("eier"), organisasjoner(owners)),
+        protokoll: filter(
+            t,
+            "protokoll",
+            t.s("regler-felt-protokoll"),
+            &liste.text("protokoll"),
+            protokoller,
+        ),
+        meldingstype: meldingstype_field(t, liste.text("meldingstype")),
+        meldingstyper: app.list_meldingstyper_som_kan_mottas().await?,
+    })
+}
+
+/// The names of the protokoller that kontoer can be made for, each once.
+fn in_use(protokoller: &[Protokoll]) -> Vec<(String, String)> {
+    let mut names: Vec<_> = protokoller
+        .iter()
+        .filter(|protokoll| protokoll.status == Protokollstatus::Aktiv)
+        .map(|protokoll| protokoll.navn.clone())
+        .collect();
+    names.sort();
+    names.dedup();
+    names.into_iter().map(|navn| (navn.clone(), navn)).collect()
+}
+
+/// What the address asks for; nothing before the first search.
+async fn search(side: &SystemSide, liste: &Liste) -> Result<Option<Treff>, Feil> {
+    if !liste.has(SOKT) {
+        return Ok(None);
+    }
+    count_search(&side.side)?;
+    let given = |name: &str| Some(liste.text(name)).filter(|value| !value.is_empty());
+    let sok = KontoSok {
+        term: liste.sok(),
+        eier: given("eier").and_then(|id| id.parse().ok()),
+        protokoll: given("protokoll"),
+        kan_motta: given("meldingstype"),
+        page: liste.page(),
+    };
+    let found = side.app().sok_kontoer(&side.caller(), side.side.id(), side.system.id, &sok).await?;
+    Ok(Some(Treff {
+        antall: found.total,
+        paging: liste.paging(&found, side.t().s("tilganger-sider-treff")),
+        rader: found.rows.into_iter().map(|treff| rad(side, liste, treff)).collect(),
+    }))
+}
+
+fn rad(side: &SystemSide, liste: &Liste, treff: KontoTreff) -> Rad {
+    let href = format!("{}/{}", tilganger_sti(side), treff.konto.id);
+    Rad {
+        be_om: same_place(liste, &format!("{href}/be-om"), &[]),
+        trekk: same_place(liste, &format!("{href}/trekk"), &[]),
+        href,
+        parter: parter(&treff.konto),
+        konto: treff.konto.navn,
+        system: treff.system.info.navn,
+        organisasjon: treff.eier.navn,
+        protokoll: treff.konto.protokoll_navn,
+        har_tilgang: treff.har_tilgang,
+        har_bedt: treff.har_bedt,
+    }
+}
+
+fn forespurt(side: &SystemSide, liste: &Liste, rad: EksternKontoRad) -> Forespurt {
+    let href = format!("{}/{}", tilganger_sti(side), rad.konto.id);
+    let trekk = same_place(liste, &format!("{href}/trekk"), &[(FORESPURT_SIDE, "")]);
+    Forespurt {
+        trekk: side.side.may_change().then_some(trekk),
+        href,
+        parter: parter(&rad.konto),
+        konto: rad.konto.navn,
+        system: rad.system.info.navn,
+        organisasjon: rad.eier.navn,
+        protokoll: rad.konto.protokoll_navn,
+        sendt: format::time_of(rad.siden, side.t().sprak()),
+    }
+}
+
+/// Back to the same search.
+async fn back(side: &SystemSide, melding: Melding) -> Result<Response, Feil> {
+    let sti = same_place(&Liste::new(side.k()), &format!("{}/be-om", tilganger_sti(side)), &[]);
+    side.side.innlogget.to(&sti, melding).await
+}
+
+async fn send(side: SystemSide, Ekstern(id): Ekstern, _: Skjema) -> Result<Response, Feil> {
+    side.side.demand_change()?;
+    let before = ekstern(&side, id).await?;
+    side.app().request_tilgang(&side.caller(), side.side.id(), side.system.id, id).await?;
+    let given = ekstern(&side, id).await?.tilgang.is_some();
+    let key = match (before.tilgang.is_some(), given) {
+        (true, _) => "tilganger-har-alt",
+        (false, true) => "tilganger-gitt-automatisk",
+        (false, false) => "tilganger-sendt",
+    };
+    let melding = Melding::ok(key)
+        .with("system", side.navn())
+        .with("konto", before.ekstern.konto.navn)
+        .with("organisasjon", before.ekstern.eier.navn);
+    back(&side, melding).await
+}
+
+async fn withdraw(side: SystemSide, Ekstern(id): Ekstern, _: Skjema) -> Result<Response, Feil> {
+    side.side.demand_change()?;
+    let navn = ekstern(&side, id).await?.ekstern.konto.navn;
+    let withdrawn = side.app().withdraw_foresporsel(&side.caller(), side.side.id(), side.system.id, id).await;
+    let melding = match withdrawn {
+        Ok(()) => Melding::ok("tilganger-trukket"),
+        Err(Error::NotFound(Missing::Foresporsel(..))) => Melding::advarsel("tilganger-ikke-a-trekke"),
+        Err(error) => return Err(error.into()),
+    };
+    back(&side, melding.with("konto", navn)).await
+}

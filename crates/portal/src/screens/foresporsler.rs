@@ -1,0 +1,126 @@
+//! Screen 13: the systemer that have asked for a Konto, and the answers.
+
+use app::{Error, Missing};
+use askama::Template;
+use axum::Router;
+use axum::response::Response;
+use axum::routing::{get, post};
+
+use crate::feil::Feil;
+use crate::format;
+use crate::innlogget::KontoSide;
+use crate::liste::Liste;
+use crate::melding::Melding;
+use crate::portal::Portal;
+use crate::ramme::Ramme;
+use crate::render::ok;
+use crate::screens::konto_faner;
+use crate::screens::konto_tilganger::{Avsender, motpart};
+use crate::screens::systemer::SOK_FRA;
+use crate::screens::tilgangsliste::{Listesok, SORTERING, asked};
+use crate::skjema::Skjema;
+use crate::view::{Paging, Sort, Tab, Time};
+
+pub(crate) fn routes() -> Router<Portal> {
+    Router::new()
+        .route("/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/foresporsler", get(show))
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/foresporsler/{avsender}/godkjenn",
+            post(grant),
+        )
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/foresporsler/{avsender}/avvis",
+            post(reject),
+        )
+}
+
+#[derive(Template)]
+#[template(path = "tilganger/foresporsler.html")]
+struct ForesporslerSide {
+    ramme: Ramme,
+    faner_navn: String,
+    faner: Vec<Tab>,
+    may_change: bool,
+    sok: Option<Listesok>,
+    antall: u64,
+    soker: bool,
+    system: Sort,
+    sendt: Sort,
+    rader: Vec<Rad>,
+    paging: Option<Paging>,
+}
+
+struct Rad {
+    system: String,
+    organisasjon: String,
+    beskrivelse: String,
+    sendt: Time,
+    godkjenn: String,
+    avvis: String,
+}
+
+async fn show(side: KontoSide) -> Result<Response, Feil> {
+    let (t, liste) = (side.t(), Liste::new(side.k()));
+    let (caller, sti) = (side.caller(), side.konto_sti());
+    let found = side.app().list_foresporsler_side(&caller, sti, &asked(&liste, liste.page())).await?;
+    let soker = !liste.sok().is_empty();
+    // All of them, whatever the list is searched for.
+    let waiting = if soker { side.app().count_foresporsler(&caller, sti).await? } else { found.total };
+    let antall = found.total;
+    let paging = liste.paging(&found, t.s("tilganger-sider-foresporsler"));
+    let rader = found.rows.into_iter().map(|rad| {
+        let at = format!("{}/foresporsler/{}", side.sti(), rad.avsender.system.id);
+        Rad {
+            godkjenn: liste.address(&format!("{at}/godkjenn"), &[]),
+            avvis: liste.address(&format!("{at}/avvis"), &[]),
+            system: rad.avsender.system.info.navn,
+            organisasjon: rad.avsender.eier.navn,
+            beskrivelse: rad.avsender.system.info.beskrivelse,
+            sendt: format::time_of(rad.sendt, t.sprak()),
+        }
+    });
+    let siden = t.s("tilganger-foresporsler");
+    Ok(ok(&ForesporslerSide {
+        ramme: side.ramme(&siden).here(siden),
+        faner_navn: konto_faner::label(&side),
+        faner: konto_faner::tabs(&side, "foresporsler", Some(waiting)),
+        may_change: side.side.side.may_change(),
+        sok: (soker || antall >= SOK_FRA).then(|| Listesok::new(&liste, t.s("tilganger-sok-systemer"))),
+        antall,
+        soker,
+        system: liste.sort("navn", t.s("felles-system"), SORTERING),
+        sendt: liste.sort("tidspunkt", t.s("tilganger-sendt-tid"), SORTERING),
+        rader: rader.collect(),
+        paging,
+    }))
+}
+
+async fn back(side: &KontoSide, melding: Melding) -> Result<Response, Feil> {
+    let sti = Liste::new(side.k()).address(&format!("{}/foresporsler", side.sti()), &[]);
+    side.side.side.innlogget.to(&sti, melding).await
+}
+
+async fn grant(side: KontoSide, Avsender(id): Avsender, _: Skjema) -> Result<Response, Feil> {
+    side.side.side.demand_change()?;
+    let motpart = motpart(&side, id).await?;
+    if !motpart.har_bedt && !motpart.har_tilgang {
+        // Who has changed their mind is not given what they no longer ask for.
+        let melding = Melding::advarsel("tilganger-ikke-a-besvare").with("system", motpart.navn);
+        return back(&side, melding).await;
+    }
+    side.app().grant_tilgang(&side.caller(), side.konto_sti(), id).await?;
+    let melding =
+        Melding::ok("tilganger-kan-na-sende").with("system", motpart.navn).with("konto", side.navn());
+    back(&side, melding).await
+}
+
+async fn reject(side: KontoSide, Avsender(id): Avsender, _: Skjema) -> Result<Response, Feil> {
+    side.side.side.demand_change()?;
+    let navn = motpart(&side, id).await?.navn;
+    let melding = match side.app().reject_foresporsel(&side.caller(), side.konto_sti(), id).await {
+        Ok(()) => Melding::ok("tilganger-avvist"),
+        Err(Error::NotFound(Missing::Foresporsel(..))) => Melding::advarsel("tilganger-ikke-a-besvare"),
+        Err(error) => return Err(error.into()),
+    };
+    back(&side, melding.with("system", navn)).await
+}
