@@ -54,11 +54,6 @@ pub(crate) fn machine(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// A time for `<time>`.
-pub(crate) fn time_of(at: Timestamp, sprak: Sprak) -> Time {
-    Time { iso: machine(at), text: date_time(at, sprak) }
-}
-
 /// The start of a day given as `2026-11-22` in Norway, as a date field sends it.
 pub(crate) fn start_of_day(text: &str) -> Option<Timestamp> {
     let date: jiff::civil::Date = text.trim().parse().ok()?;

@@ -33,10 +33,6 @@ pub(crate) struct Felter {
 }
 
 impl Felter {
-    pub(crate) fn from_pairs(values: Vec<(String, String)>) -> Self {
-        Self { values }
-    }
-
     /// The fields of a query, `a=b&c=d`.
     pub(crate) fn from_query(query: &str) -> Self {
         Self { values: form_urlencoded::parse(query.as_bytes()).into_owned().take(MAX_FIELDS).collect() }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A language that every text exists in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Sprak {
+pub(crate) enum Sprak {
     /// Bokmål.
     #[default]
     Nb,
@@ -20,10 +20,10 @@ pub enum Sprak {
 
 impl Sprak {
     /// All of them, in the order of the links.
-    pub const ALL: [Self; 3] = [Self::Nb, Self::Nn, Self::En];
+    pub(crate) const ALL: [Self; 3] = [Self::Nb, Self::Nn, Self::En];
 
     /// The language tag, as in `lang` and `ui_locales`.
-    pub fn tag(self) -> &'static str {
+    pub(crate) fn tag(self) -> &'static str {
         match self {
             Self::Nb => "nb",
             Self::Nn => "nn",
@@ -32,7 +32,7 @@ impl Sprak {
     }
 
     /// Its own name for itself.
-    pub fn own_name(self) -> &'static str {
+    pub(crate) fn own_name(self) -> &'static str {
         match self {
             Self::Nb => "Bokmål",
             Self::Nn => "Nynorsk",
@@ -68,7 +68,7 @@ impl Sprak {
 
 /// The text is none of `nb`, `nn` and `en`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnknownSprak;
+pub(crate) struct UnknownSprak;
 
 impl FromStr for Sprak {
     type Err = UnknownSprak;

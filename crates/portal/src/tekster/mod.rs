@@ -77,7 +77,7 @@ static CATALOGUES: LazyLock<[Bundle; 3]> = LazyLock::new(|| {
 
 /// A value within a text.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Verdi {
+pub(crate) enum Verdi {
     /// Put in as it is.
     Tekst(String),
     /// Written the Norwegian way, and what a plural is chosen by.
@@ -120,26 +120,26 @@ numbers!(u32, u64, usize);
 
 /// The catalogue of one language. Small enough to be handed around.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Tekster(pub Sprak);
+pub(crate) struct Tekster(pub(crate) Sprak);
 
 impl Tekster {
     /// The language.
-    pub fn sprak(self) -> Sprak {
+    pub(crate) fn sprak(self) -> Sprak {
         self.0
     }
 
     /// The text without values.
-    pub fn s(self, key: &str) -> String {
+    pub(crate) fn s(self, key: &str) -> String {
         self.with(key, &[])
     }
 
     /// The text with one value.
-    pub fn v(self, key: &str, name: &str, value: impl Into<Verdi>) -> String {
+    pub(crate) fn v(self, key: &str, name: &str, value: impl Into<Verdi>) -> String {
         self.with(key, &[(name, value.into())])
     }
 
     /// The text with two values.
-    pub fn v2(
+    pub(crate) fn v2(
         self,
         key: &str,
         name: &str,
@@ -151,7 +151,7 @@ impl Tekster {
     }
 
     /// The text with any number of values.
-    pub fn with(self, key: &str, values: &[(&str, Verdi)]) -> String {
+    pub(crate) fn with(self, key: &str, values: &[(&str, Verdi)]) -> String {
         let bundle = &CATALOGUES[self.0 as usize];
         let Some(pattern) = bundle.get_message(key).and_then(|message| message.value()) else {
             // The tests go through every key that a template or a file of ours names.
@@ -175,7 +175,7 @@ impl Tekster {
     }
 
     /// Whether there is such a text.
-    pub fn has(self, key: &str) -> bool {
+    pub(crate) fn has(self, key: &str) -> bool {
         CATALOGUES[self.0 as usize].has_message(key)
     }
 }
