@@ -2,6 +2,8 @@
 //! browser that keeps cookies and fills in forms.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 
 use app::contract::{CountingIds, FragileBroker, FragileRegistry, ManualClock};
@@ -33,6 +35,9 @@ use crate::portal::Portal;
 pub(crate) const ORIGIN: &str = "https://portal.test";
 /// Where the login provider of the tests is.
 pub(crate) const PROVIDER: &str = "https://login.test";
+
+/// Where the proxy of the tests tells the address of a browser.
+const ADRESSE: http::HeaderName = http::HeaderName::from_static("x-forwarded-for");
 
 /// Somebody who can log in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,7 +187,15 @@ impl World {
 
     /// A browser in which nobody is logged in.
     pub(crate) fn anonymous(&self) -> Browser {
-        Browser { router: self.router.clone(), cookies: BTreeMap::new(), csrf: String::new(), sprak: "nb" }
+        // Each has an address of its own: logins are counted by it.
+        static NEXT: AtomicU32 = AtomicU32::new(1);
+        Browser {
+            router: self.router.clone(),
+            cookies: BTreeMap::new(),
+            csrf: String::new(),
+            sprak: "nb",
+            adresse: Ipv4Addr::from_bits(0x0a00_0000 + NEXT.fetch_add(1, Ordering::Relaxed)),
+        }
     }
 
     /// A browser in which somebody is logged in who has that rolle in `org`, and no other.
@@ -214,7 +227,7 @@ fn router(app: App, login: Arc<StubLogin>, avtale: Avtale) -> Router {
         logo: None,
         tilgjengelighetserklaering_url: None,
         kontakt_epost: Some("hjelp@eksempel.no".to_owned()),
-        klientadresse_header: None,
+        klientadresse_header: Some(ADRESSE),
     };
     crate::router(Portal::new(app, Some(login), config))
 }
@@ -421,6 +434,7 @@ pub(crate) struct Browser {
     pub(crate) csrf: String,
     /// What it asks for in `Accept-Language`.
     pub(crate) sprak: &'static str,
+    adresse: Ipv4Addr,
 }
 
 impl Browser {
@@ -490,6 +504,7 @@ impl Browser {
             .uri(path)
             .header(header::COOKIE, cookies.join("; "))
             .header(header::ACCEPT_LANGUAGE, self.sprak)
+            .header(ADRESSE, self.adresse.to_string())
     }
 
     pub(crate) async fn send(&mut self, request: Request<Body>) -> Answer {

@@ -180,8 +180,9 @@ fn visible(template: &str) -> Vec<String> {
 }
 
 fn letters(text: &str) -> Option<String> {
-    let text = text.trim();
-    text.chars().filter(|character| character.is_alphabetic()).nth(1).map(|_| text.to_owned())
+    // A macro may hold attributes without their tag.
+    let text = text.split_whitespace().filter(|word| !word.contains("=\"")).collect::<Vec<_>>().join(" ");
+    text.chars().filter(|character| character.is_alphabetic()).nth(1).map(|_| text.clone())
 }
 
 #[test]
