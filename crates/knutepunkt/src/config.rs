@@ -1,6 +1,7 @@
 //! The configuration: `default.toml`, overridden by a file, overridden by the environment.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use app::Settings;
@@ -291,7 +292,9 @@ impl Config {
             inline_payload_max_bytes: self.melding.inline_payload_max_bytes,
             payload_max_bytes: self.melding.payload_max_bytes,
             send_rules: SendRules { svar_krever_tilgang: self.melding.svar_krever_tilgang },
-            ..Settings::default()..Settings::default()
+            avtale_kreves: self.portal.avtale == Avtale::Innebygd,
+            hendelser_beholdes: Duration::from_hours(24 * u64::from(self.portal.hendelser_beholdes_dager)),
+            ..Settings::default()
         }
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use portal::{Fil, PortalUrl};
 
-use crate::config::{Config, Miljo};
+use crate::config::{Avtale, Config, Miljo};
 
 /// What the portal is told.
 ///
@@ -30,6 +30,7 @@ pub(crate) fn portal_config(config: &Config) -> anyhow::Result<portal::Config> {
             Miljo::Test => portal::Miljo::Test,
             Miljo::Produksjon => portal::Miljo::Produksjon,
         },
+        avtale: avtale(config)?,
         tema_css: file("portal.tema_css", &keys.tema_css, |_| Some("text/css; charset=utf-8"))?,
         logo: file("portal.logo", &keys.logo, logo_type)?,
         tilgjengelighetserklaering_url: text(&keys.tilgjengelighetserklaering_url),
@@ -38,6 +39,20 @@ pub(crate) fn portal_config(config: &Config) -> anyhow::Result<portal::Config> {
             .map(|name| name.parse().with_context(|| format!("portal.klientadresse_header: {name}")))
             .transpose()?,
     })
+}
+
+/// The agreement that an organisasjon signs.
+fn avtale(config: &Config) -> anyhow::Result<portal::Avtale> {
+    let path = &config.portal.avtale_fil;
+    if config.portal.avtale == Avtale::Av {
+        return Ok(portal::Avtale::Av);
+    }
+    if path.as_os_str().is_empty() {
+        return Ok(portal::Avtale::standard());
+    }
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("portal.avtale_fil: cannot read {}", path.display()))?;
+    portal::Avtale::from_text(&text).with_context(|| format!("portal.avtale_fil: {}", path.display()))
 }
 
 fn logo_type(path: &Path) -> Option<&'static str> {

@@ -214,7 +214,7 @@ async fn finish(
     if let Some(sprak) = person.sprak.as_deref().and_then(|tag| tag.parse().ok()) {
         k.t = Tekster(sprak);
     }
-    let to = if under_veis.retur.is_empty() { "/" } else { safe_retur(&under_veis.retur).unwrap_or("/") };
+    let to = safe_retur(&under_veis.retur).unwrap_or("/velg-organisasjon");
     let mut response = found(to);
     response.headers_mut().append(header::SET_COOKIE, k.portal.cookies().set_sesjon(token.reveal()));
     Ok(response)

@@ -62,6 +62,12 @@ pub(crate) fn home(k: &Kontekst) -> String {
 async fn show(innlogget: Innlogget, RawQuery(query): RawQuery) -> Result<Response, Feil> {
     let t = innlogget.t();
     let all = innlogget.app().organisasjoner_for(&innlogget.caller()).await?;
+    if let [only] = all.as_slice() {
+        return Ok(found(&format!("/o/{}/tjenester", only.id)));
+    }
+    if all.is_empty() && innlogget.sesjon.person.drift {
+        return Ok(found("/drift"));
+    }
     if all.is_empty() {
         let ramme = Ramme::new(&innlogget.k, t.s("organisasjon-ingen-tilgang-tittel"));
         return Ok(ok(&Ingen { ramme }));
