@@ -236,3 +236,134 @@ async fn withdraw(side: SystemSide, Ekstern(id): Ekstern, _: Skjema) -> Result<R
     };
     back(&side, melding.with("konto", navn)).await
 }
+
+#[cfg(test)]
+mod tests {
+    use app::Caller;
+
+    use crate::screens::tilgangsliste::tests::{READERS, UNKNOWN, ask, follow, give, info, opens};
+    use crate::testing::{Hvem, World};
+
+    fn path(world: &World) -> String {
+        format!("{}/tilganger/be-om", world.storevik.s())
+    }
+
+    fn konto(world: &World) -> String {
+        format!("{}/tilganger/{}", world.storevik.s(), world.lillefjord.sti.konto_id)
+    }
+
+    #[tokio::test]
+    async fn who_may_only_read_sees_what_was_asked_for_and_cannot_ask() {
+        let world = World::new().await;
+        opens(&world, &path(&world), READERS).await;
+        let mut browser = world.browser(Hvem::Les).await;
+        browser.get(&path(&world)).await.says("Forespurte tilganger").says("Ingen forespurte tilganger");
+        ask(&world, &world.lillefjord, &world.storevik).await;
+        let answer = browser.get(&format!("{}?sokt=ja", path(&world))).await;
+        answer.says("1 forespurt tilgang").says("Mitt arkiv - konto").says("Lillefjord kommune");
+        answer.says_not("Trekk forespørselen").says_not("Eierorganisasjon").says_not("Send forespørsel");
+        for what in ["be-om", "trekk"] {
+            browser.post(&format!("{}/{what}", konto(&world)), &[]).await.is(403);
+            let path = format!("{}/tilganger/{UNKNOWN}/{what}", world.storevik.s());
+            world.browser(Hvem::Admin).await.post(&path, &[]).await.is(404);
+        }
+    }
+
+    #[tokio::test]
+    async fn kontoer_are_found_by_each_filter() {
+        let world = World::new().await;
+        let mut browser = world.browser(Hvem::Admin).await;
+        browser.get(&path(&world)).await.says("Kan motta meldingstype").says_not("Send forespørsel");
+        let id = world.lillefjord.sti.konto_id;
+        let (own, their) = (world.storevik.org, world.lillefjord.org);
+        for (query, found) in [
+            ("sok=".to_owned(), true),
+            ("sok=ARKIV".to_owned(), true),
+            ("sok=finnes-ikke".to_owned(), false),
+            (format!("sok={id}"), true),
+            (format!("sok={UNKNOWN}"), false),
+            (format!("eier={their}"), true),
+            (format!("eier={own}"), false),
+            ("protokoll=no.ks.fiks.arkiv".to_owned(), true),
+            ("protokoll=no.ks.fiks.plan".to_owned(), false),
+            ("meldingstype=no.ks.fiks.arkiv.v1.arkivering.arkivmelding.opprett".to_owned(), true),
+            ("meldingstype=finnes.ikke".to_owned(), false),
+        ] {
+            let answer = browser.get(&format!("{}?sokt=ja&{query}", path(&world))).await;
+            if found {
+                answer.says("1 konto").says("no.ks.fiks.arkiv arkiv.full v1").says("Send forespørsel");
+            } else {
+                answer.says("Ingen kontoer passer med søket").says_not("Send forespørsel");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn foresporsel_is_sent_seen_and_withdrawn() {
+        let world = World::new().await;
+        let mut browser = world.browser(Hvem::Admin).await;
+        let answer = browser.post(&format!("{}/be-om?sokt=ja&sok=arkiv", konto(&world)), &[]).await;
+        assert!(answer.location().starts_with(&format!("{}?sokt=ja&sok=arkiv&m=", path(&world))));
+        let page = follow(&mut browser, answer).await;
+        page.says("Forespørselen om tilgang til Mitt arkiv - konto er sendt til Lillefjord kommune.");
+        page.says("Forespurt").says("1 forespurt tilgang").says_not("Send forespørsel");
+        browser.get(&konto(&world)).await.says("Forespurt").says("Trekk forespørselen");
+        let theirs = format!("{}/foresporsler", world.lillefjord.k());
+        world
+            .browser(Hvem::Lillefjord)
+            .await
+            .get(&theirs)
+            .await
+            .says("Mitt fagsystem")
+            .says("Forespørsler (1)");
+        let trekk = format!("{}/trekk?sokt=ja&sok=arkiv", konto(&world));
+        let answer = browser.post(&trekk, &[]).await;
+        let page = follow(&mut browser, answer).await;
+        page.says("Forespørselen om tilgang til Mitt arkiv - konto er trukket.").says("Send forespørsel");
+        let answer = browser.post(&trekk, &[]).await;
+        follow(&mut browser, answer).await.says("er allerede besvart eller trukket.");
+    }
+
+    #[tokio::test]
+    async fn answer_tells_of_what_was_given_at_once_or_before() {
+        let world = World::new().await;
+        let (owner, system) = (world.lillefjord.org, world.lillefjord.system);
+        let mut automatic = info("Mitt arkiv", true);
+        automatic.automatisk_godkjenning = true;
+        world.app.update_system_info(&Caller::Operator, owner, system, automatic, None).await.unwrap();
+        let mut browser = world.browser(Hvem::Admin).await;
+        let be_om = format!("{}/be-om?sokt=ja", konto(&world));
+        let answer = browser.post(&be_om, &[]).await;
+        let page = follow(&mut browser, answer).await;
+        page.says("Mitt fagsystem kan nå sende meldinger til Mitt arkiv - konto.");
+        page.says("Lillefjord kommune godkjenner forespørsler automatisk.").says("Har tilgang");
+        let answer = browser.post(&be_om, &[]).await;
+        let page = follow(&mut browser, answer).await;
+        page.says("Mitt fagsystem kan allerede sende meldinger til Mitt arkiv - konto.");
+    }
+
+    #[tokio::test]
+    async fn too_many_searches_within_a_minute_are_refused() {
+        let world = World::new().await;
+        let mut browser = world.browser(Hvem::Admin).await;
+        let path = format!("{}?sokt=ja", path(&world));
+        for _ in 0..60 {
+            browser.get(&path).await.is(200);
+        }
+        browser.get(&path).await.is(429).says("Du har prøvd for mange ganger.");
+        // The form itself searches for nothing, and others are not held up.
+        browser.get(path.split('?').next().unwrap()).await.is(200);
+        world.browser(Hvem::Protokoll).await.get(&path).await.is(200);
+    }
+
+    #[tokio::test]
+    async fn pages_are_there_in_the_other_languages() {
+        let world = World::new().await;
+        give(&world, &world.lillefjord, &world.storevik).await;
+        for (sprak, text) in [("nn", "Be om tilgang"), ("en", "Request access")] {
+            let mut browser = world.browser(Hvem::Admin).await;
+            browser.sprak = sprak;
+            browser.get(&path(&world)).await.says(text);
+        }
+    }
+}

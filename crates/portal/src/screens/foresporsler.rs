@@ -124,3 +124,97 @@ async fn reject(side: KontoSide, Avsender(id): Avsender, _: Skjema) -> Result<Re
     };
     back(&side, melding.with("system", navn)).await
 }
+
+#[cfg(test)]
+mod tests {
+    use app::Caller;
+
+    use crate::screens::tilgangsliste::tests::{READERS, UNKNOWN, ask, follow, opens};
+    use crate::testing::{Hvem, World};
+
+    #[tokio::test]
+    async fn pages_are_for_their_roles() {
+        let world = World::new().await;
+        let path = format!("{}/foresporsler", world.storevik.k());
+        opens(&world, &path, READERS).await;
+        world.browser(Hvem::Admin).await.get(&path).await.says("Ingen forespørsler");
+        ask(&world, &world.storevik, &world.lillefjord).await;
+        let answer = world.browser(Hvem::Les).await.get(&path).await;
+        answer.says("Mitt arkiv").says("Forespørsler (1)").says_not("Godkjenn").says_not("Avvis");
+        for what in ["godkjenn", "avvis"] {
+            let at = format!("{path}/{}/{what}", world.lillefjord.system);
+            for (hvem, status) in [(Hvem::Les, 403), (Hvem::Lillefjord, 404), (Hvem::Uten, 404)] {
+                world.browser(hvem).await.post(&at, &[]).await.is(status);
+            }
+            let at = format!("{path}/{UNKNOWN}/{what}");
+            world.browser(Hvem::Admin).await.post(&at, &[]).await.is(404);
+        }
+    }
+
+    #[tokio::test]
+    async fn foresporsel_is_granted_once() {
+        let world = World::new().await;
+        ask(&world, &world.storevik, &world.lillefjord).await;
+        let path = format!("{}/foresporsler", world.storevik.k());
+        let mut browser = world.browser(Hvem::Protokoll).await;
+        let page = browser.get(&path).await;
+        page.says("1 forespørsel")
+            .says("Mitt arkiv")
+            .says("Lillefjord kommune")
+            .says("Godkjenn")
+            .says("Avvis");
+        let grant = format!("{path}/{}/godkjenn", world.lillefjord.system);
+        for _ in 0..2 {
+            let answer = browser.post(&grant, &[]).await;
+            let page = follow(&mut browser, answer).await;
+            page.says("Mitt arkiv kan nå sende meldinger til Mitt fagsystem - konto.")
+                .says("Ingen forespørsler");
+        }
+        browser.get(&format!("{}/tilganger", world.storevik.k())).await.says("1 system").says("Mitt arkiv");
+        let reject = format!("{path}/{}/avvis", world.lillefjord.system);
+        let answer = browser.post(&reject, &[]).await;
+        let page = follow(&mut browser, answer).await;
+        page.says("Forespørselen fra Mitt arkiv er allerede besvart eller trukket.");
+    }
+
+    #[tokio::test]
+    async fn foresporsel_is_rejected() {
+        let world = World::new().await;
+        ask(&world, &world.storevik, &world.lillefjord).await;
+        let path = format!("{}/foresporsler", world.storevik.k());
+        let mut browser = world.browser(Hvem::Admin).await;
+        let answer = browser.post(&format!("{path}/{}/avvis", world.lillefjord.system), &[]).await;
+        let page = follow(&mut browser, answer).await;
+        page.says("Forespørselen fra Mitt arkiv er avvist.").says("Ingen forespørsler");
+        let tilganger = format!("{}/tilganger", world.storevik.k());
+        browser.get(&tilganger).await.says("Ingen systemer har tilgang ennå");
+    }
+
+    #[tokio::test]
+    async fn withdrawn_foresporsel_is_not_granted() {
+        let world = World::new().await;
+        ask(&world, &world.storevik, &world.lillefjord).await;
+        let (owner, system) = (world.lillefjord.org, world.lillefjord.system);
+        let konto = world.storevik.sti.konto_id;
+        world.app.withdraw_foresporsel(&Caller::Operator, owner, system, konto).await.unwrap();
+        let mut browser = world.browser(Hvem::Admin).await;
+        let grant = format!("{}/foresporsler/{system}/godkjenn", world.storevik.k());
+        let answer = browser.post(&grant, &[]).await;
+        follow(&mut browser, answer)
+            .await
+            .says("Forespørselen fra Mitt arkiv er allerede besvart eller trukket.");
+        let tilganger = format!("{}/tilganger", world.storevik.k());
+        browser.get(&tilganger).await.says("Ingen systemer har tilgang ennå");
+    }
+
+    #[tokio::test]
+    async fn own_system_may_ask_too() {
+        let world = World::new().await;
+        ask(&world, &world.storevik, &world.storevik).await;
+        let mut browser = world.browser(Hvem::Admin).await;
+        let grant = format!("{}/foresporsler/{}/godkjenn", world.storevik.k(), world.storevik.system);
+        let answer = browser.post(&grant, &[]).await;
+        let page = follow(&mut browser, answer).await;
+        page.says("Mitt fagsystem kan nå sende meldinger til Mitt fagsystem - konto.");
+    }
+}

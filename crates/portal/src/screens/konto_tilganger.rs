@@ -184,3 +184,104 @@ async fn remove(side: KontoSide, Avsender(id): Avsender, _: Skjema) -> Result<Re
     let sti = back(&side, &Liste::new(side.k()));
     side.side.side.innlogget.to(&sti, melding).await
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::screens::tilgangsliste::tests::{
+        CHANGERS, READERS, UNKNOWN, add_system, ask, follow, give, opens,
+    };
+    use crate::testing::{Hvem, World};
+
+    #[tokio::test]
+    async fn pages_are_for_their_roles() {
+        let world = World::new().await;
+        give(&world, &world.storevik, &world.lillefjord).await;
+        let path = format!("{}/tilganger", world.storevik.k());
+        let fjern = format!("{path}/{}/fjern", world.lillefjord.system);
+        opens(&world, &path, READERS).await;
+        opens(&world, &fjern, CHANGERS).await;
+        for (hvem, status) in [(Hvem::Les, 403), (Hvem::Lillefjord, 404), (Hvem::Uten, 404)] {
+            world.browser(hvem).await.post(&fjern, &[]).await.is(status);
+        }
+        let answer = world.browser(Hvem::Les).await.get(&path).await;
+        answer.says("Mitt arkiv").says("Lillefjord kommune").says_not("Fjern tilgang");
+        let mut browser = world.browser(Hvem::Admin).await;
+        browser.get(&format!("{path}/{UNKNOWN}/fjern")).await.is(404);
+        browser.post(&format!("{path}/{UNKNOWN}/fjern"), &[]).await.is(404);
+    }
+
+    #[tokio::test]
+    async fn empty_list_leads_to_the_search_for_those_who_may_search() {
+        let world = World::new().await;
+        let path = format!("{}/tilganger", world.storevik.k());
+        let answer = world.browser(Hvem::Admin).await.get(&path).await;
+        answer.says("Ingen systemer har tilgang ennå").says("Søk etter systemer");
+        let answer = world.browser(Hvem::Les).await.get(&path).await;
+        answer.says("Ingen systemer har tilgang ennå").says_not("Søk etter systemer");
+    }
+
+    #[tokio::test]
+    async fn tilgang_is_taken_away_and_a_second_click_says_the_same() {
+        let world = World::new().await;
+        give(&world, &world.storevik, &world.lillefjord).await;
+        ask(&world, &world.storevik, &world.storevik).await;
+        let path = format!("{}/tilganger", world.storevik.k());
+        let mut browser = world.browser(Hvem::Admin).await;
+        browser
+            .get(&path)
+            .await
+            .says("Mitt fagsystem - konto – Tilganger")
+            .says("Forespørsler (1)")
+            .says("1 system")
+            .says("Fjerne tilgangen til Mitt arkiv?")
+            .says("Systemet kan ikke lenger sende meldinger til Mitt fagsystem - konto.");
+        let fjern = format!("{path}/{}/fjern", world.lillefjord.system);
+        browser.get(&fjern).await.says("Fjerne tilgangen til Mitt arkiv?").says("Behold tilgangen");
+        for _ in 0..2 {
+            let answer = browser.post(&fjern, &[]).await;
+            assert!(answer.location().starts_with(&format!("{path}?m=")));
+            let page = follow(&mut browser, answer).await;
+            page.says("Mitt arkiv kan ikke lenger sende meldinger til Mitt fagsystem - konto.");
+            page.says("Ingen systemer har tilgang ennå");
+        }
+    }
+
+    #[tokio::test]
+    async fn from_the_search_one_comes_back_to_it() {
+        let world = World::new().await;
+        give(&world, &world.storevik, &world.lillefjord).await;
+        let (k, system) = (world.storevik.k(), world.lillefjord.system);
+        let mut browser = world.browser(Hvem::Admin).await;
+        let page = browser.get(&format!("{k}/sok?sokt=ja&sok=arkiv&utveksle=ja&side=1")).await;
+        page.says("Har tilgang");
+        let asked = "sokt=ja&sok=arkiv&utveksle=ja&retur=sok&side=1";
+        let fjern = format!("{k}/tilganger/{system}/fjern?{asked}");
+        assert!(page.text.replace("&#38;", "&").contains(&format!("href=\"{fjern}\"")), "{}", page.text);
+        let back = format!("{k}/sok?sokt=ja&sok=arkiv&utveksle=ja&side=1");
+        let question = browser.get(&fjern).await.text.replace("&#38;", "&");
+        assert!(question.contains(&format!("href=\"{back}\"")), "{question}");
+        assert!(question.contains(&format!("action=\"{fjern}\"")), "{question}");
+        let answer = browser.post(&fjern, &[]).await;
+        assert!(answer.location().starts_with(&format!("{back}&m=")), "{}", answer.location());
+        follow(&mut browser, answer).await.says("Gi tilgang").says_not("Har tilgang");
+    }
+
+    #[tokio::test]
+    async fn long_list_is_searched() {
+        let world = World::new().await;
+        for n in 0..30 {
+            let id = add_system(&world, world.lillefjord.org, &format!("Avsender {n}"), false).await;
+            world.app.grant_tilgang(&app::Caller::Operator, world.storevik.sti, id).await.unwrap();
+        }
+        let path = format!("{}/tilganger", world.storevik.k());
+        let mut browser = world.browser(Hvem::Les).await;
+        browser
+            .get(&path)
+            .await
+            .says("30 systemer")
+            .says("Side 1 av 2")
+            .says("Søk etter system eller organisasjon");
+        browser.get(&format!("{path}?sok=29")).await.says("1 system").says("Avsender 29");
+        browser.get(&format!("{path}?sok=finnes-ikke")).await.says("Ingen systemer passer med søket");
+    }
+}

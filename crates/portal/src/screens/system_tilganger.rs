@@ -24,6 +24,7 @@ use crate::screens::parter::PartInfo;
 use crate::screens::system_faner;
 use crate::screens::systemer::SOK_FRA;
 use crate::screens::tilgangsliste::{Fjern, Listesok, SORTERING, asked, parter};
+use crate::skjema::Skjema;
 use crate::view::{Crumb, Paging, Sort, Tab, Time};
 
 pub(crate) fn routes() -> Router<Portal> {
@@ -243,7 +244,7 @@ async fn ask(side: SystemSide, Ekstern(id): Ekstern) -> Result<Response, Feil> {
     Ok(ok(&FjernSide { ramme: ramme_below(&side, &fjern.tittel), fjern, behold }))
 }
 
-async fn give_up(side: SystemSide, Ekstern(id): Ekstern, _: crate::skjema::Skjema) -> Result<Response, Feil> {
+async fn give_up(side: SystemSide, Ekstern(id): Ekstern, _: Skjema) -> Result<Response, Feil> {
     side.side.demand_change()?;
     let navn = ekstern(&side, id).await?.ekstern.konto.navn;
     match side.app().give_up_tilgang(&side.caller(), side.side.id(), side.system.id, id).await {
@@ -254,4 +255,140 @@ async fn give_up(side: SystemSide, Ekstern(id): Ekstern, _: crate::skjema::Skjem
     let melding = Melding::ok("tilganger-fjernet").with("system", side.navn()).with("konto", navn);
     let sti = Liste::new(side.k()).address(&tilganger_sti(&side), &[]);
     side.side.innlogget.to(&sti, melding).await
+}
+
+#[cfg(test)]
+mod tests {
+    use app::Caller;
+
+    use crate::screens::tilgangsliste::tests::{CHANGERS, READERS, UNKNOWN, follow, give, info, opens};
+    use crate::testing::{Hvem, World};
+
+    #[tokio::test]
+    async fn pages_are_for_their_roles() {
+        let world = World::new().await;
+        give(&world, &world.lillefjord, &world.storevik).await;
+        let path = format!("{}/tilganger", world.storevik.s());
+        let konto = format!("{path}/{}", world.lillefjord.sti.konto_id);
+        opens(&world, &path, READERS).await;
+        opens(&world, &format!("{path}.csv"), READERS).await;
+        opens(&world, &konto, READERS).await;
+        opens(&world, &format!("{konto}/fjern"), CHANGERS).await;
+        for (hvem, status) in [(Hvem::Les, 403), (Hvem::Lillefjord, 404), (Hvem::Uten, 404)] {
+            world.browser(hvem).await.post(&format!("{konto}/fjern"), &[]).await.is(status);
+        }
+        let mut browser = world.browser(Hvem::Les).await;
+        browser
+            .get(&path)
+            .await
+            .says("Mitt arkiv - konto")
+            .says_not("Fjern tilgang")
+            .says_not("Be om tilgang");
+        browser.get(&konto).await.says("Har tilgang").says_not("Fjern tilgang");
+        let mut browser = world.browser(Hvem::Admin).await;
+        for unknown in [UNKNOWN, "tull"] {
+            browser.get(&format!("{path}/{unknown}")).await.is(404);
+            browser.post(&format!("{path}/{unknown}/fjern"), &[]).await.is(404);
+        }
+        browser.csrf = "feil".to_owned();
+        browser.post(&format!("{konto}/fjern"), &[]).await.is(403).says("Siden har stått åpen for lenge.");
+    }
+
+    #[tokio::test]
+    async fn empty_list_tells_what_the_other_owner_needs() {
+        let world = World::new().await;
+        let path = format!("{}/tilganger", world.storevik.s());
+        let answer = world.browser(Hvem::Admin).await.get(&path).await;
+        answer
+            .says("Mitt fagsystem – Tilganger")
+            .says("Systemet har ikke fått tilgang til noen kontoer ennå")
+            .says(&format!("Oppgi systemId {}.", world.storevik.system))
+            .says("Be om tilgang");
+    }
+
+    #[tokio::test]
+    async fn konto_of_another_is_told_of_with_what_its_part_may_do() {
+        let world = World::new().await;
+        give(&world, &world.lillefjord, &world.storevik).await;
+        let path = format!("{}/tilganger", world.storevik.s());
+        let mut browser = world.browser(Hvem::Admin).await;
+        let list = browser.get(&path).await;
+        list.says("1 konto")
+            .says("Mitt arkiv - konto")
+            .says("Lillefjord kommune")
+            .says("no.ks.fiks.arkiv arkiv.full v1")
+            .says("Fjerne tilgangen til Mitt arkiv - konto?");
+        let konto = world.lillefjord.sti.konto_id;
+        assert!(list.text.contains(&format!("href=\"{path}/{konto}\"")));
+        browser
+            .get(&format!("{path}/{konto}"))
+            .await
+            .says(&konto.to_string())
+            .says("Lillefjord kommune · 964\u{a0}338\u{a0}531 Mitt arkiv")
+            .says("arkiv.full v1")
+            .says("Kan sende")
+            .says("Kan motta")
+            .says("no.ks.fiks.arkiv.v1.arkivering.arkivmelding.opprett")
+            .says("Kan kommunisere med")
+            .says("klient.full");
+    }
+
+    #[tokio::test]
+    async fn konto_that_is_hidden_is_known_to_those_with_tilgang() {
+        let world = World::new().await;
+        let (owner, system) = (world.lillefjord.org, world.lillefjord.system);
+        let hidden = info("Mitt arkiv", false);
+        world.app.update_system_info(&Caller::Operator, owner, system, hidden, None).await.unwrap();
+        let path = format!("{}/tilganger/{}", world.storevik.s(), world.lillefjord.sti.konto_id);
+        let mut browser = world.browser(Hvem::Admin).await;
+        browser.get(&path).await.is(404);
+        give(&world, &world.lillefjord, &world.storevik).await;
+        browser.get(&path).await.is(200);
+    }
+
+    #[tokio::test]
+    async fn tilgang_is_given_up_and_a_second_click_says_the_same() {
+        let world = World::new().await;
+        give(&world, &world.lillefjord, &world.storevik).await;
+        let path = format!("{}/tilganger", world.storevik.s());
+        let fjern = format!("{path}/{}/fjern", world.lillefjord.sti.konto_id);
+        let mut browser = world.browser(Hvem::Protokoll).await;
+        let question = browser.get(&format!("{fjern}?sok=arkiv")).await;
+        question
+            .says("Fjerne tilgangen til Mitt arkiv - konto?")
+            .says("Mitt fagsystem kan ikke lenger sende meldinger til Mitt arkiv - konto.")
+            .says("Behold tilgangen");
+        assert!(question.text.contains(&format!("href=\"{path}?sok=arkiv\"")));
+        assert!(question.text.contains(&format!("action=\"{fjern}?sok=arkiv\"")));
+        for _ in 0..2 {
+            let answer = browser.post(&fjern, &[]).await;
+            assert!(answer.location().starts_with(&format!("{path}?m=")));
+            let page = follow(&mut browser, answer).await;
+            page.says("Mitt fagsystem kan ikke lenger sende meldinger til Mitt arkiv - konto.");
+            page.says("Systemet har ikke fått tilgang til noen kontoer ennå");
+        }
+        browser.get(&fjern).await.is(404);
+    }
+
+    #[tokio::test]
+    async fn file_has_the_rows_of_the_search() {
+        let world = World::new().await;
+        give(&world, &world.lillefjord, &world.storevik).await;
+        let path = format!("{}/tilganger.csv", world.storevik.s());
+        let mut browser = world.browser(Hvem::Les).await;
+        let file = browser.get(&format!("{path}?sok=lillefjord")).await;
+        assert_eq!(file.headers["content-type"], "text/csv; charset=utf-8");
+        let lines: Vec<_> = file.text.lines().collect();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(
+            lines[0].starts_with("\u{feff}Konto;Konto-id;System;Organisasjon;Organisasjonsnummer;Protokoll;")
+        );
+        let konto = world.lillefjord.sti.konto_id;
+        let row =
+            format!("Mitt arkiv - konto;{konto};Mitt arkiv;Lillefjord kommune;964338531;no.ks.fiks.arkiv;");
+        assert!(lines[1].starts_with(&row), "{}", lines[1]);
+        assert_eq!(browser.get(&format!("{path}?sok=finnes-ikke")).await.text.lines().count(), 1);
+        let path = format!("{}/tilganger?sok=finnes-ikke", world.storevik.s());
+        browser.get(&path).await.says("Ingen kontoer passer med søket").says("Vis alle");
+    }
 }

@@ -103,3 +103,81 @@ pub(crate) fn filter(
 pub(crate) fn organisasjoner(found: Vec<domain::organisasjon::Organisasjon>) -> Vec<(String, String)> {
     found.into_iter().map(|organisasjon| (organisasjon.id.to_string(), organisasjon.navn)).collect()
 }
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use app::Caller;
+    use app::system::NyttSystem;
+    use domain::id::{FiksOrgId, SystemId};
+    use domain::system::SystemInfo;
+
+    use crate::testing::{Answer, Browser, Hvem, Part, World};
+
+    /// Nobody has it.
+    pub(crate) const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
+
+    /// Who may open a page of Storevik that everybody with a rolle there sees, with the status for them.
+    pub(crate) const READERS: [(Hvem, u16); 6] = [
+        (Hvem::Admin, 200),
+        (Hvem::Protokoll, 200),
+        (Hvem::Les, 200),
+        (Hvem::Lillefjord, 404),
+        (Hvem::Drift, 404),
+        (Hvem::Uten, 404),
+    ];
+
+    /// The same for a page of those who may change something.
+    pub(crate) const CHANGERS: [(Hvem, u16); 6] = [
+        (Hvem::Admin, 200),
+        (Hvem::Protokoll, 200),
+        (Hvem::Les, 403),
+        (Hvem::Lillefjord, 404),
+        (Hvem::Drift, 404),
+        (Hvem::Uten, 404),
+    ];
+
+    pub(crate) async fn opens(world: &World, path: &str, expected: [(Hvem, u16); 6]) {
+        for (hvem, status) in expected {
+            world.browser(hvem).await.get(path).await.is(status);
+        }
+        assert!(world.anonymous().get(path).await.location().starts_with("/logg-inn?retur="));
+    }
+
+    /// The page that an answer leads to.
+    pub(crate) async fn follow(browser: &mut Browser, answer: Answer) -> Answer {
+        let path = answer.location().to_owned();
+        browser.get(&path).await
+    }
+
+    /// Lets the System of `from` send to the Konto of `to`.
+    pub(crate) async fn give(world: &World, to: &Part, from: &Part) {
+        world.app.grant_tilgang(&Caller::Operator, to.sti, from.system).await.unwrap();
+    }
+
+    /// Makes the System of `from` ask for the Konto of `to`.
+    pub(crate) async fn ask(world: &World, to: &Part, from: &Part) {
+        let konto = to.sti.konto_id;
+        world.app.request_tilgang(&Caller::Operator, from.org, from.system, konto).await.unwrap();
+    }
+
+    pub(crate) fn info(navn: &str, offentlig: bool) -> SystemInfo {
+        SystemInfo {
+            navn: navn.to_owned(),
+            beskrivelse: "Til test".to_owned(),
+            eposter: vec!["drift@eksempel.no".to_owned()],
+            offentlig,
+            automatisk_godkjenning: false,
+            leverandor_navn: None,
+            leverandor_kontaktpunkt: None,
+        }
+    }
+
+    pub(crate) async fn add_system(world: &World, org: FiksOrgId, navn: &str, offentlig: bool) -> SystemId {
+        let nytt = NyttSystem {
+            info: info(navn, offentlig),
+            orgnummer: "964338531".to_owned(),
+            konfigureres_av_integrasjon: false,
+        };
+        world.app.create_system(&Caller::Operator, org, nytt, None).await.unwrap().system.id
+    }
+}
