@@ -10,7 +10,7 @@ use http::{HeaderValue, StatusCode, header};
 use crate::kontekst::{Kontekst, Tilstand};
 use crate::ramme::Ramme;
 use crate::render::{found, html};
-use crate::skjema::prov_igjen;
+use crate::skjema::{logged_out, prov_igjen};
 
 /// Why there is no page of the kind that was asked for. As a response it is empty; the layer of the router draws the page,
 /// since only that knows the language.
@@ -98,7 +98,11 @@ struct Side {
 pub(crate) fn render(kontekst: &Kontekst, feil: Arc<Feil>) -> Response {
     let status = feil.status();
     if matches!(*feil, Feil::IkkeInnlogget) {
-        return log_in_first(kontekst);
+        return match kontekst.skjema.get() {
+            // To log out is what has happened.
+            Some(felter) if kontekst.path() != "/logg-ut" => logged_out(kontekst, felter),
+            _ => log_in_first(kontekst),
+        };
     }
     let feilkode = status.is_server_error().then(|| kontekst.portal.app().ids().uuid().to_string());
     if let Some(code) = &feilkode {

@@ -16,7 +16,8 @@ use jiff::Timestamp;
 use crate::feil::{Feil, render};
 use crate::melding::Melding;
 use crate::portal::Portal;
-use crate::skjema::Felter;
+use crate::sikkerhet;
+use crate::skjema::{self, Felter, Skjema};
 use crate::sprak::Sprak;
 use crate::tekster::Tekster;
 
@@ -94,6 +95,16 @@ pub(crate) async fn layer(State(portal): State<Portal>, mut request: Request, ne
         now,
         skjema: Arc::default(),
     };
+    let origin = kontekst.portal.config().url.origin();
+    if request.method() == Method::POST && sikkerhet::comes_from_us(request.headers(), origin) {
+        request = match skjema::read(request, &kontekst.portal).await {
+            Ok(request) => request,
+            Err(feil) => return render(&kontekst, feil.into()),
+        };
+        if let Some(skjema) = request.extensions().get::<Skjema>() {
+            let _ = kontekst.skjema.set(skjema.felter.clone());
+        }
+    }
     if let Err(feil) = load_sesjon(&mut kontekst, request.headers(), request.method()).await {
         return render(&kontekst, feil);
     }

@@ -29,6 +29,8 @@ mod sprak;
 mod tekster;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod tests;
 mod tilstand;
 mod view;
 

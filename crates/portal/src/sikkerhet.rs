@@ -63,7 +63,7 @@ pub(crate) async fn same_origin(State(portal): State<Portal>, request: Request, 
 }
 
 /// Whether the browser says that the request was made by a page of ours. A browser that says nothing is not believed.
-fn comes_from_us(headers: &HeaderMap, origin: &str) -> bool {
+pub(crate) fn comes_from_us(headers: &HeaderMap, origin: &str) -> bool {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     match headers.get(header::ORIGIN).map(HeaderValue::as_bytes) {
         // What browsers send from a page that asks for no referrer, as ours do.

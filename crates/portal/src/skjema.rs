@@ -2,8 +2,10 @@
 
 use app::sesjon::AktivSesjon;
 use askama::Template;
-use axum::extract::{FromRequest, FromRequestParts as _, Multipart, Request};
+use axum::body::Body;
+use axum::extract::{FromRequest as _, FromRequestParts, Multipart, Request};
 use axum::response::{IntoResponse as _, Response};
+use http::request::Parts;
 use http::{StatusCode, header};
 use http_body_util::{BodyExt as _, Limited};
 
@@ -99,6 +101,7 @@ impl std::fmt::Debug for Opplastet {
 }
 
 /// A form sent by somebody who is logged in, from a page of ours.
+#[derive(Debug, Clone)]
 pub(crate) struct Skjema {
     pub(crate) felter: Felter,
     filer: Vec<(String, Opplastet)>,
@@ -111,36 +114,45 @@ impl Skjema {
     }
 }
 
-impl FromRequest<Portal> for Skjema {
+impl FromRequestParts<Portal> for Skjema {
     type Rejection = Response;
 
-    async fn from_request(request: Request, portal: &Portal) -> Result<Self, Response> {
-        let (mut parts, body) = request.into_parts();
-        let Ok(kontekst) = Kontekst::from_request_parts(&mut parts, portal).await;
-        let is_multipart = parts
-            .headers
-            .get(header::CONTENT_TYPE)
-            .is_some_and(|value| value.as_bytes().starts_with(b"multipart/form-data"));
-        let body = Limited::new(body, MAX_FORM_BYTES).collect().await;
-        let body = body.map_err(|_| Feil::ForStor.into_response())?.to_bytes();
-        let skjema = if is_multipart {
-            let request = Request::from_parts(parts, axum::body::Body::from(body));
-            read_multipart(request, portal).await.map_err(Feil::into_response)?
-        } else {
-            Self { felter: read_urlencoded(&body).map_err(Feil::into_response)?, filer: Vec::new() }
-        };
-        // So that an error later on can give back what was typed.
-        let _ = kontekst.skjema.set(skjema.felter.clone());
+    async fn from_request_parts(parts: &mut Parts, portal: &Portal) -> Result<Self, Response> {
+        let Ok(kontekst) = Kontekst::from_request_parts(parts, portal).await;
+        let skjema = parts.extensions.remove::<Self>().ok_or_else(|| Feil::UleseligSkjema.into_response())?;
         match &kontekst.sesjon {
             Tilstand::Aktiv(sesjon) if token_fits(sesjon, &skjema.felter) => Ok(skjema),
             Tilstand::Aktiv(_) => {
                 Err(prov_igjen(&kontekst, &skjema.felter, StatusCode::FORBIDDEN, "feil-for-lenge-apen", None))
             }
-            Tilstand::Ingen | Tilstand::Utlopt => {
-                Err(prov_igjen(&kontekst, &skjema.felter, StatusCode::UNAUTHORIZED, "feil-logget-ut", None))
-            }
+            Tilstand::Ingen | Tilstand::Utlopt => Err(logged_out(&kontekst, &skjema.felter)),
         }
     }
+}
+
+/// Reads the form before anything else can go wrong, so that what was typed can be given back whatever does.
+pub(crate) async fn read(request: Request, portal: &Portal) -> Result<Request, Feil> {
+    let (parts, body) = request.into_parts();
+    let is_multipart = parts
+        .headers
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"multipart/form-data"));
+    let body = Limited::new(body, MAX_FORM_BYTES).collect().await.map_err(|_| Feil::ForStor)?.to_bytes();
+    let skjema = if is_multipart {
+        let mut form = Request::new(Body::from(body));
+        form.headers_mut().clone_from(&parts.headers);
+        read_multipart(form, portal).await?
+    } else {
+        Skjema { felter: read_urlencoded(&body)?, filer: Vec::new() }
+    };
+    let mut request = Request::from_parts(parts, Body::empty());
+    request.extensions_mut().insert(skjema);
+    Ok(request)
+}
+
+/// The page that keeps what was typed while somebody logs in again.
+pub(crate) fn logged_out(kontekst: &Kontekst, felter: &Felter) -> Response {
+    prov_igjen(kontekst, felter, StatusCode::UNAUTHORIZED, "feil-logget-ut", None)
 }
 
 fn token_fits(sesjon: &AktivSesjon, felter: &Felter) -> bool {

@@ -29,14 +29,25 @@ use crate::skjema::{Felter, Mangler, Skjema};
 use crate::view::{ErrorSummary, Field, FileField, Tab, Time};
 
 pub(crate) fn routes() -> Router<Portal> {
-    let k = "/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/konfigurasjon";
     // A page with something to mend stands at the address of its form; loading it anew shows the whole.
     Router::new()
-        .route(k, get(show))
-        .route(&format!("{k}/kontoinfo"), get(to_page).post(save_info))
-        .route(&format!("{k}/parter"), get(to_page).post(save_parter))
-        .route(&format!("{k}/nokkel"), get(to_page).post(save_nokkel))
-        .route(&format!("{k}/slett"), get(ask_remove).post(remove))
+        .route("/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/konfigurasjon", get(show))
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/konfigurasjon/kontoinfo",
+            get(to_page).post(save_info),
+        )
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/konfigurasjon/parter",
+            get(to_page).post(save_parter),
+        )
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/konfigurasjon/nokkel",
+            get(to_page).post(save_nokkel),
+        )
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/konfigurasjon/slett",
+            get(ask_remove).post(remove),
+        )
 }
 
 fn sti(side: &KontoSide) -> String {

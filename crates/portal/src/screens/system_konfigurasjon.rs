@@ -36,19 +36,32 @@ const ENGANG: &str = "engangsnokkel";
 const ENDRET: &str = "endret";
 
 pub(crate) fn routes() -> Router<Portal> {
-    const S: &str = "/o/{org}/protokoll/systemer/{system}/konfigurasjon";
-    let section = |name: &str| format!("{S}/{name}");
     Router::new()
-        .route(S, get(show))
+        .route("/o/{org}/protokoll/systemer/{system}/konfigurasjon", get(show))
         // A language chosen, or a reload, after a form was to be mended comes here by GET.
-        .route(&section("systeminfo"), post(take_systeminfo).get(back))
-        .route(&section("leverandor"), post(take_leverandor).get(back))
-        .route(&section("api"), post(take_api).get(back))
-        .route(&section("synlighet"), post(take_synlighet).get(back))
-        .route(&section("integrasjon"), get(show_ny_integrasjon).post(add_integrasjon))
-        .route(&section("integrasjon/{integrasjon}/orgnummer"), get(show_orgnummer).post(take_orgnummer))
-        .route(&section("integrasjon/{integrasjon}/passord"), get(ask_passord).post(new_passord))
-        .route(&section("slett"), get(ask_slett).post(remove))
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/konfigurasjon/systeminfo",
+            post(take_systeminfo).get(back),
+        )
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/konfigurasjon/leverandor",
+            post(take_leverandor).get(back),
+        )
+        .route("/o/{org}/protokoll/systemer/{system}/konfigurasjon/api", post(take_api).get(back))
+        .route("/o/{org}/protokoll/systemer/{system}/konfigurasjon/synlighet", post(take_synlighet).get(back))
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/konfigurasjon/integrasjon",
+            get(show_ny_integrasjon).post(add_integrasjon),
+        )
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/konfigurasjon/integrasjon/{integrasjon}/orgnummer",
+            get(show_orgnummer).post(take_orgnummer),
+        )
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/konfigurasjon/integrasjon/{integrasjon}/passord",
+            get(ask_passord).post(new_passord),
+        )
+        .route("/o/{org}/protokoll/systemer/{system}/konfigurasjon/slett", get(ask_slett).post(remove))
 }
 
 /// One integrasjon of a System, for those who may change it.
