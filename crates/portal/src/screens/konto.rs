@@ -104,9 +104,10 @@ fn varsel(side: &KontoSide, tilstand: Kontotilstand) -> Option<Varsel> {
         Kontotilstand::Koblet | Kontotilstand::Ukjent => return None,
         Kontotilstand::ManglerKobling => {
             let integrasjon = format!("{}/konfigurasjon", side.side.sti());
-            let (href, key) = match may_change {
-                true => (integrasjon, "konto-til-integrasjon"),
-                false => (side.side.sti(), "konto-til-system"),
+            let (href, key) = if may_change {
+                (integrasjon, "konto-til-integrasjon")
+            } else {
+                (side.side.sti(), "konto-til-system")
             };
             ("konto-mangler-kobling", Some((href, t.s(key))))
         }

@@ -1,5 +1,5 @@
 konto-faner = Faner for { $navn }
-konto-fane-oversikt = Oversyn
+konto-fane-oversikt = Oversikt
 konto-fane-tilganger = Tilgangar
 konto-fane-sok = Søk etter system
 konto-fane-foresporsler = Førespurnader
@@ -31,7 +31,7 @@ konto-ingen-nokkel = Kontoen har ingen offentleg nøkkel.
 konto-nokkel-status = Status
 konto-nokkel-gyldig = Gyldig
 konto-nokkel-ikke-gyldig-enna = Ikkje gyldig enno
-konto-nokkel-utstedt-til = Ferda ut til
+konto-nokkel-utstedt-til = Utferda til
 konto-nokkel-utsteder = Utferdar
 konto-nokkel-serienummer = Serienummer
 konto-nokkel-gyldig-fra = Gyldig frå
