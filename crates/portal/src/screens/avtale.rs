@@ -106,7 +106,7 @@ async fn page<'a>(
     let (t, sti) = (side.t(), avtale_sti(side.id()));
     let signatur = side.app().avtale_signatur(&side.caller(), side.id()).await?;
     let is_signed = signatur.as_ref().is_some_and(|signatur| signatur.dokument == dokument.to_domain());
-    let size = format::bytes(dokument.pdf().len() as u64);
+    let storrelse = format::bytes(dokument.pdf().len() as u64);
     let label = t.v("avtale-rett-til-a-signere", "organisasjon", &side.org.navn);
     let login = side.k().portal.login().map_or("", |login| login.navn());
     let skjema = SignerSkjema {
@@ -128,7 +128,7 @@ async fn page<'a>(
             "dato",
             format::calendar_date(dokument.dato(), t.sprak()),
         ),
-        pdf: (format!("{sti}.pdf"), t.v("avtale-last-ned", "storrelse", size)),
+        pdf: (format!("{sti}.pdf"), t.v("avtale-last-ned", "storrelse", storrelse)),
         blokker: dokument.blokker(),
         eldre_signatur: signatur.as_ref().filter(|_| !is_signed).map(|signatur| {
             t.v2("avtale-eldre-signatur", "versjon", &signatur.dokument.versjon, "ny", dokument.versjon())
