@@ -13,8 +13,9 @@ setUpDialogs();
 setUpSubmits();
 setUpCopying();
 setUpCounters();
-setUpNarrowing();
+// Before the narrowing, which takes choices out of the page.
 setUpBlocks();
+setUpNarrowing();
 setUpFileZones();
 setUpLive();
 setUpSession();
