@@ -62,33 +62,28 @@ impl Driftsstatus {
 /// What the last checks found.
 #[derive(Default)]
 pub(crate) struct Found {
-    state: RwLock<(Option<Installasjon>, BTreeMap<Del, (Helse, Timestamp)>)>,
+    installasjon: RwLock<Option<Installasjon>>,
+    helse: RwLock<BTreeMap<Del, (Helse, Timestamp)>>,
 }
 
 impl App {
     /// Tells what this installation is.
     pub fn set_installasjon(&self, installasjon: Installasjon) {
-        self.inner.found.state.write().unwrap_or_else(PoisonError::into_inner).0 = Some(installasjon);
+        *self.inner.found.installasjon.write().unwrap_or_else(PoisonError::into_inner) = Some(installasjon);
     }
 
     /// Looks at each part once, at all of them at the same time, and keeps what was found.
     pub async fn check_health(&self, checks: &[Box<dyn HealthCheck>]) {
         let now = self.now();
         let look = async |check: &dyn HealthCheck| {
-            let helse = match tokio::time::timeout(SJEKK_TID, check.check(now)).await {
-                Ok(helse) => helse,
-                Err(_) => {
-                    tracing::warn!(
-                        del = check.del().navn(),
-                        "a part of the installation did not answer in time"
-                    );
-                    Helse::SVARER_IKKE
-                }
-            };
+            let helse = tokio::time::timeout(SJEKK_TID, check.check(now)).await.unwrap_or_else(|_| {
+                tracing::warn!(del = check.del().navn(), "a part of the installation did not answer in time");
+                Helse::SVARER_IKKE
+            });
             (check.del(), (helse, now))
         };
         let found = join_all(checks.iter().map(|check| look(&**check))).await;
-        self.inner.found.state.write().unwrap_or_else(PoisonError::into_inner).1.extend(found);
+        self.inner.found.helse.write().unwrap_or_else(PoisonError::into_inner).extend(found);
     }
 
     /// Looks at each part every [`SJEKK_INTERVALL`], for as long as it is polled.
@@ -111,8 +106,9 @@ impl App {
 
     /// How the installation is doing, for whoever watches over its processes.
     pub fn helse(&self) -> Driftsstatus {
-        let state = self.inner.found.state.read().unwrap_or_else(PoisonError::into_inner);
-        let (installasjon, found) = &*state;
+        let installasjon =
+            self.inner.found.installasjon.read().unwrap_or_else(PoisonError::into_inner).clone();
+        let found = self.inner.found.helse.read().unwrap_or_else(PoisonError::into_inner);
         let deler = Del::ALL
             .into_iter()
             .map(|del| match found.get(&del) {
@@ -129,7 +125,7 @@ impl App {
                 },
             })
             .collect();
-        Driftsstatus { installasjon: installasjon.clone(), deler }
+        Driftsstatus { installasjon, deler }
     }
 }
 

@@ -73,7 +73,7 @@ impl App {
                 );
             }
             Err(_) => {
-                tracing::warn!(kontoer = kontoer.len(), "the queues took too long to tell how they stand")
+                tracing::warn!(kontoer = kontoer.len(), "the queues took too long to tell how they stand");
             }
         }
         vec![None; kontoer.len()]

@@ -148,6 +148,7 @@ pub async fn pages_tell_how_many_there_are_and_hold_each_row_once(registry: Reg)
 
 /// By name as in Norwegian, by kontoer and by time of change, either way; words in navn and beskrivelse; a whole id.
 pub async fn systemer_are_sorted_and_searched(registry: Reg) {
+    use SystemSortering::{Kontoer, Navn, SistEndret};
     seed(&registry).await;
     let mut tx = begin(&registry).await;
     let older = System { sist_endret: at(-5), ..system(3, 1, "Økonomi") };
@@ -161,7 +162,6 @@ pub async fn systemer_are_sorted_and_searched(registry: Reg) {
         let side = tx.list_systemer_side(org_id(1), &liste).await.unwrap();
         names(&side).join(", ")
     };
-    use SystemSortering::{Kontoer, Navn, SistEndret};
     assert_eq!(list("", Navn, false).await, "Mitt fagsystem, Økonomi, Åpent arkiv");
     assert_eq!(list("", Navn, true).await, "Åpent arkiv, Økonomi, Mitt fagsystem");
     assert_eq!(list("", Kontoer, false).await, "Økonomi, Åpent arkiv, Mitt fagsystem");
@@ -176,6 +176,7 @@ pub async fn systemer_are_sorted_and_searched(registry: Reg) {
 
 /// By name and by Protokoll; each has its parter.
 pub async fn kontoer_are_sorted_and_searched(registry: Reg) {
+    use KontoSortering::{Navn, Protokoll};
     seed(&registry).await;
     let mut tx = begin(&registry).await;
     let plan = Konto { protokoll_navn: "no.ks.fiks.plan".to_owned(), ..konto(10, 1, "Arealplan") };
@@ -187,7 +188,6 @@ pub async fn kontoer_are_sorted_and_searched(registry: Reg) {
         let liste = KontoListe { sok: sok.to_owned(), sortering, synkende, page: Page::default() };
         tx.list_kontoer_side(system_id(1), &liste).await.unwrap()
     };
-    use KontoSortering::{Navn, Protokoll};
     let side = list("", Navn, false).await;
     assert_eq!((konto_names(&side), side.total), (vec!["Arealplan", "Byggesak", "Saker"], 3));
     assert_eq!(side.rows[0], plan);
@@ -250,6 +250,7 @@ async fn add_senders(tx: &mut dyn Tx) {
 
 /// By the name of the System or by time; words in it and in its owner.
 pub async fn tilganger_til_konto_are_paged_sorted_and_searched(registry: Reg) {
+    use TilgangSortering::{Navn, Tidspunkt};
     seed(&registry).await;
     let mut tx = begin(&registry).await;
     add_senders(&mut *tx).await;
@@ -264,7 +265,6 @@ pub async fn tilganger_til_konto_are_paged_sorted_and_searched(registry: Reg) {
         let side = tx.list_tilganger_til_konto_side(konto_id(1), &liste).await.unwrap();
         (side.rows, side.total)
     };
-    use TilgangSortering::{Navn, Tidspunkt};
     let (bil, aerlig, asen) = (tilgang(1, 4, 30), tilgang(1, 3, 10), tilgang(1, 5, 20));
     assert_eq!(list("", Navn, false, page(1, 9)).await, (vec![bil, aerlig, asen], 3));
     assert_eq!(list("", Navn, true, page(1, 2)).await, (vec![asen, aerlig], 3));
@@ -276,6 +276,7 @@ pub async fn tilganger_til_konto_are_paged_sorted_and_searched(registry: Reg) {
 
 /// By the name of the Konto or by time; words in it, in its System and in the owner.
 pub async fn tilganger_for_system_are_paged_sorted_and_searched(registry: Reg) {
+    use TilgangSortering::{Navn, Tidspunkt};
     seed(&registry).await;
     let mut tx = begin(&registry).await;
     add_senders(&mut *tx).await;
@@ -290,7 +291,6 @@ pub async fn tilganger_for_system_are_paged_sorted_and_searched(registry: Reg) {
         let side = tx.list_tilganger_for_system_side(system_id(4), &liste).await.unwrap();
         (side.rows, side.total)
     };
-    use TilgangSortering::{Navn, Tidspunkt};
     let (arkivet, byggesak, saker) = (tilgang(3, 4, 20), tilgang(2, 4, 30), tilgang(1, 4, 10));
     assert_eq!(list("", Navn, false, page(1, 9)).await, (vec![arkivet, byggesak, saker], 3));
     assert_eq!(list("", Navn, true, page(2, 2)).await, (vec![arkivet], 3));
@@ -442,7 +442,7 @@ pub async fn search_is_kept_to_owner_and_parter(registry: Reg) {
     assert_eq!(systemer(&registry, &plays(&[])).await, [""; 0]);
     assert_eq!(kontoer(&registry, &plays(&[])).await, [""; 0]);
     let mut other = plays(&[("v1", "klient.full")]);
-    other.parter.as_mut().unwrap()[0].protokoll_navn = "no.ks.fiks.plan".to_owned();
+    "no.ks.fiks.plan".clone_into(&mut other.parter.as_mut().unwrap()[0].protokoll_navn);
     assert_eq!(systemer(&registry, &other).await, [""; 0]);
 }
 
