@@ -79,16 +79,28 @@ impl App {
         vec![None; kontoer.len()]
     }
 
+    /// What the registry knows of the kontoer of an organisasjon, by name of System and Konto, the first `limit`.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn kontofakta_for_org(
+        &self,
+        caller: &Caller,
+        owner: FiksOrgId,
+        limit: u32,
+    ) -> Result<Vec<KontoFakta>, Error> {
+        caller.may_see_org(owner)?;
+        let mut tx = self.begin_read().await?;
+        tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
+        Ok(tx.list_kontostatus(owner, None, limit).await?)
+    }
+
     /// How all kontoer of an organisasjon stand.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn status_for_org(&self, caller: &Caller, owner: FiksOrgId) -> Result<Kontostatus, Error> {
-        caller.may_see_org(owner)?;
-        let mut tx = self.begin_read().await?;
-        tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
-        let kontoer = tx.list_kontostatus(owner, None, STATUS_MAX + 1).await?;
-        drop(tx);
+        let kontoer = self.kontofakta_for_org(caller, owner, STATUS_MAX + 1).await?;
         Ok(self.with_numbers(kontoer).await)
     }
 

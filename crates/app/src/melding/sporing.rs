@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use domain::id::{DokumentId, FiksOrgId, KontoId, MeldingId};
-use domain::melding::{Hendelse, Melding, Status, status};
+use domain::melding::{Hendelse, Status, status};
 use jiff::Timestamp;
 use std::time::Duration;
 
@@ -34,14 +34,14 @@ pub struct SporingSok {
     pub limit: u32,
 }
 
-/// Which way a melding went, seen from the organisasjon.
+/// Which way a melding went, seen from the organisasjon, or from the Konto where only one was searched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Retning {
     /// It sent it.
     Sendt,
     /// It received it.
     Mottatt,
-    /// From one of its kontoer to another.
+    /// From one of its kontoer to another, or from the Konto to itself.
     Begge,
 }
 
@@ -131,21 +131,21 @@ impl App {
         sok: SporingSok,
     ) -> Result<Sporingsside, Error> {
         let own = self.own_kontoer(caller, owner).await?;
-        let kontoer: Vec<KontoId> = match sok.konto {
-            Some(konto) if own.contains(&konto) => vec![konto],
+        let own = match sok.konto {
+            Some(konto) if own.contains(&konto) => BTreeSet::from([konto]),
             Some(konto) => return Err(Missing::Konto(konto).into()),
-            None => own.iter().copied().collect(),
+            None => own,
         };
         let term = sok.term.trim();
         if let Ok(id) = term.parse::<MeldingId>()
             && let Some(record) = self.inner.broker.melding(id).await?
-            && kontoer.iter().any(|konto| is_of(&record.melding, *konto))
+            && (own.contains(&record.melding.avsender) || own.contains(&record.melding.mottaker))
         {
             let rader = self.rader(&own, &[record]).await?;
             return Ok(Sporingsside { rader, ..Sporingsside::default() });
         }
         let found = MeldingSok {
-            kontoer,
+            kontoer: own.iter().copied().collect(),
             klient_id: (!term.is_empty()).then(|| term.to_owned()),
             meldingstype: None,
             fra: sok.fra,
@@ -246,10 +246,6 @@ impl App {
         let names = self.names(records).await?;
         Ok(records.iter().map(|record| rad(own, &names, record)).collect())
     }
-}
-
-fn is_of(melding: &Melding, konto: KontoId) -> bool {
-    melding.avsender == konto || melding.mottaker == konto
 }
 
 fn rad(own: &BTreeSet<KontoId>, names: &HashMap<KontoId, Kontonavn>, record: &MeldingRecord) -> SporingRad {
