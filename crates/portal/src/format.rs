@@ -49,6 +49,15 @@ pub(crate) fn time(at: Timestamp, sprak: Sprak) -> String {
     at.to_zoned(oslo()).strftime(format).to_string()
 }
 
+/// A time to the millisecond: `22.11.2026 kl. 14.30.05,042`, in English `22 Nov 2026, 14:30:05.042`.
+pub(crate) fn exact_time_of(at: Timestamp, sprak: Sprak) -> Time {
+    let format = if sprak == Sprak::En { "%-d %b %Y, %H:%M:%S.%3f" } else { "%d.%m.%Y kl. %H.%M.%S,%3f" };
+    Time {
+        iso: at.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
+        text: at.to_zoned(oslo()).strftime(format).to_string(),
+    }
+}
+
 /// For `datetime` of `<time>`: UTC.
 pub(crate) fn machine(at: Timestamp) -> String {
     at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
@@ -150,6 +159,11 @@ mod tests {
         assert_eq!(date_time(at("2026-11-22T13:30:00Z"), Sprak::Nb), "22.11.2026 kl. 14.30");
         assert_eq!(date_time(at("2026-07-01T12:05:00Z"), Sprak::En), "1 Jul 2026, 14:05");
         assert_eq!(date(at("2026-12-31T23:30:00Z"), Sprak::Nn), "01.01.2027");
+        let exact = exact_time_of(at("2026-07-01T12:05:09.042Z"), Sprak::Nb);
+        assert_eq!(
+            (exact.text.as_str(), exact.iso.as_str()),
+            ("01.07.2026 kl. 14.05.09,042", "2026-07-01T12:05:09.042Z")
+        );
         assert_eq!(start_of_day("2026-11-22").map(machine).as_deref(), Some("2026-11-21T23:00:00Z"));
         assert_eq!(end_of_day("2026-11-22").map(machine).as_deref(), Some("2026-11-22T23:00:00Z"));
         assert_eq!(start_of_day("22.11.2026"), None);

@@ -17,6 +17,7 @@ mod innlogget;
 mod kontekst;
 mod limit;
 mod liste;
+mod live;
 mod melding;
 mod portal;
 mod ramme;

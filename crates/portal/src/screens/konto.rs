@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use crate::feil::Feil;
 use crate::format;
 use crate::innlogget::KontoSide;
+use crate::live;
 use crate::portal::Portal;
 use crate::ramme::Ramme;
 use crate::render::ok;
@@ -145,13 +146,13 @@ async fn show(side: KontoSide) -> Result<Response, Feil> {
         varsler: tilstander.iter().filter_map(|tilstand| varsel(&side, *tilstand)).collect(),
         kobling: tilstand::tag(t, tilstander.first().copied().unwrap_or(Kontotilstand::Ukjent)),
         tall: vec![
-            Live::new("konsumenter", t.s("konto-konsumenter"), tall.konsumenter),
-            Live::new("ko", t.s("konto-pa-ko"), tall.pa_ko),
-            Live::new("ubekreftede", t.s("konto-ubekreftede"), tall.ubekreftede),
-            Live::new("eldste", t.s("konto-eldste"), tall.eldste),
-            Live::new("uleverte", t.s("konto-uleverte"), tall.uleverte),
+            Live::new(live::KONSUMENTER, t.s("konto-konsumenter"), tall.konsumenter),
+            Live::new(live::KO, t.s("konto-pa-ko"), tall.pa_ko),
+            Live::new(live::UBEKREFTEDE, t.s("konto-ubekreftede"), tall.ubekreftede),
+            Live::new(live::ELDSTE, t.s("konto-eldste"), tall.eldste),
+            Live::new(live::ULEVERTE, t.s("konto-uleverte"), tall.uleverte),
         ],
-        status_url: format!("{}/status.json", side.sti()),
+        status_url: live::url(&side.sti(), []),
         oppdatert: time(now),
         sent: if status.is_none() { t.s("felles-status-ikke-tilgjengelig") } else { String::new() },
         sporing: format!("{}/sporing", side.sti()),

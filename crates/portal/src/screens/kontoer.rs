@@ -17,6 +17,7 @@ use crate::feil::Feil;
 use crate::format;
 use crate::innlogget::SystemSide;
 use crate::liste::Liste;
+use crate::live;
 use crate::portal::Portal;
 use crate::ramme::Ramme;
 use crate::render::ok;
@@ -117,7 +118,7 @@ async fn show(side: SystemSide) -> Result<Response, Feil> {
     let kontoer_sti = format!("{}/kontoer", side.sti());
     let rader = with_numbers(&side, found.rows, now).await;
     let unknown = !rader.is_empty() && rader.iter().all(|rad| rad.tall.is_none());
-    let rader = rader
+    let rader: Vec<_> = rader
         .into_iter()
         .map(|MedTall { konto, tilstander, tall }| {
             let mut tags = tilstander.into_iter().map(|tilstand| tilstand::tag(t, tilstand));
@@ -133,6 +134,7 @@ async fn show(side: SystemSide) -> Result<Response, Feil> {
             }
         })
         .collect();
+    let status_url = live::url(&side.sti(), rader.iter().map(|rad| rad.id));
     let siden = t.s("kontoer-tittel");
     let page = KontoerSide {
         ramme: side.ramme(&siden).here(siden),
@@ -150,7 +152,7 @@ async fn show(side: SystemSide) -> Result<Response, Feil> {
         protokoll: liste.sort("protokoll", t.s("felles-protokoll-og-part"), "navn"),
         rader,
         paging,
-        status_url: format!("{}/status.json", side.sti()),
+        status_url,
         oppdatert: format::time_of(now, t.sprak()),
         sent: if unknown { t.s("felles-status-ikke-tilgjengelig") } else { String::new() },
     };
@@ -207,6 +209,7 @@ mod tests {
     use app::konto::NyKonto;
     use domain::konto::PartRef;
 
+    use crate::live;
     use crate::testing::{Hvem, World};
 
     async fn add(world: &World, navn: &str) {
@@ -252,7 +255,7 @@ mod tests {
             .says("Mangler kobling")
             .says("0 konsumenter")
             .says(&konto);
-        for key in ["kobling", "konsumenter", "ko"] {
+        for key in [live::KOBLING, live::KONSUMENTER_ORD, live::KO] {
             assert!(answer.text.contains(&format!("data-live=\"{key}-{konto}\"")), "{key}");
         }
         world.browser(Hvem::Les).await.get(&path).await.says_not("Opprett ny konto");

@@ -2,6 +2,7 @@
 
 pub(crate) mod avtale;
 pub(crate) mod be_om_tilgang;
+pub(crate) mod drift;
 pub(crate) mod foresporsler;
 pub(crate) mod hendelser;
 pub(crate) mod konto;
@@ -16,7 +17,10 @@ pub(crate) mod parter;
 pub(crate) mod personer;
 pub(crate) mod sider;
 pub(crate) mod sok;
+pub(crate) mod sporing;
 pub(crate) mod sprak;
+pub(crate) mod status;
+pub(crate) mod status_json;
 pub(crate) mod system;
 pub(crate) mod system_faner;
 pub(crate) mod system_konfigurasjon;
@@ -52,6 +56,10 @@ pub(crate) fn routes() -> Router<Portal> {
         .merge(konto_tilganger::routes())
         .merge(foresporsler::routes())
         .merge(sok::routes())
+        .merge(status::routes())
+        .merge(status_json::routes())
+        .merge(sporing::routes())
+        .merge(drift::routes())
         .merge(sprak::routes())
         .merge(sider::routes())
 }

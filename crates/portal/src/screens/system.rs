@@ -2,7 +2,6 @@
 
 use app::lister::HendelseFilter;
 use app::paging::Page;
-use app::status::Statustall;
 use askama::Template;
 use axum::Router;
 use axum::response::Response;
@@ -13,6 +12,7 @@ use jiff::Timestamp;
 use crate::feil::Feil;
 use crate::format;
 use crate::innlogget::SystemSide;
+use crate::live;
 use crate::portal::Portal;
 use crate::ramme::Ramme;
 use crate::render::ok;
@@ -62,16 +62,6 @@ impl IntegrasjonRad {
             kontrollsiffer_feil: !integrasjon.orgnummer.has_valid_control_digit(),
         }
     }
-}
-
-/// The numbers that the page keeps up to date, under the names that `status.json` has for them.
-fn live_numbers(t: Tekster, tall: &Statustall) -> Vec<Live> {
-    let known = |number: Option<u64>| number.map_or_else(|| t.s("felles-ukjent"), format::number);
-    vec![
-        Live::new("kontoer", t.s("system-kontoer"), format::number(tall.kontoer)),
-        Live::new("mangler-kobling", t.s("system-mangler-kobling"), known(tall.mangler_kobling)),
-        Live::new("pa-ko", t.s("system-pa-ko"), known(tall.pa_ko)),
-    ]
 }
 
 #[derive(Template)]
@@ -125,14 +115,14 @@ async fn show(side: SystemSide) -> Result<Response, Feil> {
         faner_navn: system_faner::label(&side),
         mangler_kobling: status.totalt.mangler_kobling.unwrap_or_default(),
         kontoer_sti: format!("{}/kontoer", side.sti()),
-        status_url: format!("{}/status.json", side.sti()),
+        status_url: live::url(&side.sti(), []),
         oppdatert: format::time_of(status.tidspunkt, t.sprak()),
         sent: if status.totalt.mangler_kobling.is_none() {
             t.s("felles-status-ikke-tilgjengelig")
         } else {
             String::new()
         },
-        tall: live_numbers(t, &status.totalt),
+        tall: live::totals(t, &status.totalt),
         system_id: system.id.to_string(),
         integrasjoner: side.integrasjoner.iter().map(|one| IntegrasjonRad::new(t, one, now)).collect(),
         orgnummer: side.integrasjoner.first().map(|one| format::orgnummer(one.orgnummer)).unwrap_or_default(),

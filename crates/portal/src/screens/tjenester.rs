@@ -79,6 +79,9 @@ async fn show(side: OrgSide) -> Result<Response, Feil> {
     if is_administrator {
         lenker.push((format!("{sti}/personer"), t.s("personer-tittel")));
     }
+    if side.innlogget.sesjon.person.drift {
+        lenker.push(("/drift".to_owned(), t.s("drift-tittel")));
+    }
     let ramme = Ramme::new(side.k(), t.s("tjenester-tittel")).of_org(&side).here(t.s("tjenester-tittel"));
     Ok(ok(&Tjenester { ramme, protokoll, lenker }))
 }

@@ -1,0 +1,76 @@
+sporing-tittel = Tracing
+sporing-melding-tittel = Tracing of a message
+sporing-sok = Message ID, klientMeldingId or klientKorrelasjonsId
+sporing-sok-hjelp = Paste the whole ID. A message ID finds its message whatever the period.
+sporing-ukjent-konto = The account does not exist in the organisation
+sporing-konto-i = { $konto } ({ $system })
+sporing-nullstill = Show all messages
+sporing-sider = Pages of messages
+sporing-nyeste = Newest messages
+sporing-eldre = Older messages
+sporing-antall-pa-siden = { $n ->
+    [one] 1 message on the page
+   *[other] { $n } messages on the page
+}
+sporing-avkortet = The period has more messages than can be searched. Choose a shorter period to find them all.
+sporing-ingen = No messages in the period
+sporing-meldinger = Messages, newest first
+sporing-retning = Direction
+sporing-sendt = Sent
+sporing-mottatt = Received
+sporing-begge = Sent and received
+sporing-meldingstype = Message type
+sporing-motpart = Counterpart
+sporing-status = Status
+sporing-status-pa-ko = In queue
+sporing-status-levert = Delivered, not acknowledged
+sporing-status-bekreftet = Acknowledged
+sporing-status-avvist = Rejected
+sporing-status-utlopt = Expired
+sporing-status-uleverbar = Undeliverable
+sporing-slettet-konto = Deleted account
+sporing-om = About the message
+sporing-melding-id = Message ID
+sporing-avsender = Sender
+sporing-mottaker = Receiver
+sporing-tatt-imot = Accepted
+sporing-levetid = Time to live
+sporing-innhold = Size of the content
+sporing-i-dokumentlager = Lies in the document storage
+sporing-leveringer = Deliveries
+sporing-svar-pa = Reply to
+sporing-svar = Replied to with
+sporing-tidslinje = Timeline
+sporing-ms-siden = { $n } ms after the step before
+sporing-konsument = the receiver fetched from { $adresse }
+sporing-kvittering = message ID of the receipt { $id }
+sporing-steg-lagt-pa-ko = Accepted and put in the queue
+sporing-steg-levert = Delivered to the receiver, attempt { $n }
+sporing-steg-returnert = Put back by the receiver
+sporing-steg-frakoblet = Put back because the receiver lost its connection
+sporing-steg-omstart = Put back because the server restarted
+sporing-steg-bekreftet = Acknowledged by the receiver
+sporing-steg-avvist = Rejected by the receiver
+sporing-steg-utlopt = Expired before it was acknowledged
+sporing-steg-dodko = Given up and put among the undelivered
+sporing-steg-konto-slettet = The account of the receiver was deleted
+sporing-steg-kvittering = Receipt sent to the sender
+sporing-steg-lagt-tilbake = Put back in the queue
+sporing-ingen-uleverte = No undelivered messages
+sporing-uleverte-antall = { $n ->
+    [one] 1 undelivered message
+   *[other] { $n } undelivered messages
+}, oldest first
+sporing-dodko-sider = Pages of undelivered messages
+sporing-gitt-opp = Given up
+sporing-legg-tilbake = Put back in queue
+sporing-legger-tilbake = Putting back …
+sporing-la-ligge = Leave the message
+sporing-tilbake-tittel = Put the message back in the queue?
+sporing-tilbake-tekst = The message of type { $type } is put at the end of the queue of { $konto } and delivered as if it had just been sent. The sender has already been told that it could not be delivered.
+sporing-melding-objekt = the message { $type } { $id }
+sporing-lagt-tilbake = The message has been put back in the queue.
+sporing-ikke-i-dodko = The message is no longer among the undelivered. Nothing was changed.
+sporing-innhold-borte = The content of the message has been deleted from the document storage, so it cannot be delivered. Nothing was changed.
+sporing-er-i-dodko = The message could not be delivered.
+sporing-til-dodko = Go to the undelivered messages

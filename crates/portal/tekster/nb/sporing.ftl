@@ -1,0 +1,76 @@
+sporing-tittel = Sporing
+sporing-melding-tittel = Sporing av melding
+sporing-sok = Melding-id, klientMeldingId eller klientKorrelasjonsId
+sporing-sok-hjelp = Lim inn hele id-en. En melding-id finner meldingen uansett periode.
+sporing-ukjent-konto = Kontoen finnes ikke i organisasjonen
+sporing-konto-i = { $konto } ({ $system })
+sporing-nullstill = Vis alle meldinger
+sporing-sider = Sider med meldinger
+sporing-nyeste = Nyeste meldinger
+sporing-eldre = Eldre meldinger
+sporing-antall-pa-siden = { $n ->
+    [one] 1 melding på siden
+   *[other] { $n } meldinger på siden
+}
+sporing-avkortet = Perioden har flere meldinger enn det som kan gjennomsøkes. Velg en kortere periode for å finne alle.
+sporing-ingen = Ingen meldinger i perioden
+sporing-meldinger = Meldinger, nyeste først
+sporing-retning = Retning
+sporing-sendt = Sendt
+sporing-mottatt = Mottatt
+sporing-begge = Sendt og mottatt
+sporing-meldingstype = Meldingstype
+sporing-motpart = Motpart
+sporing-status = Status
+sporing-status-pa-ko = På kø
+sporing-status-levert = Levert, ikke bekreftet
+sporing-status-bekreftet = Bekreftet
+sporing-status-avvist = Avvist
+sporing-status-utlopt = Utløpt
+sporing-status-uleverbar = Uleverbar
+sporing-slettet-konto = Slettet konto
+sporing-om = Om meldingen
+sporing-melding-id = Melding-id
+sporing-avsender = Avsender
+sporing-mottaker = Mottaker
+sporing-tatt-imot = Tatt imot
+sporing-levetid = Levetid
+sporing-innhold = Størrelse på innholdet
+sporing-i-dokumentlager = Ligger i dokumentlageret
+sporing-leveringer = Leveringer
+sporing-svar-pa = Svar på
+sporing-svar = Besvart med
+sporing-tidslinje = Tidslinje
+sporing-ms-siden = { $n } ms siden forrige steg
+sporing-konsument = mottakeren hentet fra { $adresse }
+sporing-kvittering = kvitteringens melding-id { $id }
+sporing-steg-lagt-pa-ko = Tatt imot og lagt på kø
+sporing-steg-levert = Levert til mottakeren, forsøk { $n }
+sporing-steg-returnert = Lagt tilbake av mottakeren
+sporing-steg-frakoblet = Lagt tilbake fordi mottakeren mistet tilkoblingen
+sporing-steg-omstart = Lagt tilbake fordi serveren startet på nytt
+sporing-steg-bekreftet = Bekreftet av mottakeren
+sporing-steg-avvist = Avvist av mottakeren
+sporing-steg-utlopt = Utløpt før den ble bekreftet
+sporing-steg-dodko = Gitt opp og lagt i dødkøen
+sporing-steg-konto-slettet = Mottakerens konto ble slettet
+sporing-steg-kvittering = Kvittering sendt til avsenderen
+sporing-steg-lagt-tilbake = Lagt tilbake på kø
+sporing-ingen-uleverte = Ingen uleverte meldinger
+sporing-uleverte-antall = { $n ->
+    [one] 1 ulevert melding
+   *[other] { $n } uleverte meldinger
+}, eldste først
+sporing-dodko-sider = Sider med uleverte meldinger
+sporing-gitt-opp = Gitt opp
+sporing-legg-tilbake = Legg tilbake på kø
+sporing-legger-tilbake = Legger tilbake …
+sporing-la-ligge = La meldingen ligge
+sporing-tilbake-tittel = Legge meldingen tilbake på kø?
+sporing-tilbake-tekst = Meldingen av typen { $type } blir lagt bakerst i køen til { $konto }, og leveres som om den nettopp var sendt. Avsenderen har alt fått beskjed om at den ikke kunne leveres.
+sporing-melding-objekt = meldingen { $type } { $id }
+sporing-lagt-tilbake = Meldingen er lagt tilbake på kø.
+sporing-ikke-i-dodko = Meldingen ligger ikke i dødkøen lenger. Ingenting er endret.
+sporing-innhold-borte = Innholdet i meldingen er slettet fra dokumentlageret, så den kan ikke leveres. Ingenting er endret.
+sporing-er-i-dodko = Meldingen kunne ikke leveres.
+sporing-til-dodko = Gå til dødkøen

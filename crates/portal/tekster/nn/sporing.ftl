@@ -1,0 +1,76 @@
+sporing-tittel = Sporing
+sporing-melding-tittel = Sporing av melding
+sporing-sok = Melding-id, klientMeldingId eller klientKorrelasjonsId
+sporing-sok-hjelp = Lim inn heile id-en. Ein melding-id finn meldinga uansett periode.
+sporing-ukjent-konto = Kontoen finst ikkje i organisasjonen
+sporing-konto-i = { $konto } ({ $system })
+sporing-nullstill = Vis alle meldingar
+sporing-sider = Sider med meldingar
+sporing-nyeste = Nyaste meldingar
+sporing-eldre = Eldre meldingar
+sporing-antall-pa-siden = { $n ->
+    [one] 1 melding på sida
+   *[other] { $n } meldingar på sida
+}
+sporing-avkortet = Perioden har fleire meldingar enn det som kan gjennomsøkjast. Vel ein kortare periode for å finne alle.
+sporing-ingen = Ingen meldingar i perioden
+sporing-meldinger = Meldingar, nyaste først
+sporing-retning = Retning
+sporing-sendt = Sendt
+sporing-mottatt = Motteken
+sporing-begge = Sendt og motteken
+sporing-meldingstype = Meldingstype
+sporing-motpart = Motpart
+sporing-status = Status
+sporing-status-pa-ko = På kø
+sporing-status-levert = Levert, ikkje stadfesta
+sporing-status-bekreftet = Stadfesta
+sporing-status-avvist = Avvist
+sporing-status-utlopt = Utgått
+sporing-status-uleverbar = Kan ikkje leverast
+sporing-slettet-konto = Sletta konto
+sporing-om = Om meldinga
+sporing-melding-id = Melding-id
+sporing-avsender = Avsendar
+sporing-mottaker = Mottakar
+sporing-tatt-imot = Teken imot
+sporing-levetid = Levetid
+sporing-innhold = Storleik på innhaldet
+sporing-i-dokumentlager = Ligg i dokumentlageret
+sporing-leveringer = Leveringar
+sporing-svar-pa = Svar på
+sporing-svar = Svara på med
+sporing-tidslinje = Tidslinje
+sporing-ms-siden = { $n } ms sidan førre steg
+sporing-konsument = mottakaren henta frå { $adresse }
+sporing-kvittering = melding-id-en til kvitteringa { $id }
+sporing-steg-lagt-pa-ko = Teken imot og lagd på kø
+sporing-steg-levert = Levert til mottakaren, forsøk { $n }
+sporing-steg-returnert = Lagd tilbake av mottakaren
+sporing-steg-frakoblet = Lagd tilbake fordi mottakaren mista tilkoplinga
+sporing-steg-omstart = Lagd tilbake fordi tenaren starta på nytt
+sporing-steg-bekreftet = Stadfesta av mottakaren
+sporing-steg-avvist = Avvist av mottakaren
+sporing-steg-utlopt = Gjekk ut før ho vart stadfesta
+sporing-steg-dodko = Gitt opp og lagd i dødkøen
+sporing-steg-konto-slettet = Kontoen til mottakaren vart sletta
+sporing-steg-kvittering = Kvittering send til avsendaren
+sporing-steg-lagt-tilbake = Lagd tilbake på kø
+sporing-ingen-uleverte = Ingen uleverte meldingar
+sporing-uleverte-antall = { $n ->
+    [one] 1 ulevert melding
+   *[other] { $n } uleverte meldingar
+}, eldste først
+sporing-dodko-sider = Sider med uleverte meldingar
+sporing-gitt-opp = Gitt opp
+sporing-legg-tilbake = Legg tilbake på kø
+sporing-legger-tilbake = Legg tilbake …
+sporing-la-ligge = La meldinga liggje
+sporing-tilbake-tittel = Leggje meldinga tilbake på kø?
+sporing-tilbake-tekst = Meldinga av typen { $type } blir lagd bakarst i køen til { $konto }, og blir levert som om ho nett var send. Avsendaren har alt fått beskjed om at ho ikkje kunne leverast.
+sporing-melding-objekt = meldinga { $type } { $id }
+sporing-lagt-tilbake = Meldinga er lagd tilbake på kø.
+sporing-ikke-i-dodko = Meldinga ligg ikkje i dødkøen lenger. Ingenting er endra.
+sporing-innhold-borte = Innhaldet i meldinga er sletta frå dokumentlageret, så ho kan ikkje leverast. Ingenting er endra.
+sporing-er-i-dodko = Meldinga kunne ikkje leverast.
+sporing-til-dodko = Gå til dødkøen

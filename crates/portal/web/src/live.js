@@ -6,7 +6,8 @@ const LONGEST_MS = 120_000;
 /**
  * What `status.json` holds.
  * @typedef {{ tekst: string, farge?: string, melding?: string }} State
- * @typedef {{ oppdatert: { iso: string, tekst: string }, verdier: Record<string, string | State> }} Status
+ * Numbers that could not be had in time are left out of `verdier`, and `sent` says so.
+ * @typedef {{ oppdatert: { iso: string, tekst: string }, verdier: Record<string, string | State>, sent?: string }} Status
  */
 
 /** Keeps the live parts of the page up to date, as long as somebody can see it. */
@@ -20,10 +21,15 @@ class Poller {
   /** @type {string | null} */
   #etag = null;
   #busy = false;
+  /** Whether the page has numbers that may grow old; one that was made without them has none. */
+  #known = true;
+  /** Whether the last answer came without numbers. */
+  #late = false;
 
   /** @param {HTMLElement} part */
   constructor(part) {
     this.part = part;
+    this.#known = all("[data-sent]", part).every((late) => late.hidden);
     document.addEventListener("visibilitychange", () => {
       clearTimeout(this.#timer);
       if (!document.hidden) this.#poll();
@@ -42,7 +48,7 @@ class Poller {
     try {
       await this.#fetch();
       this.#delay = INTERVAL_MS;
-      this.#setStale(false);
+      this.#setStale(this.#late && this.#known);
     } catch {
       this.#delay = Math.min(this.#delay * 2, LONGEST_MS);
       this.#setStale(true);
@@ -67,7 +73,7 @@ class Poller {
   }
 
   /** @param {Status} status */
-  #show({ oppdatert, verdier }) {
+  #show({ oppdatert, verdier, sent }) {
     const changes = [];
     for (const element of all("[data-live]", this.part)) {
       const value = verdier[element.dataset.live ?? ""];
@@ -78,11 +84,19 @@ class Poller {
       if (farge) element.dataset.color = farge;
       if (melding) changes.push(melding);
     }
-    for (const time of all("[data-oppdatert]", this.part)) {
-      time.textContent = oppdatert.tekst;
-      time.setAttribute("datetime", oppdatert.iso);
+    this.#late = sent !== undefined;
+    for (const late of all("[data-sent]", this.part)) {
+      late.textContent = sent ?? "";
+      late.hidden = !this.#late;
     }
-    for (const late of all("[data-sent]", this.part)) late.hidden = true;
+    // The time is that of the numbers shown, so it stays where some of them do.
+    if (!this.#late) {
+      this.#known = true;
+      for (const time of all("[data-oppdatert]", this.part)) {
+        time.textContent = oppdatert.tekst;
+        time.setAttribute("datetime", oppdatert.iso);
+      }
+    }
     if (changes.length > 0) say(changes.join(". "));
   }
 
