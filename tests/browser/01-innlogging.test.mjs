@@ -17,11 +17,11 @@ test("log in, choose organisasjon, change it, and log out", async () => {
   await check(page, "02-velg-organisasjon");
   await page.getByRole("button", { name: /^Lillefjord kommune/ }).click();
   await at(page, "Tjenester");
-  assert.equal(await page.title(), "Tjenester – Lillefjord kommune – Knutepunkt");
+  assert.equal(await page.title(), "Tjenester – Lillefjord kommune – Knutepunkt forvaltning");
   await page.getByRole("link", { name: "Bytt organisasjon" }).click();
   await page.getByRole("button", { name: /^Storevik kommune/ }).click();
   await at(page, "Tjenester");
-  assert.equal(await page.title(), "Tjenester – Storevik kommune – Knutepunkt");
+  assert.equal(await page.title(), "Tjenester – Storevik kommune – Knutepunkt forvaltning");
   await check(page, "03-tjenester");
   await page.getByRole("button", { name: "Logg ut" }).click();
   await at(page, "Logg inn");

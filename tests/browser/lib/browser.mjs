@@ -51,13 +51,18 @@ export class World {
   }
 
   async stop() {
-    for (const { context, faults } of this.#contexts) {
-      for (const { value } of await context.cookies()) this.server.secrets.add(value);
-      await context.close();
-      none(faults, "the browser saw faults");
+    const seen = [];
+    try {
+      for (const { context, faults } of this.#contexts) {
+        for (const { value } of await context.cookies()) this.server.secrets.add(value);
+        await context.close();
+        seen.push(...faults);
+      }
+      await this.browser.close();
+    } finally {
+      await this.server.stop();
     }
-    await this.browser.close();
-    await this.server.stop();
+    none(seen, "the browser saw faults");
   }
 
   /** A new browser profile with one page, which nobody is logged into. */
