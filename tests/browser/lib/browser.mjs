@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import axe from "axe-core";
 import { chromium } from "playwright-core";
 import { Server } from "./server.mjs";
@@ -136,14 +137,18 @@ export async function at(page, name) {
   await h1(page, name).waitFor();
 }
 
+/** Whether the focus is on an element; not while the page is going. */
+export const hasFocus = (locator) => locator.evaluate((element) => element === document.activeElement).catch(() => false);
+
 /** Waits for the summary of errors: its texts are these, each leads to its field, and the field says the same. */
 export async function errors(page, ...texts) {
   const count = texts.length === 1 ? "1 feil" : `${texts.length} feil`;
   const summary = page.getByRole("group", { name: `Du må rette ${count} for å gå videre` });
-  await summary.waitFor();
+  // The page before may have had errors, too.
+  const shown = () => summary.getByRole("link").allInnerTexts().catch(() => []);
+  await until(async () => isDeepStrictEqual(await shown(), texts), `the errors ${texts.join(" · ")}`, shown);
   assert.match(await page.title(), /^Feil: /);
-  if (page.knutepunkt.script) assert.ok(await summary.evaluate((element) => element === document.activeElement), "the summary has focus");
-  assert.deepEqual(await summary.getByRole("link").allInnerTexts(), texts);
+  if (page.knutepunkt.script) await until(() => hasFocus(summary), "focus on the summary");
   for (const link of await summary.getByRole("link").all()) {
     const told = await link.evaluate((element) => {
       const field = document.getElementById(element.hash.slice(1));
@@ -159,16 +164,19 @@ export async function errors(page, ...texts) {
 export async function said(page, text) {
   const message = page.getByRole("main").getByText(text, { exact: true });
   await message.waitFor();
-  if (page.knutepunkt.script) await until(() => message.evaluate((element) => document.activeElement?.contains(element)), `focus on «${text}»`);
+  if (page.knutepunkt.script) {
+    const focused = () => message.evaluate((element) => document.activeElement?.contains(element) && element.closest("main") !== document.activeElement);
+    await until(() => focused().catch(() => false), `focus on «${text}»`);
+  }
 }
 
 /** Polls a condition that the page tells of in no other way. */
-export async function until(condition, what) {
+export async function until(condition, what, shown = async () => "") {
   const deadline = Date.now() + DEADLINE_MS;
   for (;;) {
     const value = await condition();
     if (value) return value;
-    if (Date.now() > deadline) throw new Error(`not within ${DEADLINE_MS} ms: ${what}`);
+    if (Date.now() > deadline) assert.fail(`not within ${DEADLINE_MS} ms: ${what}; ${await shown()}`);
     await new Promise((resolve) => setImmediate(resolve));
   }
 }

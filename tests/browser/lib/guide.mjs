@@ -2,7 +2,7 @@
 import { at, fact } from "./browser.mjs";
 
 /** From «Tjenester» through the wizard. Answers what the last step shows; with `opprett: false` it stops before that. */
-export async function nyttSystem(page, { navn, beskrivelse = "Sak og arkiv", orgnummer, opprett = true }) {
+export async function nyttSystem(page, { navn, beskrivelse = "Sak og arkiv", orgnummer = "310000108", opprett = true }) {
   await at(page, "Tjenester");
   await page.getByRole("link", { name: "Konfigurasjon av Fiks Protokoll" }).click();
   await at(page, "Systemer");
@@ -13,7 +13,7 @@ export async function nyttSystem(page, { navn, beskrivelse = "Sak og arkiv", org
   await page.getByLabel("E-postadresse 1").fill("varsling@kommune.example");
   await page.getByRole("button", { name: "Neste" }).click();
   await at(page, "Opprett nytt system, steg 2 av 4: Sett opp integrasjon");
-  if (orgnummer) await page.getByLabel("Organisasjonsnummer").fill(orgnummer);
+  await page.getByLabel("Organisasjonsnummer").fill(orgnummer);
   await page.getByRole("button", { name: "Neste" }).click();
   await at(page, "Opprett nytt system, steg 3 av 4: Kontroller og opprett");
   if (!opprett) return undefined;
@@ -39,6 +39,6 @@ export async function tilKonto(page, system, konto) {
   await page.getByRole("link", { name: "Konfigurasjon av Fiks Protokoll" }).click();
   await page.getByRole("link", { name: system, exact: true }).click();
   await fane(page, "Kontoer", `${system} – Kontoer`);
-  await page.getByRole("link", { name: konto, exact: true }).click();
+  await page.getByRole("main").getByRole("link", { name: konto, exact: true }).click();
   await at(page, `${konto} – Oversikt`);
 }
