@@ -95,9 +95,9 @@ struct Side {
 }
 
 /// The page that tells of `feil`.
-pub(crate) fn render(kontekst: &Kontekst, feil: Arc<Feil>) -> Response {
+pub(crate) fn render(kontekst: &Kontekst, feil: &Feil) -> Response {
     let status = feil.status();
-    if matches!(*feil, Feil::IkkeInnlogget) {
+    if matches!(feil, Feil::IkkeInnlogget) {
         return match kontekst.skjema.get() {
             // To log out is what has happened.
             Some(felter) if kontekst.path() != "/logg-ut" => logged_out(kontekst, felter),
@@ -107,7 +107,7 @@ pub(crate) fn render(kontekst: &Kontekst, feil: Arc<Feil>) -> Response {
     let feilkode = status.is_server_error().then(|| kontekst.portal.app().ids().uuid().to_string());
     if let Some(code) = &feilkode {
         tracing::error!(
-            error = &*feil as &dyn std::error::Error,
+            error = feil as &dyn std::error::Error,
             error.id = code,
             path = kontekst.path(),
             "a page could not be made"
@@ -119,7 +119,7 @@ pub(crate) fn render(kontekst: &Kontekst, feil: Arc<Feil>) -> Response {
     let t = kontekst.t;
     let (tittel, forklaring) = match status {
         StatusCode::NOT_FOUND => ("feil-fant-ikke", t.s("feil-fant-ikke-forklaring")),
-        StatusCode::FORBIDDEN if matches!(*feil, Feil::FremmedOpprinnelse) => {
+        StatusCode::FORBIDDEN if matches!(feil, Feil::FremmedOpprinnelse) => {
             ("feil-ikke-tilgang", t.s("feil-fremmed-opprinnelse"))
         }
         StatusCode::FORBIDDEN => ("feil-ikke-tilgang", t.s("feil-ikke-tilgang-forklaring")),

@@ -43,12 +43,6 @@ pub(crate) fn calendar_date(date: Date, sprak: Sprak) -> String {
     date.strftime(format).to_string()
 }
 
-/// `14.30.05`, in English `14:30:05`.
-pub(crate) fn time(at: Timestamp, sprak: Sprak) -> String {
-    let format = if sprak == Sprak::En { "%H:%M:%S" } else { "%H.%M.%S" };
-    at.to_zoned(oslo()).strftime(format).to_string()
-}
-
 /// A time to the millisecond: `22.11.2026 kl. 14.30.05,042`, in English `22 Nov 2026, 14:30:05.042`.
 pub(crate) fn exact_time_of(at: Timestamp, sprak: Sprak) -> Time {
     let format = if sprak == Sprak::En { "%-d %b %Y, %H:%M:%S.%3f" } else { "%d.%m.%Y kl. %H.%M.%S,%3f" };
@@ -75,7 +69,14 @@ pub(crate) fn end_of_day(text: &str) -> Option<Timestamp> {
     Some(date.tomorrow().ok()?.to_zoned(oslo()).ok()?.timestamp())
 }
 
-/// `2026-11-22` in Norway, as a date field takes it.
+/// `14.30.05`, in English `14:30:05`.
+pub(crate) fn time(at: Timestamp, sprak: Sprak) -> String {
+    let format = if sprak == Sprak::En { "%H:%M:%S" } else { "%H.%M.%S" };
+    at.to_zoned(oslo()).strftime(format).to_string()
+}
+
+/// `2026-11-22` in Norway, as a date field sends it.
+#[cfg(test)]
 pub(crate) fn day(at: Timestamp) -> String {
     at.to_zoned(oslo()).strftime("%Y-%m-%d").to_string()
 }

@@ -99,19 +99,19 @@ pub(crate) async fn layer(State(portal): State<Portal>, mut request: Request, ne
     if request.method() == Method::POST && sikkerhet::comes_from_us(request.headers(), origin) {
         request = match skjema::read(request, &kontekst.portal).await {
             Ok(request) => request,
-            Err(feil) => return render(&kontekst, feil.into()),
+            Err(feil) => return render(&kontekst, &feil),
         };
         if let Some(skjema) = request.extensions().get::<Skjema>() {
             let _ = kontekst.skjema.set(skjema.felter.clone());
         }
     }
     if let Err(feil) = load_sesjon(&mut kontekst, request.headers(), request.method()).await {
-        return render(&kontekst, feil);
+        return render(&kontekst, &feil);
     }
     request.extensions_mut().insert(kontekst.clone());
     let mut response = next.run(request).await;
     match response.extensions_mut().remove::<Arc<Feil>>() {
-        Some(feil) => render(&kontekst, feil),
+        Some(feil) => render(&kontekst, &feil),
         None => response,
     }
 }

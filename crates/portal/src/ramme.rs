@@ -1,6 +1,5 @@
 //! The frame that every page stands in.
 
-use crate::assets;
 use crate::config::Miljo;
 use crate::format;
 use crate::innlogget::OrgSide;
@@ -154,18 +153,6 @@ impl Ramme {
     /// The token that every form carries; nothing where nobody is logged in.
     pub(crate) fn csrf(&self) -> &str {
         self.bruker.as_ref().map_or("", |bruker| &bruker.csrf)
-    }
-
-    pub(crate) fn css_path(&self) -> &'static str {
-        assets::css_path()
-    }
-
-    pub(crate) fn js_path(&self) -> &'static str {
-        assets::js_path()
-    }
-
-    pub(crate) fn icon_path(&self) -> &'static str {
-        assets::icon_path()
     }
 }
 

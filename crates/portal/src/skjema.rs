@@ -21,8 +21,6 @@ use crate::view::Color;
 pub(crate) const CSRF: &str = "csrf";
 /// Name of the field of a fødselsnummer, which no page ever shows again.
 pub(crate) const FODSELSNUMMER: &str = "fodselsnummer";
-/// Largest file in bytes.
-pub(crate) const MAX_FILE_BYTES: usize = 64 * 1024;
 /// Largest form in bytes, with a file that is a little too large: that is told by its field.
 const MAX_FORM_BYTES: usize = 256 * 1024;
 /// Fields in one form.
@@ -89,7 +87,7 @@ impl Felter {
 pub(crate) struct Opplastet {
     /// Its name, for showing alone.
     pub(crate) navn: String,
-    /// What stands in it: at most [`MAX_FILE_BYTES`] and a little, so that its field can tell that it is too large.
+    /// What stands in it; perhaps more than may be uploaded, so that its field can tell.
     pub(crate) bytes: Vec<u8>,
 }
 

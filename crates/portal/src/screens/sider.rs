@@ -47,9 +47,12 @@ fn page(k: &Kontekst, name: &str, avsnitt: Vec<Avsnitt>) -> Response {
     ok(&Tekstside { ramme: Ramme::new(k, tittel), avsnitt })
 }
 
+/// Sections that a page may have.
+const MAX_SECTIONS: usize = 20;
+
 /// The sections of a page whose texts are numbered from one: heading `-h`, text `-t`.
 fn numbered(t: Tekster, name: &str) -> Vec<Avsnitt> {
-    (1..)
+    (1..=MAX_SECTIONS)
         .map(|n| format!("sider-{name}-{n}"))
         .take_while(|key| t.has(&format!("{key}-h")))
         .map(|key| Avsnitt {

@@ -85,7 +85,7 @@ async fn authorize(
 ) -> Response {
     let query = read_query(query.as_deref());
     match idporten.asked(&query) {
-        Err(wrong) => idporten.refuse(wrong, &query),
+        Err(wrong) => refuse(wrong, &query),
         Ok(asked) => match idporten.pass(&asked, cookie(&headers)) {
             Some(location) => see_other(&location, None),
             None => idporten.choose(&asked, &query, None),
@@ -102,7 +102,7 @@ async fn chosen(
     let query = read_query(query.as_deref());
     let asked = match idporten.asked(&query) {
         Ok(asked) => asked,
-        Err(wrong) => return idporten.refuse(wrong, &query),
+        Err(wrong) => return refuse(wrong, &query),
     };
     let form = read_form(&body).unwrap_or_default();
     match idporten.choice(&form) {
@@ -142,12 +142,12 @@ impl IntoResponse for Refusal {
 
 async fn userinfo(State(idporten): State<Idporten>, headers: HeaderMap) -> Response {
     let token = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    match token.and_then(|value| value.strip_prefix("Bearer ")).and_then(|token| idporten.userinfo(token)) {
-        Some(claims) => ([(header::CACHE_CONTROL, "no-store")], Json(claims)).into_response(),
-        None => {
-            let challenge = [(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")];
-            (StatusCode::UNAUTHORIZED, challenge).into_response()
-        }
+    let token = token.and_then(|value| value.strip_prefix("Bearer "));
+    if let Some(claims) = token.and_then(|token| idporten.userinfo(token)) {
+        ([(header::CACHE_CONTROL, "no-store")], Json(claims)).into_response()
+    } else {
+        let challenge = [(header::WWW_AUTHENTICATE, "Bearer error=\"invalid_token\"")];
+        (StatusCode::UNAUTHORIZED, challenge).into_response()
     }
 }
 
@@ -163,6 +163,16 @@ async fn end_session_by_form(State(idporten): State<Idporten>, headers: HeaderMa
     idporten.ended(&read_form(&body).unwrap_or_default(), cookie(&headers))
 }
 
+fn refuse(wrong: Wrong, query: &Map<String, Value>) -> Response {
+    match wrong {
+        Wrong::Redirect(location) => see_other(&location, None),
+        Wrong::Page(reason) => {
+            let texts = pages::texts(field(query, "ui_locales"));
+            page(StatusCode::BAD_REQUEST, pages::wrong(texts, reason), "form-action 'none'")
+        }
+    }
+}
+
 impl Idporten {
     fn choose(&self, asked: &Asked<'_>, query: &Map<String, Value>, wrong: Option<&str>) -> Response {
         let texts = pages::texts(field(query, "ui_locales"));
@@ -170,16 +180,6 @@ impl Idporten {
         let body = pages::choose(texts, self.personer(), wrong);
         // Browsers hold the redirect after a form against form-action, too.
         page(status, body, &format!("form-action 'self' {}", origin(&asked.redirect_uri)))
-    }
-
-    fn refuse(&self, wrong: Wrong, query: &Map<String, Value>) -> Response {
-        match wrong {
-            Wrong::Redirect(location) => see_other(&location, None),
-            Wrong::Page(reason) => {
-                let texts = pages::texts(field(query, "ui_locales"));
-                page(StatusCode::BAD_REQUEST, pages::wrong(texts, reason), "form-action 'none'")
-            }
-        }
     }
 
     fn ended(&self, query: &Map<String, Value>, cookie: Option<&str>) -> Response {

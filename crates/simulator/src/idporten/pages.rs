@@ -85,15 +85,14 @@ const EN: Texts = Texts {
 
 /// The texts in the first language of `ui_locales` that there is; bokmål otherwise.
 pub(super) fn texts(ui_locales: Option<&str>) -> &'static Texts {
-    let locales = ui_locales.unwrap_or_default().split_whitespace();
+    let mut locales = ui_locales.unwrap_or_default().split_whitespace();
     locales
-        .filter_map(|locale| match locale.split('-').next() {
+        .find_map(|locale| match locale.split('-').next() {
             Some("nb" | "no") => Some(&NB),
             Some("nn") => Some(&NN),
             Some("en") => Some(&EN),
             _ => None,
         })
-        .next()
         .unwrap_or(&NB)
 }
 
@@ -103,11 +102,11 @@ pub(super) fn choose(texts: &Texts, personer: &[Testperson], wrong: Option<&str>
     for person in personer {
         let (pid, navn, beskrivelse) =
             (escape(&person.pid), escape(&person.navn), escape(&person.beskrivelse));
-        let _ = write!(
+        let _ = writeln!(
             persons,
             "<li><form method=\"post\"><input type=\"hidden\" name=\"pid\" value=\"{pid}\">\
              <button class=\"person\"><span class=\"navn\">{navn}</span> <span class=\"om\">{beskrivelse}</span></button>\
-             </form></li>\n"
+             </form></li>"
         );
     }
     let persons = if persons.is_empty() {
