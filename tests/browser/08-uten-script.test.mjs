@@ -13,7 +13,8 @@ test("without JavaScript: a system, a konto, a tilgang and a new password", asyn
   const page = await world.loggedIn("Kari Storevik", { script: false });
   const keys = await keyFiles(join(world.server.folder, "nokler"));
   const system = await nyttSystem(page, { navn: "Uten script" });
-  await page.goBack();
+  // The answer to a form is not kept: the browser asks whether to send it again.
+  await page.goBack().catch(() => undefined);
   assert.ok(!(await page.content()).includes(system.integrasjonPassord), "Back does not show the password");
   await page.goto("/");
   await page.getByRole("link", { name: "Konfigurasjon av Fiks Protokoll" }).click();
@@ -24,7 +25,7 @@ test("without JavaScript: a system, a konto, a tilgang and a new password", asyn
   await page.getByLabel("Navn", { exact: true }).fill("Konto uten script");
   await page.getByLabel("Beskrivelse").fill("Sender til arkivet");
   await page.getByLabel("Protokoll", { exact: true }).selectOption({ label: "no.ks.fiks.arkiv" });
-  await page.getByLabel("Protokollpart", { exact: true }).selectOption({ label: "arkiv.full v1" });
+  await page.getByLabel("Protokollpart", { exact: true }).selectOption({ label: "arkiv.full" });
   await page.getByLabel("Last opp offentlig nøkkel", { exact: true }).setInputFiles(keys.ec);
   await page.getByRole("button", { name: "Opprett konto" }).click();
   await errors(page, "Nøkkelen må være RSA på minst 2048 bit");
