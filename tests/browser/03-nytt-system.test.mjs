@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { World, at, check, errors, fact } from "./lib/browser.mjs";
+import { World, at, check, errors, fact, until } from "./lib/browser.mjs";
 import { nyttSystem } from "./lib/guide.mjs";
 
 let world;
@@ -154,7 +154,8 @@ test("reload, Back and a double click make no second system, and the password is
   for (let back = 0; back < 2; back += 1) {
     // The answer to a form is not kept: the browser may show that it is gone, or the page before it.
     await page.goBack().catch(() => undefined);
-    assert.ok(!(await page.content()).includes(passord), "Back does not show the password");
+    const content = await until(() => page.content().catch(() => ""), "a page");
+    assert.ok(!content.includes(passord), "Back does not show the password");
   }
   await page.goto("/");
   await page.getByRole("link", { name: "Konfigurasjon av Fiks Protokoll" }).click();

@@ -90,14 +90,14 @@ export class World {
     page.knutepunkt = { server: this.server, script, faults };
     const documents = new Set();
     page.on("response", (response) => {
-      if (response.request().isNavigationRequest()) documents.add(response.url());
+      if (response.request().isNavigationRequest()) documents.add(withoutHash(response.url()));
       if (new URL(response.url()).origin !== this.server.url) faults.push(`a request left for ${response.url()}`);
     });
     page.on("console", (message) => {
       if (message.type() !== "error" && message.type() !== "warning") return;
       // A page that is an answer with an error status is said to be one, and is what the test asked for.
       const { url } = message.location();
-      if (/^Failed to load resource: .* status of (4\d\d)/.test(message.text()) && documents.has(url)) return;
+      if (/^Failed to load resource: .* status of (4\d\d)/.test(message.text()) && documents.has(withoutHash(url))) return;
       faults.push(`console: ${message.text()} (${url})`);
     });
     page.on("pageerror", (error) => faults.push(`script: ${error.stack}`));
@@ -113,6 +113,8 @@ export class World {
     return page;
   }
 }
+
+const withoutHash = (url) => url.replace(/#.*/, "");
 
 /** From the page «Logg inn» through ID-porten. */
 export async function logIn(page, navn) {
