@@ -7,6 +7,8 @@ export function setUpSubmits() {
       event.preventDefault();
       return;
     }
+    // A form without an address of its own goes to that of the page, and the answer would put focus on a field that was once led to.
+    if (location.hash) history.replaceState(history.state, "", location.pathname + location.search);
     form.ariaBusy = "true";
     const button = event.submitter ?? form.querySelector("[type=submit]");
     if (button instanceof HTMLElement && button.dataset.travelt) setBusy(button);
