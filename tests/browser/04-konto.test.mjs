@@ -100,11 +100,11 @@ test("a konto with each kind of key file", async () => {
   const before = await fact(page, "SHA-256-fingeravtrykk");
   await page.getByText("Endre offentlig nøkkel").click();
   await page.getByLabel(FIL, { exact: true }).setInputFiles(keys.ec);
-  await page.getByRole("button", { name: "Last opp" }).click();
+  await page.getByRole("button", { name: "Last opp", exact: true }).click();
   await errors(page, "Nøkkelen må være RSA på minst 2048 bit");
   await check(page, "15-konfigurasjon-feil");
   await drop(page, keys.other);
-  await page.getByRole("button", { name: "Last opp" }).click();
+  await page.getByRole("button", { name: "Last opp", exact: true }).click();
   await said(page, "Ny nøkkel er lagret. Legg den private nøkkelen inn i klienten før du tar imot flere meldinger.");
   assert.notEqual(await fact(page, "SHA-256-fingeravtrykk"), before);
   await check(page, "15-ny-nokkel");

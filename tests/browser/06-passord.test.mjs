@@ -91,7 +91,7 @@ test("a new public key is used by a real client", async () => {
   await fane(page, "Konfigurasjon", "Mitt arkiv – Konfigurasjon");
   await page.getByText("Endre offentlig nøkkel").click();
   await page.getByLabel("Last opp offentlig nøkkel", { exact: true }).setInputFiles(join(folder, "konto-ny-nokkel.pem"));
-  await page.getByRole("button", { name: "Last opp" }).click();
+  await page.getByRole("button", { name: "Last opp", exact: true }).click();
   await said(page, "Ny nøkkel er lagret. Legg den private nøkkelen inn i klienten før du tar imot flere meldinger.");
   // The client fetches the key of its konto when it starts, and does not start with another one's.
   const client = await ekko(konto, { nokkel: join(folder, "konto-ny-nokkel.key.pem") });

@@ -44,12 +44,39 @@ test("lesetilgang sees everything, is offered nothing to change, and may change 
   }
 });
 
+test("a page weighs little", async () => {
+  const page = await world.loggedIn("Kari Storevik");
+  await at(page, "Tjenester");
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
+  await session.send("Network.setCacheDisabled", { cacheDisabled: true });
+  let weight = 0;
+  session.on("Network.loadingFinished", ({ encodedDataLength }) => (weight += encodedDataLength));
+  const { seen, changing } = pages("Storevik kommune", "Mitt fagsystem");
+  for (const path of [...seen, ...changing]) {
+    weight = 0;
+    await page.goto(path, { waitUntil: "networkidle" });
+    assert.ok(weight > 0 && weight <= 150_000, `${path} weighs ${weight} bytes`);
+  }
+});
+
+test("persons and their roller", async () => {
+  const page = await world.loggedIn("Kari Storevik");
+  await at(page, "Tjenester");
+  await page.goto(pages("Storevik kommune", "Mitt fagsystem").admin[1]);
+  await at(page, "Tilgangsstyring for personer");
+  await check(page, "21-personer");
+  await page.getByRole("link", { name: "Legg til person" }).click();
+  await check(page, "21-ny-person");
+});
+
+// The language that somebody chooses stays chosen, so these come last.
 /** What is bokmål and neither nynorsk nor English. */
 const BOKMAL = {
-  nn: /\b(ikke|hva|hvem|hvor|hvordan|fra og med|noen|noe|opprettet|slettet|endret|lagret|gjøre|gjør|bare|mangler|kobling|meldinger|systemene|kontoer|systemer|forespørsler|forespørsel|innlogget|pålogging|beskrivelsen|velg|vises|gi tilgang|ennå|uten|siden|personen|forrige|må fylles|valgfritt|nøkler|hendelser|tilganger|koblet|gyldig til og)\b/i,
+  nn: /\b(ikke|hva|hvem|hvor|hvordan|fra og med|noen|noe|opprettet|slettet|endret|lagret|gjøre|gjør|bare|mangler|kobling|meldinger|systemene|kontoer|systemer|forespørsler|forespørsel|innlogget|pålogging|beskrivelsen|velg|vises|gi tilgang|ennå|uten|forrige|må fylles|valgfritt|nøkler|hendelser|tilganger|koblet|gyldig til og)\b/i,
   en: /\b(og|ikke|ikkje|du|er|på|til|med|som|konto|kontoer|navn|beskrivelse|søk|lagre|endre|slett|opprett|hendelser|tilganger|meldinger|kobling|nøkkel|velg|ingen|språk|innlogging|hjelp|personvern|informasjonskapsler|bytt|logg ut)\b/i,
 };
-/** Headings of the pages that are told apart by them. */
+/** How each language calls itself. */
 const BUTTONS = { nn: "Nynorsk", en: "English" };
 
 for (const sprak of ["nn", "en"]) {
@@ -91,31 +118,5 @@ function ownTexts(sprak) {
   }
   for (const element of document.querySelectorAll("[aria-label]")) out.push(element.getAttribute("aria-label"));
   // Addresses, names, and what was written of the small world: nobody translates them.
-  return out.filter(Boolean).map((text) => text.replace(/https?:\S+|(sesjon|innlogging)-uten-tls-\d+|Saksbehandling som sender dokumenter til arkivet|Mitt fagsystem|Mitt arkiv|(Storevik|Lillefjord) kommune|Kari Storevik|Fiks Protokoll|no\.ks\.\S+/g, "…"));
+  return out.filter(Boolean).map((text) => text.replace(/https?:\S+|(sesjon|innlogging)-uten-tls-\d+|C=NO, O=Knutepunkt.*|Saksbehandling som sender dokumenter til arkivet|Mitt fagsystem|Mitt arkiv|(Storevik|Lillefjord) kommune|Kari Storevik|Fiks Protokoll|no\.ks\.\S+/g, "…"));
 }
-
-test("a page weighs little", async () => {
-  const page = await world.loggedIn("Kari Storevik");
-  await at(page, "Tjenester");
-  const session = await page.context().newCDPSession(page);
-  await session.send("Network.enable");
-  await session.send("Network.setCacheDisabled", { cacheDisabled: true });
-  let weight = 0;
-  session.on("Network.loadingFinished", ({ encodedDataLength }) => (weight += encodedDataLength));
-  const { seen, changing } = pages("Storevik kommune", "Mitt fagsystem");
-  for (const path of [...seen, ...changing]) {
-    weight = 0;
-    await page.goto(path, { waitUntil: "networkidle" });
-    assert.ok(weight > 0 && weight <= 150_000, `${path} weighs ${weight} bytes`);
-  }
-});
-
-test("persons and their roller", async () => {
-  const page = await world.loggedIn("Kari Storevik");
-  await at(page, "Tjenester");
-  await page.goto(pages("Storevik kommune", "Mitt fagsystem").admin[1]);
-  await at(page, "Tilgangsstyring for personer");
-  await check(page, "21-personer");
-  await page.getByRole("link", { name: "Legg til person" }).click();
-  await check(page, "21-ny-person");
-});
