@@ -123,7 +123,7 @@ test("a new password: the old one is refused, the new one is taken", async () =>
   assert.equal(await status(konto.integrasjonPassord), 200);
   await opener.click();
   await dialog.getByRole("button", { name: "Lag nytt passord" }).click();
-  await at(page, "Nytt passord er laget");
+  await said(page, "Nytt passord er laget");
   const passord = await fact(page, "integrasjonPassord");
   world.server.secrets.add(passord);
   await check(page, "10-nytt-passord");
