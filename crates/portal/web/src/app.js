@@ -8,6 +8,7 @@ import { focusFirst } from "./focus.js";
 import { setUpLive } from "./live.js";
 import { setUpSession } from "./session.js";
 import { setUpSubmits } from "./submit.js";
+import { showCurrentTab } from "./tabs.js";
 
 setUpDialogs();
 setUpSubmits();
@@ -19,5 +20,6 @@ setUpNarrowing();
 setUpFileZones();
 setUpLive();
 setUpSession();
+showCurrentTab();
 focusFirst();
 addEventListener("pagehide", clearSecrets);
