@@ -157,7 +157,7 @@ test("reload, Back and a double click make no second system, and the password is
     const content = await until(() => page.content().catch(() => ""), "a page");
     assert.ok(!content.includes(passord), "Back does not show the password");
   }
-  await page.goto("/");
+  await page.goto("/velg-organisasjon");
   await page.getByRole("link", { name: "Konfigurasjon av Fiks Protokoll" }).click();
   await at(page, "Systemer");
   assert.equal(await antall(page), first + 1);

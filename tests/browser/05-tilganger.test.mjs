@@ -87,7 +87,7 @@ test("ask for a tilgang, have it turned down, ask again and get it", async () =>
     await lars.getByRole("button", { name: new RegExp(`^${answer}`) }).click();
     await said(lars, answer === "Avvis" ? "Forespørselen fra Mitt fagsystem er avvist." : "Mitt fagsystem kan nå sende meldinger til Mitt arkiv.");
   }
-  await kari.goto("/");
+  await kari.goto("/velg-organisasjon");
   await at(kari, "Tjenester");
   await kari.getByRole("link", { name: "Hendelser" }).click();
   await at(kari, "Hendelser");

@@ -17,7 +17,7 @@ test("without JavaScript: a system, a konto, a tilgang and a new password", asyn
   await page.goBack().catch(() => undefined);
   const content = await until(() => page.content().catch(() => ""), "a page");
   assert.ok(!content.includes(system.integrasjonPassord), "Back does not show the password");
-  await page.goto("/");
+  await page.goto("/velg-organisasjon");
   await page.getByRole("link", { name: "Konfigurasjon av Fiks Protokoll" }).click();
   await page.getByRole("link", { name: "Uten script", exact: true }).click();
   await fane(page, "Kontoer", "Uten script – Kontoer");
