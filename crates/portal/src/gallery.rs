@@ -254,7 +254,7 @@ fn gallery(scheme: &'static str, css: &str, js: &str) -> Gallery {
         steps: Steps {
             label: "Steg".into(),
             done: "Ferdig".into(),
-            steps: vec![
+            all: vec![
                 step("Systeminfo", true),
                 step("Sett opp integrasjon", false),
                 step("Kontroller og opprett", false),
@@ -293,7 +293,7 @@ fn gallery(scheme: &'static str, css: &str, js: &str) -> Gallery {
         rows: Rows {
             field: Field::new("eposter", "E-post(er) for varsling")
                 .description("Vi bruker adressene når noe er galt med systemet."),
-            rows: vec![email(1, "arkiv@eksempel.no", None), email(2, "drift@", Some(&address))],
+            inputs: vec![email(1, "arkiv@eksempel.no", None), email(2, "drift@", Some(&address))],
             add: Some(("Legg til e-postadresse".into(), "legg-til-epost".into())),
             focus: Some("epost-2".into()),
         },

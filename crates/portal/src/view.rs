@@ -320,7 +320,7 @@ pub(crate) struct Rows {
     /// The label is the legend; name and value are not used. Its error is about the whole («Skriv inn minst én e-postadresse»).
     pub(crate) field: Field,
     /// At least one.
-    pub(crate) rows: Vec<Row>,
+    pub(crate) inputs: Vec<Row>,
     /// «Legg til e-postadresse» and what `handling` is sent as; `None` when no more fit.
     pub(crate) add: Option<(String, String)>,
     /// The id of the input to focus when the page has loaded: the one just added.
@@ -486,7 +486,7 @@ pub(crate) struct Steps {
     /// «Ferdig», behind the steps that are done.
     pub(crate) done: String,
     /// In order.
-    pub(crate) steps: Vec<Step>,
+    pub(crate) all: Vec<Step>,
     /// Which is shown, counted from 1.
     pub(crate) current: usize,
 }

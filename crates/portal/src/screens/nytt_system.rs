@@ -124,7 +124,8 @@ fn ramme(side: &ProtokollSide, fane: &Fane, step: usize) -> (Ramme, Steps) {
             Step { text, href, done }
         })
         .collect();
-    let steps = Steps { label: t.s("nytt-system-steg"), done: t.s("felles-ferdig"), steps, current: step };
+    let steps =
+        Steps { label: t.s("nytt-system-steg"), done: t.s("felles-ferdig"), all: steps, current: step };
     (ramme, steps)
 }
 
@@ -162,25 +163,26 @@ pub(crate) fn eposter_rows(t: Tekster, eposter: &[String], mangler: &Mangler, fo
     Rows {
         field: Field::new("eposter", t.s("regler-felt-eposter"))
             .description(t.s("nytt-system-eposter-hjelp")),
-        rows,
+        inputs: rows,
         add: (eposter.len() < MAX_EPOSTER).then_some(add),
         focus: focus.map(|at| format!("epost-{at}")),
     }
 }
 
-/// Adds or removes an input, as the button pressed says. `None` where another button was pressed; else the input to focus.
-pub(crate) fn change_rows(eposter: &mut Vec<String>, handling: &str) -> Option<Option<usize>> {
+/// Adds or removes an input, as the button pressed says, and answers which one gets the focus. `None` where another button
+/// was pressed.
+pub(crate) fn change_rows(eposter: &mut Vec<String>, handling: &str) -> Option<usize> {
     if handling == "legg-til-epost" {
         if eposter.len() < MAX_EPOSTER {
             eposter.push(String::new());
         }
-        return Some(Some(eposter.len() - 1));
+        return Some(eposter.len() - 1);
     }
     let at: usize = handling.strip_prefix("fjern-epost-")?.parse().ok()?;
     if at < eposter.len() && eposter.len() > 1 {
         eposter.remove(at);
     }
-    Some(Some(at.min(eposter.len() - 1)))
+    Some(at.min(eposter.len() - 1))
 }
 
 #[derive(Template)]
@@ -239,7 +241,7 @@ async fn take_info(side: ProtokollSide, skjema: Skjema) -> Result<Response, Feil
     fane.utkast.beskrivelse = felter.lines("beskrivelse");
     fane.utkast.eposter = felter.all("epost").into_iter().take(MAX_EPOSTER).collect();
     if let Some(focus) = change_rows(&mut fane.utkast.eposter, felter.raw("handling")) {
-        return Ok(ok(&info_side(&side, &fane, &Mangler::default(), focus)));
+        return Ok(ok(&info_side(&side, &fane, &Mangler::default(), Some(focus))));
     }
     let mangler = info_mangler(side.side.t(), &fane.utkast);
     if !mangler.is_empty() {
@@ -467,10 +469,10 @@ mod tests {
     fn rows_are_added_and_removed_within_bounds() {
         let mut rows = vec!["a".to_owned()];
         assert_eq!(change_rows(&mut rows, "neste"), None);
-        assert_eq!(change_rows(&mut rows, "fjern-epost-0"), Some(Some(0)));
+        assert_eq!(change_rows(&mut rows, "fjern-epost-0"), Some(0));
         assert_eq!(rows.len(), 1);
-        assert_eq!(change_rows(&mut rows, "legg-til-epost"), Some(Some(1)));
-        assert_eq!(change_rows(&mut rows, "fjern-epost-0"), Some(Some(0)));
+        assert_eq!(change_rows(&mut rows, "legg-til-epost"), Some(1));
+        assert_eq!(change_rows(&mut rows, "fjern-epost-0"), Some(0));
         assert_eq!(rows, [""]);
         rows = vec![String::new(); MAX_EPOSTER];
         change_rows(&mut rows, "legg-til-epost");

@@ -299,7 +299,7 @@ async fn take_systeminfo(side: SystemSide, skjema: Skjema) -> Result<Response, F
     utfylt.info.beskrivelse = felter.lines("beskrivelse");
     utfylt.eposter = felter.all("epost").into_iter().take(MAX_EPOSTER).collect();
     if let Some(focus) = change_rows(&mut utfylt.eposter, felter.raw("handling")) {
-        return Ok(ok(&page(&side, &utfylt, &Mangler::default(), focus, false).await?));
+        return Ok(ok(&page(&side, &utfylt, &Mangler::default(), Some(focus), false).await?));
     }
     utfylt.info.eposter = utfylt.eposter.iter().filter(|epost| !epost.is_empty()).cloned().collect();
     save(&side, utfylt, "system-konfigurasjon-lagret-systeminfo").await
