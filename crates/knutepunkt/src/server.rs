@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::portal::Portal;
+use ::portal::{Portal, Verktoy};
 use anyhow::Context as _;
 use app::drift::Installasjon;
 use app::ports::{Clock, Del, HealthCheck, IdSource, PersonLogin};
@@ -88,6 +88,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// New ids and secrets.
     pub ids: Arc<dyn IdSource>,
+    /// Tools that the portal offers in development.
+    pub verktoy: Option<Arc<dyn Verktoy>>,
     /// More routes on the HTTP listeners, such as the simulator.
     pub more: Router,
 }
@@ -114,7 +116,7 @@ pub struct Running {
 /// # Errors
 /// What could not be opened or read, and what to do.
 pub async fn start(parts: Parts) -> anyhow::Result<Running> {
-    let Parts { config, listeners, tls, clock, ids, more } = parts;
+    let Parts { config, listeners, tls, clock, ids, verktoy, more } = parts;
     let data = &config.data;
     std::fs::create_dir_all(data)
         .with_context(|| format!("cannot make the data folder {}", data.display()))?;
@@ -183,7 +185,11 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
     let helse = Router::new().route("/helse", get(helse)).with_state(app.clone());
-    let pages = ::portal::router(Portal::new(app.clone(), login, portal_config(&config)?));
+    let mut pages = Portal::new(app.clone(), login, portal_config(&config)?);
+    if let Some(verktoy) = verktoy {
+        pages = pages.with_verktoy(verktoy);
+    }
+    let pages = ::portal::router(pages);
     let router = by_path(api::router(app.clone()), more.merge(helse).fallback_service(pages));
     let address = |listener: &Option<TcpListener>| listener.as_ref().map(TcpListener::local_addr).transpose();
     let (http, https) = (address(&listeners.http)?, address(&listeners.https)?);

@@ -33,6 +33,7 @@ mod testing;
 #[cfg(test)]
 mod tests;
 mod tilstand;
+mod utvikling;
 mod view;
 
 use axum::Router;
@@ -41,6 +42,7 @@ use axum::middleware::from_fn_with_state;
 pub use avtale::{Avtale, Avtaledokument, InvalidAvtale};
 pub use config::{Config, Fil, InvalidPortalUrl, Miljo, PortalUrl};
 pub use portal::Portal;
+pub use utvikling::{Klient, KlientFakta, Konfigurasjon, Nokkelpar, Start, Testmelding, Testperson, Verktoy};
 
 use crate::feil::Feil;
 
@@ -53,5 +55,6 @@ pub fn router(portal: Portal) -> Router {
         .layer(from_fn_with_state(portal.clone(), kontekst::layer))
         .merge(assets::routes())
         .layer(from_fn_with_state(portal.clone(), sikkerhet::headers))
+        .layer(from_fn_with_state(portal.clone(), sikkerhet::one_address))
         .with_state(portal)
 }

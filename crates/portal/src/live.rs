@@ -132,11 +132,13 @@ impl Statussvar {
         Self { t, tidspunkt, verdier: BTreeMap::new(), sent: false }
     }
 
-    fn text(&mut self, name: impl Into<String>, text: impl Into<String>) {
+    /// With a text.
+    pub(crate) fn text(&mut self, name: impl Into<String>, text: impl Into<String>) {
         self.verdier.insert(name.into(), Verdi::Tekst(text.into()));
     }
 
-    fn tag(&mut self, name: impl Into<String>, tag: Tag, melding: String) {
+    /// With a tag; `melding` is read out when it has changed.
+    pub(crate) fn tag(&mut self, name: impl Into<String>, tag: Tag, melding: String) {
         let verdi = Verdi::Tilstand { tekst: tag.text, farge: tag.color.to_string(), melding };
         self.verdier.insert(name.into(), verdi);
     }

@@ -3,7 +3,8 @@
 use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 
 use crate::config::Miljo;
 use crate::feil::Feil;
@@ -52,6 +53,32 @@ fn policy(portal: &Portal, framed: bool) -> String {
     )
 }
 
+/// In development, leads from the other names of this machine to the one address that cookies and forms are bound to.
+pub(crate) async fn one_address(State(portal): State<Portal>, request: Request, next: Next) -> Response {
+    let config = portal.config();
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let asked = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    let asked = asked.or(request.uri().authority().map(Authority::as_str)).unwrap_or_default();
+    if config.miljo != Miljo::Utvikling || !reads || !is_other_name(asked, config.url.authority()) {
+        return next.run(request).await;
+    }
+    let sti = request.uri().path_and_query().map_or("/", |sti| sti.as_str());
+    match HeaderValue::try_from(format!("{}{sti}", config.url.origin())) {
+        Ok(address) => (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, address)]).into_response(),
+        Err(_) => next.run(request).await,
+    }
+}
+
+/// Whether `asked` is this very machine, by another name or port than `ours`.
+fn is_other_name(asked: &str, ours: &str) -> bool {
+    let host = match asked.rsplit_once(':') {
+        Some((host, port)) if !port.ends_with(']') => host,
+        _ => asked,
+    };
+    !asked.eq_ignore_ascii_case(ours)
+        && ["localhost", "127.0.0.1", "[::1]"].iter().any(|name| host.eq_ignore_ascii_case(name))
+}
+
 /// Refuses changes that another website asks the browser for. The token in each form is the second check.
 pub(crate) async fn same_origin(State(portal): State<Portal>, request: Request, next: Next) -> Response {
     let safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
@@ -75,6 +102,24 @@ pub(crate) fn comes_from_us(headers: &HeaderMap, origin: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_names_of_this_machine_are_known() {
+        const OURS: &str = "127.0.0.1:8080";
+        for (asked, other) in [
+            ("127.0.0.1:8080", false),
+            ("localhost:8080", true),
+            ("LOCALHOST", true),
+            ("localhost:8443", true),
+            ("[::1]:8080", true),
+            ("[::1]", true),
+            ("dev.eksempel.no:8080", false),
+            ("localhost.eksempel.no", false),
+            ("", false),
+        ] {
+            assert_eq!(is_other_name(asked, OURS), other, "{asked}");
+        }
+    }
 
     #[test]
     fn only_a_page_of_ours_may_ask_for_changes() {

@@ -30,6 +30,7 @@ use tower::ServiceExt as _;
 use crate::avtale::Avtale;
 use crate::config::{Config, Miljo, PortalUrl};
 use crate::portal::Portal;
+use crate::utvikling::Verktoy;
 
 /// Where the portal of the tests is.
 pub(crate) const ORIGIN: &str = "https://portal.test";
@@ -185,6 +186,13 @@ impl World {
         router(self.app.clone(), self.login.clone(), avtale)
     }
 
+    /// The same world, seen through a portal with tools for development.
+    pub(crate) fn with_verktoy(&self, miljo: Miljo, verktoy: Arc<dyn Verktoy>) -> Router {
+        let config = config(miljo, Avtale::Av);
+        let portal = Portal::new(self.app.clone(), Some(self.login.clone()), config);
+        crate::router(portal.with_verktoy(verktoy))
+    }
+
     /// A browser in which nobody is logged in.
     pub(crate) fn anonymous(&self) -> Browser {
         // Each has an address of its own: logins are counted by it.
@@ -218,18 +226,21 @@ impl World {
 }
 
 fn router(app: App, login: Arc<StubLogin>, avtale: Avtale) -> Router {
-    let config = Config {
+    crate::router(Portal::new(app, Some(login), config(Miljo::Test, avtale)))
+}
+
+fn config(miljo: Miljo, avtale: Avtale) -> Config {
+    Config {
         url: PortalUrl::parse(ORIGIN).unwrap(),
         navn: "Knutepunkt forvaltning".to_owned(),
-        miljo: Miljo::Test,
+        miljo,
         avtale,
         tema_css: None,
         logo: None,
         tilgjengelighetserklaering_url: None,
         kontakt_epost: Some("hjelp@eksempel.no".to_owned()),
         klientadresse_header: Some(ADRESSE),
-    };
-    crate::router(Portal::new(app, Some(login), config))
+    }
 }
 
 async fn organisasjon(app: &App, navn: &str, orgnummer: &str) -> FiksOrgId {
@@ -339,7 +350,8 @@ impl PersonLogin for StubLogin {
     }
 
     async fn start(&self, started: &LoginStart, _: Timestamp) -> Result<String, PersonLoginError> {
-        Ok(format!("{PROVIDER}/authorize?state={}&force={}", started.state, started.force))
+        let hint = started.hint.as_ref().map(|hint| format!("&hint={hint}")).unwrap_or_default();
+        Ok(format!("{PROVIDER}/authorize?state={}&force={}{hint}", started.state, started.force))
     }
 
     async fn finish(

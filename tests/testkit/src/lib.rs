@@ -20,7 +20,9 @@ use domain::melding::{self, Status};
 use fiks_io_client::FiksIoClient;
 use knutepunkt::adapters::{RandomIds, SystemClock};
 use knutepunkt::config::Config;
-use knutepunkt::dev::world::{self, ARKIV, FAGSYSTEM, Innlogging, LILLEFJORD, STOREVIK};
+pub use knutepunkt::config::Miljo;
+pub use knutepunkt::dev::world::Innlogging;
+use knutepunkt::dev::world::{self, ARKIV, FAGSYSTEM, LILLEFJORD, STOREVIK};
 use knutepunkt::dev::{self, Dev, DevParts, klient};
 use knutepunkt::server::Listeners;
 use tempfile::TempDir;
@@ -120,6 +122,16 @@ impl TestServer {
         let fagsystem = innlogginger.pop().context("two were made")?;
         let (from, to) = (self.client(&fagsystem)?, self.client(&arkiv)?);
         Ok(Pair { fagsystem, arkiv, from, to })
+    }
+
+    /// The ready-made world of `dev` with its persons: the log-in of the sender, and that of the receiver.
+    ///
+    /// # Errors
+    /// What keeps it from being made.
+    pub async fn world(&self) -> anyhow::Result<[Innlogging; 2]> {
+        let dev = &self.dev;
+        let world = world::ensure(self.app(), &dev.ca, &dev.data, self.clock.now()).await?;
+        world.try_into().map_err(|_| anyhow::anyhow!("the world has two systemer"))
     }
 
     /// The Rust client as `one`.

@@ -40,4 +40,17 @@ impl App {
             KontoRad { konto, nokkel }
         }))
     }
+
+    /// The kontoer of an organisasjon, by name: all of them at once, for a choice among few.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn list_kontoer_for_org(&self, caller: &Caller, owner: FiksOrgId) -> Result<Vec<Konto>, Error> {
+        caller.may_see_org(owner)?;
+        let mut tx = self.begin_read().await?;
+        let ids: Vec<_> = tx.list_konto_ids_for_org(owner).await?.into_iter().map(|(_, id)| id).collect();
+        let mut kontoer = tx.kontoer_by_id(&ids).await?;
+        kontoer.sort_by(|a, b| (&a.navn, a.id).cmp(&(&b.navn, b.id)));
+        Ok(kontoer)
+    }
 }

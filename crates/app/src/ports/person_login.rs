@@ -53,6 +53,8 @@ pub struct LoginStart {
     pub sprak: String,
     /// The person must prove himself again, although he is logged in at the provider (`prompt=login`).
     pub force: bool,
+    /// Who is going to log in, where that is known (`login_hint`). The provider need not heed it.
+    pub hint: Option<String>,
 }
 
 impl fmt::Debug for LoginStart {
@@ -132,6 +134,7 @@ mod tests {
             verifier: "hemmelig".to_owned(),
             sprak: "nb".to_owned(),
             force: false,
+            hint: None,
         };
         let verified = VerifiedPerson {
             identifier: PersonIdentifier::new("hemmelig"),

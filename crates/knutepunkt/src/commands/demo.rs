@@ -24,7 +24,7 @@ use crate::adapters::{RandomIds, SystemClock};
 use crate::commands::serve::until_told_to_stop;
 use crate::dev::klient::{self, Klient};
 use crate::dev::world::{self, Innlogging};
-use crate::dev::{self, Dev, DevParts, page};
+use crate::dev::{self, Dev, DevParts, oppsett, personer};
 use crate::server::Listeners;
 
 /// Longest wait for a melding that must come.
@@ -75,10 +75,9 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         "Knutepunkt – demo: to systemer i to kommuner utveksler en kryptert, signert og tilgangsstyrt melding."
     );
     let folder = tempfile::tempdir().context("cannot make a temporary folder")?;
-    let page = page::Page::default();
 
     tell.heading("Starter Knutepunkt med Maskinporten-simulator og test-CA");
-    let dev = start(folder.path(), &page).await?;
+    let dev = start(folder.path()).await?;
     tell.fact(format_args!("HTTP på {}, AMQP over TLS på port {}", dev.http_url(), port(&dev)));
 
     let (fagsystem, arkiv) = set_up(&mut tell, &dev).await?;
@@ -125,17 +124,19 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
 
     println!("\nAlt er kontrollert. Hele demoen tok {:.2} s.", tell.begun.elapsed().as_secs_f64());
     if args.hold {
-        let klient = Klient::new(&dev, &[fagsystem, arkiv]);
-        println!("\n{}", page::text(&klient, &dev.data));
+        let world = [fagsystem, arkiv];
+        let klient = Klient::new(&dev, &world);
+        personer::ensure(&dev.running.app).await?;
+        world::keep(&dev.data, &world)?;
+        println!("\n{}", oppsett::text(&klient, &dev.data));
         world::write_private(&dev.data.join("klient.json"), &serde_json::to_vec_pretty(&klient)?)?;
-        page.show(klient);
         println!("Serveren går til du trykker Ctrl+C. Dataene slettes da.");
         until_told_to_stop().await?;
     }
     dev.running.stop().await
 }
 
-async fn start(data: &std::path::Path, page: &page::Page) -> anyhow::Result<Dev> {
+async fn start(data: &std::path::Path) -> anyhow::Result<Dev> {
     let any = async || tokio::net::TcpListener::bind("127.0.0.1:0").await;
     let listeners = Listeners {
         http: Some(any().await?),
@@ -148,7 +149,7 @@ async fn start(data: &std::path::Path, page: &page::Page) -> anyhow::Result<Dev>
         listeners,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
-        more: Router::new().merge(page.router()),
+        more: Router::new(),
         adjust: |_| {},
     })
     .await

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use crate::adapters::{RandomIds, SystemClock};
 use crate::commands::serve::until_told_to_stop;
 use crate::dev::klient::Klient;
-use crate::dev::{self, DevParts, page, world};
+use crate::dev::{self, DevParts, oppsett, world};
 use crate::server::Listeners;
 
 /// Where `dev` keeps its data and listens.
@@ -66,21 +66,19 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
             None => None,
         },
     };
-    let page = page::Page::default();
     let parts = DevParts {
         data: args.data,
         listeners,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
-        more: Router::new().merge(page.router()),
+        more: Router::new(),
         adjust: |_| {},
     };
     let dev = dev::start(parts).await?;
     let world = world::ensure(&dev.running.app, &dev.ca, &dev.data, SystemClock.now()).await?;
     let klient = Klient::new(&dev, &world);
     world::write_private(&dev.data.join("klient.json"), &serde_json::to_vec_pretty(&klient)?)?;
-    println!("{}", page::text(&klient, &dev.data));
-    page.show(klient);
+    println!("{}", oppsett::text(&klient, &dev.data));
     println!("Knutepunkt er klar. Avslutt med Ctrl+C.");
     until_told_to_stop().await?;
     println!("Avslutter …");

@@ -22,6 +22,7 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<()> {
         tls: None,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
+        verktoy: None,
         more: Router::new(),
     };
     let running = server::start(parts).await?;

@@ -1,21 +1,37 @@
 //! What a client needs to know to talk with a `dev` server: as data (`klient.json`) and as text to paste.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use domain::Orgnummer;
 use domain::id::{FiksOrgId, IntegrasjonId, KontoId, SystemId};
 use fiks_io_client::{Config, FiksIoClient, HttpScheme};
 use serde::Serialize;
-use simulator::ca::TRUSTSTORE_PASSWORD;
+use simulator::ca::{TRUSTSTORE_PASSWORD, TestCa};
+use simulator::maskinporten::Simulator;
+use tokio::net::TcpListener;
 
 use crate::dev::Dev;
 use crate::dev::world::{self, Innlogging};
+use crate::server::Listeners;
 
 /// `klient.json`. Holds passwords: for development only.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Klient {
+    /// What is around every client.
+    #[serde(flatten)]
+    pub omgivelser: Omgivelser,
+    /// Who takes part.
+    pub organisasjoner: Vec<Organisasjon>,
+    /// What takes part.
+    pub kontoer: Vec<Konto>,
+}
+
+/// What is around every client, whoever it is.
+#[derive(Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Omgivelser {
     /// The HTTP APIs without TLS.
     pub http_url: String,
     /// The HTTP APIs with TLS.
@@ -30,14 +46,10 @@ pub struct Klient {
     pub ca_pem: PathBuf,
     /// The same for Java.
     pub truststore: Truststore,
-    /// Who takes part.
-    pub organisasjoner: Vec<Organisasjon>,
-    /// What takes part.
-    pub kontoer: Vec<Konto>,
 }
 
 /// Where meldinger are fetched.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Amqp {
@@ -45,8 +57,15 @@ pub struct Amqp {
     pub port: u16,
 }
 
+impl Amqp {
+    /// Host and port.
+    pub fn address(&self) -> String {
+        format!("{}:{}", self.host, self.port)
+    }
+}
+
 /// Where tokens come from.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Maskinporten {
@@ -55,7 +74,7 @@ pub struct Maskinporten {
 }
 
 /// A PKCS#12 truststore.
-#[derive(Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[expect(missing_docs, reason = "the names say it")]
 pub struct Truststore {
@@ -107,6 +126,35 @@ pub struct Konto {
     pub cert_pem: PathBuf,
 }
 
+impl Omgivelser {
+    /// What a server on `listeners` will have around it.
+    ///
+    /// # Errors
+    /// When a listener does not know its address.
+    pub(crate) fn new(listeners: &Listeners, ca: &TestCa, simulator: &Simulator) -> anyhow::Result<Self> {
+        let address = |listener: &Option<TcpListener>| {
+            listener.as_ref().map(TcpListener::local_addr).transpose().context("a listener has no address")
+        };
+        let http = address(&listeners.http)?.context("the simulator needs the plain HTTP listener")?;
+        let https = address(&listeners.https)?;
+        let amqps = address(&listeners.amqps)?;
+        let danger_amqp = address(&listeners.amqp)?;
+        Ok(Self {
+            http_url: format!("http://{http}"),
+            https_url: https.map(|address| format!("https://localhost:{}", address.port())),
+            amqp: Amqp { host: "localhost".to_owned(), port: amqps.map_or(0, |address| address.port()) },
+            danger_amqp: danger_amqp
+                .map(|address| Amqp { host: address.ip().to_string(), port: address.port() }),
+            maskinporten: Maskinporten {
+                token_endpoint: simulator.token_endpoint(),
+                audience: simulator.issuer().to_owned(),
+            },
+            ca_pem: ca.folder().join("root.pem"),
+            truststore: Truststore { path: ca.truststore_path(), password: TRUSTSTORE_PASSWORD },
+        })
+    }
+}
+
 impl Klient {
     /// Puts together what a client of `dev` needs to be one of `world`.
     pub fn new(dev: &Dev, world: &[Innlogging]) -> Self {
@@ -118,7 +166,7 @@ impl Klient {
                     navn: one.organisasjon.clone(),
                     orgnummer: one.orgnummer,
                     fiks_org_id: one.fiks_org_id,
-                    sertifikat: sertifikat(dev, one.orgnummer),
+                    sertifikat: sertifikat(&keys, one.orgnummer),
                 });
             }
         }
@@ -137,26 +185,7 @@ impl Klient {
             private_key_pem: keys.join(format!("{}.key.pem", one.nokkel)),
             cert_pem: keys.join(format!("{}.pem", one.nokkel)),
         });
-        Self {
-            http_url: dev.http_url(),
-            https_url: dev.running.https.map(|address| format!("https://localhost:{}", address.port())),
-            amqp: Amqp {
-                host: "localhost".to_owned(),
-                port: dev.running.amqps.map_or(0, |address| address.port()),
-            },
-            danger_amqp: dev
-                .running
-                .amqp
-                .map(|address| Amqp { host: address.ip().to_string(), port: address.port() }),
-            maskinporten: Maskinporten {
-                token_endpoint: dev.simulator.token_endpoint(),
-                audience: dev.simulator.issuer().to_owned(),
-            },
-            ca_pem: dev.ca_pem(),
-            truststore: Truststore { path: dev.ca.truststore_path(), password: TRUSTSTORE_PASSWORD },
-            organisasjoner,
-            kontoer: kontoer.collect(),
-        }
+        Self { omgivelser: dev.omgivelser.clone(), organisasjoner, kontoer: kontoer.collect() }
     }
 
     /// The certificate of the organisasjon with that orgnummer.
@@ -165,8 +194,9 @@ impl Klient {
     }
 }
 
-fn sertifikat(dev: &Dev, orgnummer: Orgnummer) -> Sertifikat {
-    let path = |ending| dev.keys().join(format!("virksomhet-{orgnummer}.{ending}"));
+/// Where the virksomhetssertifikat of an orgnummer lies in the folder of keys.
+pub(crate) fn sertifikat(keys: &Path, orgnummer: Orgnummer) -> Sertifikat {
+    let path = |ending| keys.join(format!("virksomhet-{orgnummer}.{ending}"));
     Sertifikat {
         p12: path("p12"),
         password: world::KEYSTORE_PASSWORD,

@@ -2,8 +2,9 @@
 //! small world of organisasjoner, persons, systemer and kontoer. `dev`, `demo` and the tests start from here.
 
 pub mod klient;
-pub mod page;
+pub mod oppsett;
 pub mod personer;
+pub mod verktoy;
 pub mod world;
 
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use app::ports::{Clock, IdSource};
 use axum::Router;
+use portal::Verktoy;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use simulator::Miljo;
 use simulator::ca::{RsaBits, TestCa};
@@ -19,6 +21,8 @@ use simulator::idporten::{Idporten, IdportenConfig, OidcKlient};
 use simulator::maskinporten::{SigningKeys, Simulator, SimulatorConfig};
 
 use crate::config::{self, Config};
+use crate::dev::klient::Omgivelser;
+use crate::dev::verktoy::DevVerktoy;
 use crate::server::{self, Listeners, Parts, Running};
 use crate::tls;
 
@@ -34,13 +38,15 @@ pub struct Dev {
     /// The server.
     pub running: Running,
     /// The certificate authority.
-    pub ca: TestCa,
+    pub ca: Arc<TestCa>,
     /// Maskinporten.
     pub simulator: Simulator,
     /// ID-porten.
     pub idporten: Idporten,
     /// The data folder, an absolute path.
     pub data: PathBuf,
+    /// What its clients need to know.
+    pub omgivelser: Omgivelser,
 }
 
 /// What a [`Dev`] is started with.
@@ -53,7 +59,7 @@ pub struct DevParts {
     pub clock: Arc<dyn Clock>,
     /// New ids and secrets.
     pub ids: Arc<dyn IdSource>,
-    /// The page of `/`, if one is wanted, and whatever else.
+    /// More routes than the server has by itself.
     pub more: Router,
     /// Changes to the configuration before it is used.
     pub adjust: fn(&mut Config),
@@ -75,6 +81,7 @@ pub async fn start(parts: DevParts) -> anyhow::Result<Dev> {
     let now = clock.now();
     let ca = TestCa::load_or_create(data.join("ca"), now)
         .context("cannot set up the test certificate authority")?;
+    let ca = Arc::new(ca);
     let server = ca.localhost(now).context("cannot issue the server's certificate")?;
     let chain = server.tls_chain_der().map(|der| CertificateDer::from(der.to_vec())).collect();
     let key = PrivateKeyDer::try_from(server.private_key_der().to_vec()).map_err(anyhow::Error::msg)?;
@@ -108,9 +115,13 @@ pub async fn start(parts: DevParts) -> anyhow::Result<Dev> {
     idporten.issuer().clone_into(&mut config.innlogging.issuer);
     CLIENT_ID.clone_into(&mut config.innlogging.client_id);
     adjust(&mut config);
+    let omgivelser = Omgivelser::new(&listeners, &ca, &simulator)?;
+    let verktoy = DevVerktoy::new(omgivelser.clone(), Arc::clone(&ca), data.clone(), Arc::clone(&clock));
+    let verktoy: Option<Arc<dyn Verktoy>> = Some(Arc::new(verktoy));
     let more = more.nest(MASKINPORTEN, simulator.router()).nest(IDPORTEN, idporten.router());
-    let running = server::start(Parts { config, listeners, tls: Some(tls), clock, ids, more }).await?;
-    Ok(Dev { running, ca, simulator, idporten, data })
+    let parts = Parts { config, listeners, tls: Some(tls), clock, ids, verktoy, more };
+    let running = server::start(parts).await?;
+    Ok(Dev { running, ca, simulator, idporten, data, omgivelser })
 }
 
 impl Dev {

@@ -198,13 +198,12 @@ pub async fn system(
 /// What the use cases answer, or when files cannot be kept.
 pub async fn ensure(app: &App, ca: &TestCa, data: &Path, now: Timestamp) -> anyhow::Result<Vec<Innlogging>> {
     let keys = super::keys_folder(data);
-    let file = data.join("verden.json");
     for mal in [STOREVIK, LILLEFJORD] {
         let organisasjon = organisasjon(app, mal).await?;
         virksomhetssertifikat(ca, &keys, organisasjon.orgnummer, mal.navn, now)?;
     }
     super::personer::ensure(app).await?;
-    if let Some(world) = load(&file)?
+    if let Some(world) = load(data)?
         && still_there(app, &world).await
     {
         return Ok(world);
@@ -215,12 +214,29 @@ pub async fn ensure(app: &App, ca: &TestCa, data: &Path, now: Timestamp) -> anyh
     let arkiv = system(app, ca, &keys, &lillefjord, ARKIV, now).await?;
     app.grant_tilgang(&Caller::Operator, arkiv.sti(), fagsystem.system_id).await?;
     let world = vec![fagsystem, arkiv];
-    write_private(&file, &serde_json::to_vec_pretty(&world)?)?;
+    keep(data, &world)?;
     Ok(world)
 }
 
-fn load(file: &Path) -> anyhow::Result<Option<Vec<Innlogging>>> {
-    match fs::read(file) {
+/// Remembers the world, with its passwords.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn keep(data: &Path, world: &[Innlogging]) -> anyhow::Result<()> {
+    write_private(&file(data), &serde_json::to_vec_pretty(world)?)
+}
+
+fn file(data: &Path) -> PathBuf {
+    data.join("verden.json")
+}
+
+/// The world as it was made; `None` before.
+///
+/// # Errors
+/// When its file cannot be read.
+pub fn load(data: &Path) -> anyhow::Result<Option<Vec<Innlogging>>> {
+    let file = file(data);
+    match fs::read(&file) {
         Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).with_context(|| {
             format!("{} is damaged; remove it, and the world is made anew beside the old one", file.display())
         })?)),

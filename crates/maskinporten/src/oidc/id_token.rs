@@ -120,6 +120,7 @@ mod tests {
             verifier: "v".to_owned(),
             sprak: "nb".to_owned(),
             force,
+            hint: None,
         };
         match check(&claims, &config, &started, Timestamp::from_second(NOW).unwrap()) {
             Ok(()) => "good".to_owned(),
@@ -182,6 +183,7 @@ mod tests {
             verifier: String::new(),
             sprak: String::new(),
             force: false,
+            hint: None,
         };
         assert!(check(&claims, &config, &started, Timestamp::from_second(NOW).unwrap()).is_err());
     }

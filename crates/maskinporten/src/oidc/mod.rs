@@ -299,6 +299,9 @@ impl PersonLogin for OidcLogin {
             if !config.acr_values.is_empty() {
                 query.append_pair("acr_values", &config.acr_values.join(" "));
             }
+            if let Some(hint) = &started.hint {
+                query.append_pair("login_hint", hint);
+            }
             if started.force {
                 // With max_age the provider has to say in auth_time when the person proved himself (Core §3.1.2.1).
                 query.append_pair("prompt", "login").append_pair("max_age", "0");

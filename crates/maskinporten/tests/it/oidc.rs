@@ -46,6 +46,9 @@ async fn the_browser_is_sent_with_all_that_protects_the_login() {
     assert_eq!(pairs, expected);
     let forced = query(world.login.start(&started(true), world.now()).await.unwrap());
     assert_eq!((forced["prompt"].as_str(), forced["max_age"].as_str()), ("login", "0"));
+    let hinted = LoginStart { hint: Some("01810000000".to_owned()), ..started(false) };
+    let hinted = query(world.login.start(&hinted, world.now()).await.unwrap());
+    assert_eq!(hinted["login_hint"], "01810000000");
 }
 
 #[tokio::test]

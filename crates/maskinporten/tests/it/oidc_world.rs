@@ -127,6 +127,7 @@ pub(crate) fn started(force: bool) -> LoginStart {
         verifier: "v".repeat(43),
         sprak: "nb".to_owned(),
         force,
+        hint: None,
     }
 }
 

@@ -17,6 +17,7 @@ use crate::ramme::Ramme;
 use crate::render::ok;
 use crate::screens::konto_faner;
 use crate::screens::parter::PartInfo;
+use crate::screens::utvikling::{KontoVerktoy, konto_verktoy};
 use crate::tekster::Tekster;
 use crate::tilstand::{self, Tall};
 use crate::view::{Color, Live, Tab, Tag, Time};
@@ -86,6 +87,7 @@ struct OversiktSide {
     nokkel: Option<NokkelFakta>,
     opprettet: Time,
     sist_endret: Time,
+    verktoy: Option<KontoVerktoy>,
 }
 
 /// Something that is wrong, and where it is cured.
@@ -163,6 +165,7 @@ async fn show(side: KontoSide) -> Result<Response, Feil> {
         nokkel: nokkel.map(|nokkel| NokkelFakta::new(t, now, nokkel)),
         opprettet: time(konto.opprettet),
         sist_endret: time(konto.sist_endret),
+        verktoy: konto_verktoy(&side),
     };
     Ok(ok(&page))
 }

@@ -25,6 +25,7 @@ use crate::screens::konto_faner;
 use crate::screens::ny_konto::fil_felt;
 use crate::screens::nytt_system::counter;
 use crate::screens::parter::{self, PartValg};
+use crate::screens::utvikling::{KontoVerktoy, konto_verktoy};
 use crate::skjema::{Felter, Mangler, Skjema};
 use crate::view::{ErrorSummary, Field, FileField, Tab, Time};
 
@@ -103,6 +104,7 @@ struct KonfigurasjonSide {
     fil_feil: bool,
     tidligere: Vec<TidligereNokkel>,
     slett: Slett,
+    verktoy: Option<KontoVerktoy>,
 }
 
 /// A key that was used before.
@@ -209,6 +211,7 @@ async fn page(side: &KontoSide, skrevet: Skrevet) -> Result<KonfigurasjonSide, F
             .collect(),
         nokkel: nokkel.map(|nokkel| NokkelFakta::new(t, now, nokkel)),
         slett: slett(side, status.as_ref(), "", mangler),
+        verktoy: konto_verktoy(side),
     })
 }
 

@@ -20,7 +20,6 @@ use crate::portal::Portal;
 use crate::ramme::Ramme;
 use crate::render::{found, ok};
 use crate::screens::avtale;
-use crate::screens::velg_organisasjon::home;
 use crate::sikkerhet::FRONT_CHANNEL;
 use crate::skjema::{Felter, Skjema};
 use crate::tekster::Tekster;
@@ -28,17 +27,12 @@ use crate::view::Color;
 
 pub(crate) fn routes() -> Router<Portal> {
     Router::new()
-        .route("/", get(front))
         .route("/logg-inn", get(show))
         .route("/auth/start", get(start))
         .route("/auth/retur", get(back))
         .route(FRONT_CHANNEL, get(ended_elsewhere))
         .route("/logg-ut", post(log_out))
         .route("/sesjon/hold", post(keep))
-}
-
-async fn front(k: Kontekst) -> Response {
-    found(&home(&k))
 }
 
 #[derive(Template)]
@@ -86,7 +80,8 @@ fn varsel(felter: &Felter, t: Tekster) -> Option<(Color, String)> {
 pub(crate) fn safe_retur(path: &str) -> Option<&str> {
     const ALLOWED: [&str; 3] = ["/o/", "/drift", "/velg-organisasjon"];
     let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
-    (plain && path.len() <= 2_000 && ALLOWED.iter().any(|start| path.starts_with(start))).then_some(path)
+    let ours = path == "/" || ALLOWED.iter().any(|start| path.starts_with(start));
+    (plain && path.len() <= 2_000 && ours).then_some(path)
 }
 
 /// What is kept in the browser while a login is under way.
@@ -99,6 +94,9 @@ pub(crate) struct UnderVeis {
     retur: String,
     /// Somebody logs in once more to sign.
     pub(crate) signering: Option<Signering>,
+    /// Who is going to log in. Needed on the way out alone.
+    #[serde(skip)]
+    hint: Option<String>,
 }
 
 /// What is to be signed, and by whom.
@@ -120,6 +118,7 @@ impl UnderVeis {
             sprak: k.t.sprak().tag().to_owned(),
             retur: retur.to_owned(),
             signering,
+            hint: None,
         }
     }
 
@@ -136,6 +135,7 @@ impl UnderVeis {
             verifier: self.verifier.clone(),
             sprak: self.sprak.clone(),
             force: self.signering.is_some(),
+            hint: self.hint.clone(),
         }
     }
 
@@ -169,7 +169,10 @@ async fn start(k: Kontekst, RawQuery(query): RawQuery) -> Result<Response, Feil>
         .map_err(|TooOften { wait_minutes }| Feil::ForOfte { wait_minutes })?;
     let felter = Felter::from_query(&query.unwrap_or_default());
     let retur = safe_retur(felter.raw("retur")).unwrap_or_default();
-    UnderVeis::new(&k, retur, None).go(&k).await
+    let mut under_veis = UnderVeis::new(&k, retur, None);
+    // A person is chosen on a page of ours in development alone; anywhere else nobody is named in an address.
+    under_veis.hint = k.portal.verktoy().map(|_| felter.text("hint")).filter(|hint| !hint.is_empty());
+    under_veis.go(&k).await
 }
 
 async fn back(k: Kontekst, headers: HeaderMap, RawQuery(query): RawQuery) -> Result<Response, Feil> {

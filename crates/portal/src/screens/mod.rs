@@ -19,6 +19,7 @@ pub(crate) mod sider;
 pub(crate) mod sok;
 pub(crate) mod sporing;
 pub(crate) mod sprak;
+pub(crate) mod start;
 pub(crate) mod status;
 pub(crate) mod status_json;
 pub(crate) mod system;
@@ -28,6 +29,7 @@ pub(crate) mod system_tilganger;
 pub(crate) mod systemer;
 pub(crate) mod tilgangsliste;
 pub(crate) mod tjenester;
+pub(crate) mod utvikling;
 pub(crate) mod velg_organisasjon;
 
 use axum::Router;
@@ -37,6 +39,7 @@ use crate::portal::Portal;
 /// Every screen.
 pub(crate) fn routes() -> Router<Portal> {
     Router::new()
+        .merge(start::routes())
         .merge(logg_inn::routes())
         .merge(velg_organisasjon::routes())
         .merge(tjenester::routes())
@@ -61,5 +64,6 @@ pub(crate) fn routes() -> Router<Portal> {
         .merge(sporing::routes())
         .merge(drift::routes())
         .merge(sprak::routes())
+        .merge(utvikling::routes())
         .merge(sider::routes())
 }

@@ -60,7 +60,7 @@ impl FromRequestParts<Portal> for MeldingSti {
 }
 
 /// How a status is shown.
-fn status_tag(t: Tekster, status: Status) -> Tag {
+pub(crate) fn status_tag(t: Tekster, status: Status) -> Tag {
     let (color, key) = match status {
         Status::PaKo => (Color::Info, "sporing-status-pa-ko"),
         Status::Levert => (Color::Info, "sporing-status-levert"),

@@ -18,6 +18,7 @@ use crate::ramme::Ramme;
 use crate::render::ok;
 use crate::screens::hendelser::{Hendelse, hendelse};
 use crate::screens::system_faner;
+use crate::screens::utvikling::sertifikat_sti;
 use crate::tekster::Tekster;
 use crate::view::{Color, Live, Tab, Tag, Time};
 
@@ -93,6 +94,8 @@ struct OversiktSide {
     sist_endret: Time,
     hendelser: Vec<Hendelse>,
     hendelser_sti: String,
+    /// Where a virksomhetssertifikat for tests is made.
+    sertifikat: Option<String>,
 }
 
 async fn show(side: SystemSide) -> Result<Response, Feil> {
@@ -136,6 +139,7 @@ async fn show(side: SystemSide) -> Result<Response, Feil> {
         sist_endret: format::time_of(system.sist_endret, t.sprak()),
         hendelser: hendelser.rows.iter().map(|rad| hendelse(&side.side, rad)).collect(),
         hendelser_sti: format!("{}/hendelser?system={}", side.side.sti(), system.id),
+        sertifikat: sertifikat_sti(&side),
     }))
 }
 

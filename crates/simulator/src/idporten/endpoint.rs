@@ -86,10 +86,15 @@ async fn authorize(
     let query = read_query(query.as_deref());
     match idporten.asked(&query) {
         Err(wrong) => refuse(wrong, &query),
-        Ok(asked) => match idporten.pass(&asked, cookie(&headers)) {
-            Some(location) => see_other(&location, None),
-            None => idporten.choose(&asked, &query, None),
-        },
+        Ok(asked) => {
+            if let Some(person) = idporten.hinted(&asked) {
+                return idporten.let_in(&asked, person.pid.clone(), person.navn.clone(), &headers);
+            }
+            match idporten.pass(&asked, cookie(&headers)) {
+                Some(location) => see_other(&location, None),
+                None => idporten.choose(&asked, &query, None),
+            }
+        }
     }
 }
 
@@ -111,10 +116,7 @@ async fn chosen(
             let written = field(&form, "pid").unwrap_or_default();
             idporten.choose(&asked, &query, Some(written))
         }
-        Choice::Person { pid, navn } => {
-            let granted = idporten.log_in(&asked, pid, navn, cookie(&headers));
-            see_other(&granted.location, Some(idporten.set_cookie(&granted.cookie, "")))
-        }
+        Choice::Person { pid, navn } => idporten.let_in(&asked, pid, navn, &headers),
     }
 }
 
@@ -174,6 +176,11 @@ fn refuse(wrong: Wrong, query: &Map<String, Value>) -> Response {
 }
 
 impl Idporten {
+    fn let_in(&self, asked: &Asked<'_>, pid: String, navn: String, headers: &HeaderMap) -> Response {
+        let granted = self.log_in(asked, pid, navn, cookie(headers));
+        see_other(&granted.location, Some(self.set_cookie(&granted.cookie, "")))
+    }
+
     fn choose(&self, asked: &Asked<'_>, query: &Map<String, Value>, wrong: Option<&str>) -> Response {
         let texts = pages::texts(field(query, "ui_locales"));
         let status = if wrong.is_some() { StatusCode::UNPROCESSABLE_ENTITY } else { StatusCode::OK };

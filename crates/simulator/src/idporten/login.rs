@@ -8,7 +8,8 @@ use serde_json::{Map, Value};
 
 use super::token::field;
 use super::{
-    CODE_LIFETIME, Code, Idporten, Login, OidcKlient, SESSION_LIFETIME, Session, is_syntetisk_pid, later,
+    CODE_LIFETIME, Code, Idporten, Login, OidcKlient, SESSION_LIFETIME, Session, Testperson,
+    is_syntetisk_pid, later,
 };
 use crate::maskinporten::{lock, random_id};
 
@@ -22,6 +23,7 @@ pub(super) struct Asked<'a> {
     challenge: String,
     prompt: Prompt,
     max_age_s: Option<i64>,
+    hint: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,6 +100,7 @@ impl Idporten {
             challenge: challenge.to_owned(),
             prompt,
             max_age_s,
+            hint: text("login_hint").map(str::to_owned),
             redirect_uri,
         })
     }
@@ -126,6 +129,12 @@ impl Idporten {
             )),
             None => None,
         }
+    }
+
+    /// The person of the page whom the client names: chosen already, so that nobody need ask.
+    pub(super) fn hinted(&self, asked: &Asked<'_>) -> Option<&Testperson> {
+        let hint = asked.hint.as_deref().filter(|_| asked.prompt != Prompt::None)?;
+        self.personer().iter().find(|person| person.pid == hint)
     }
 
     /// Reads what the page sends back.

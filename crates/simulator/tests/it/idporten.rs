@@ -386,6 +386,23 @@ async fn the_cookie_keeps_the_person_logged_in() {
 }
 
 #[tokio::test]
+async fn a_person_who_is_named_is_let_in_at_once() {
+    let world = World::new();
+    let (kari, per) = (syntetisk_pid(1), syntetisk_pid(2));
+    let answer = world.get(&authorize(&[("login_hint", &kari)]), "").await;
+    assert!(answer.sent().1.contains_key("code"));
+    // Whoever was logged in before.
+    let other = world.get(&authorize(&[("login_hint", &per)]), &answer.cookie()).await;
+    assert!(other.sent().1.contains_key("code"));
+    assert_ne!(other.cookie(), answer.cookie());
+    // Somebody who is not on the page has to be written there.
+    let unknown = syntetisk_pid(99);
+    assert_eq!(world.get(&authorize(&[("login_hint", &unknown)]), "").await.status, StatusCode::OK);
+    let silent = world.get(&authorize(&[("login_hint", &kari), ("prompt", "none")]), "").await;
+    assert!(!silent.sent().1.contains_key("code"));
+}
+
+#[tokio::test]
 async fn the_end_of_a_session_is_told_to_the_clients_that_were_used() {
     let world = World::configured(|config| {
         config.klienter[0].frontchannel_logout_uri = Some(FRONTKANAL.to_owned());

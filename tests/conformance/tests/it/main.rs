@@ -4,6 +4,7 @@ mod access;
 mod followed;
 mod lifetime;
 mod main_job;
+mod start_page;
 mod startup;
 mod upload;
 

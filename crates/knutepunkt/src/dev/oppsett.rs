@@ -1,76 +1,37 @@
-//! How to point a client at a `dev` server: ready to paste, on the terminal and on the page `/`.
+//! How to point a client at a `dev` server: ready to paste, on the terminal and in the portal.
 
-use std::fmt::Write as _;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::{StatusCode, header};
-use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use domain::id::{IntegrasjonId, KontoId};
+use portal::Klient as Slag;
 
-use crate::dev::klient::{Klient, Konto};
-
-/// The page `/`, which has something to show once the world is there.
-#[derive(Clone, Default)]
-pub struct Page {
-    klient: Arc<OnceLock<Klient>>,
-}
-
-impl Page {
-    /// Its route.
-    pub fn router(&self) -> Router {
-        Router::new().route("/", get(show)).with_state(self.clone())
-    }
-
-    /// Shows `klient` from now on.
-    pub fn show(&self, klient: Klient) {
-        // A second world would be a bug; the first stays.
-        let _ = self.klient.set(klient);
-    }
-}
-
-async fn show(State(page): State<Page>) -> Response {
-    match page.klient.get() {
-        Some(klient) => {
-            let headers = [
-                (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-                (header::CACHE_CONTROL, "no-store"),
-                (
-                    header::CONTENT_SECURITY_POLICY,
-                    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'",
-                ),
-            ];
-            (headers, html(klient)).into_response()
-        }
-        None => StatusCode::SERVICE_UNAVAILABLE.into_response(),
-    }
-}
+use crate::dev::klient::{Klient, Konto, Omgivelser, Sertifikat};
 
 /// What `dev` prints at start.
 pub fn text(klient: &Klient, data: &Path) -> String {
     let mut text = String::new();
-    let out = &mut text;
+    let (out, omgivelser) = (&mut text, &klient.omgivelser);
+    line(out, &format!("Åpne {} i nettleseren.", omgivelser.http_url));
+    line(out, "");
     line(
         out,
         "Knutepunkt for utvikling. Alt her er til test: sertifikater, tokens og passord gjelder bare denne mappen.",
     );
     line(out, "");
     line(out, &format!("  Data             {}", data.display()));
-    line(out, &format!("  HTTP             {}", klient.http_url));
-    if let Some(https) = &klient.https_url {
+    line(out, &format!("  HTTP             {}", omgivelser.http_url));
+    if let Some(https) = &omgivelser.https_url {
         line(out, &format!("  HTTPS            {https}"));
     }
-    line(out, &format!("  AMQP over TLS    {}:{}", klient.amqp.host, klient.amqp.port));
-    line(out, &format!("  Maskinporten     {}", klient.maskinporten.token_endpoint));
-    line(out, &format!("  CA (PEM)         {}", klient.ca_pem.display()));
+    line(out, &format!("  AMQP over TLS    {}", omgivelser.amqp.address()));
+    line(out, &format!("  Maskinporten     {}", omgivelser.maskinporten.token_endpoint));
+    line(out, &format!("  CA (PEM)         {}", omgivelser.ca_pem.display()));
     line(
         out,
         &format!(
             "  Java truststore  {} (passord {})",
-            klient.truststore.path.display(),
-            klient.truststore.password
+            omgivelser.truststore.path.display(),
+            omgivelser.truststore.password
         ),
     );
     for konto in &klient.kontoer {
@@ -85,14 +46,7 @@ pub fn text(klient: &Klient, data: &Path) -> String {
         }
     }
     line(out, "");
-    line(
-        out,
-        &format!(
-            "Det samme som nettside: {}/ · som JSON: {}",
-            klient.http_url,
-            data.join("klient.json").display()
-        ),
-    );
+    line(out, &format!("Det samme som JSON: {}", data.join("klient.json").display()));
     text
 }
 
@@ -102,30 +56,65 @@ fn line(out: &mut String, text: &str) {
 }
 
 /// Configuration of each client for `konto`.
-fn snippets(klient: &Klient, konto: &Konto) -> [(&'static str, String); 3] {
-    [
-        ("Java (no.ks.fiks:fiks-io-klient-java)", java(klient, konto)),
-        (".NET (KS.Fiks.IO.Client)", dotnet(klient, konto)),
-        ("Rust (fiks-io-client)", rust(klient, konto)),
+fn snippets(klient: &Klient, konto: &Konto) -> Vec<(&'static str, String)> {
+    let Some(sertifikat) = klient.sertifikat(konto.orgnummer) else { return Vec::new() };
+    let login = Login::from(konto);
+    let snippet = |slag| snippet(&klient.omgivelser, sertifikat, &login, slag);
+    vec![
+        ("Java (no.ks.fiks:fiks-io-klient-java)", snippet(Slag::Java)),
+        (".NET (KS.Fiks.IO.Client)", snippet(Slag::DotNet)),
+        ("Rust (fiks-io-client)", snippet(Slag::Rust)),
     ]
 }
 
+/// What a client logs in as, and reads its meldinger with.
+pub(crate) struct Login<'a> {
+    pub(crate) konto_id: KontoId,
+    pub(crate) private_key_pem: &'a Path,
+    pub(crate) integrasjon_id: IntegrasjonId,
+    pub(crate) integrasjon_passord: &'a str,
+}
+
+impl<'a> From<&'a Konto> for Login<'a> {
+    fn from(konto: &'a Konto) -> Self {
+        Self {
+            konto_id: konto.konto_id,
+            private_key_pem: &konto.private_key_pem,
+            integrasjon_id: konto.integrasjon_id,
+            integrasjon_passord: &konto.integrasjon_passord,
+        }
+    }
+}
+
+/// Configuration of one client.
+pub(crate) fn snippet(
+    omgivelser: &Omgivelser,
+    sertifikat: &Sertifikat,
+    login: &Login<'_>,
+    slag: Slag,
+) -> String {
+    match slag {
+        Slag::Java => java(omgivelser, sertifikat, login),
+        Slag::DotNet => dotnet(omgivelser, sertifikat, login),
+        Slag::Rust => rust(omgivelser, sertifikat, login),
+    }
+}
+
 /// Scheme, host and port of the HTTP APIs as a client on this machine should use them.
-fn api(klient: &Klient) -> (&'static str, &str, &str) {
+fn api(omgivelser: &Omgivelser) -> (&'static str, &str, &str) {
     let split = |url| {
         let (host, port) = str::rsplit_once(url, ':').expect("our own URLs name the port");
         (host, port)
     };
-    let (scheme, (host, port)) = match &klient.https_url {
+    let (scheme, (host, port)) = match &omgivelser.https_url {
         Some(https) => ("https", split(https.trim_start_matches("https://"))),
-        None => ("http", split(klient.http_url.trim_start_matches("http://"))),
+        None => ("http", split(omgivelser.http_url.trim_start_matches("http://"))),
     };
     (scheme, host, port)
 }
 
-fn java(klient: &Klient, konto: &Konto) -> String {
-    let (scheme, host, port) = api(klient);
-    let Some(sertifikat) = klient.sertifikat(konto.orgnummer) else { return String::new() };
+fn java(omgivelser: &Omgivelser, sertifikat: &Sertifikat, login: &Login<'_>) -> String {
+    let (scheme, host, port) = api(omgivelser);
     let mut out = String::new();
     let endpoints = [
         ("fiksApiKonfigurasjon", "FiksApiKonfigurasjon"),
@@ -134,8 +123,8 @@ fn java(klient: &Klient, konto: &Konto) -> String {
         ("dokumentlagerKonfigurasjon", "DokumentLagerKonfigurasjon"),
     ];
     line(&mut out, "// Start JVM-en med");
-    line(&mut out, &format!("//   -Djavax.net.ssl.trustStore={}", klient.truststore.path.display()));
-    line(&mut out, &format!("//   -Djavax.net.ssl.trustStorePassword={}", klient.truststore.password));
+    line(&mut out, &format!("//   -Djavax.net.ssl.trustStore={}", omgivelser.truststore.path.display()));
+    line(&mut out, &format!("//   -Djavax.net.ssl.trustStorePassword={}", omgivelser.truststore.password));
     line(&mut out, "KeyStore keyStore = KeyStore.getInstance(\"PKCS12\");");
     line(
         &mut out,
@@ -147,7 +136,7 @@ fn java(klient: &Klient, konto: &Konto) -> String {
     );
     line(
         &mut out,
-        &format!("String pem = Files.readString(Path.of(\"{}\"));", konto.private_key_pem.display()),
+        &format!("String pem = Files.readString(Path.of(\"{}\"));", login.private_key_pem.display()),
     );
     line(
         &mut out,
@@ -156,7 +145,7 @@ fn java(klient: &Klient, konto: &Konto) -> String {
     line(&mut out, "    Base64.getMimeDecoder().decode(pem.replaceAll(\"-----[A-Z ]+-----\", \"\"))));");
     line(&mut out, "FiksIOKlient klient = new FiksIOKlientFactory(FiksIOKonfigurasjon.builder()");
     line(&mut out, "    .kontoKonfigurasjon(KontoKonfigurasjon.builder()");
-    line(&mut out, &format!("        .kontoId(new KontoId(UUID.fromString(\"{}\")))", konto.konto_id));
+    line(&mut out, &format!("        .kontoId(new KontoId(UUID.fromString(\"{}\")))", login.konto_id));
     line(&mut out, "        .privatNokkel(privatNokkel).build())");
     line(&mut out, "    .virksomhetssertifikatKonfigurasjon(VirksomhetssertifikatKonfigurasjon.builder()");
     line(
@@ -167,11 +156,11 @@ fn java(klient: &Klient, konto: &Konto) -> String {
         ),
     );
     line(&mut out, "    .fiksIntegrasjonKonfigurasjon(FiksIntegrasjonKonfigurasjon.builder()");
-    line(&mut out, &format!("        .integrasjonId(UUID.fromString(\"{}\"))", konto.integrasjon_id));
-    line(&mut out, &format!("        .integrasjonPassord(\"{}\")", konto.integrasjon_passord));
+    line(&mut out, &format!("        .integrasjonId(UUID.fromString(\"{}\"))", login.integrasjon_id));
+    line(&mut out, &format!("        .integrasjonPassord(\"{}\")", login.integrasjon_passord));
     line(&mut out, "        .idPortenKonfigurasjon(IdPortenKonfigurasjon.builder()");
-    line(&mut out, &format!("            .accessTokenUri(\"{}\")", klient.maskinporten.token_endpoint));
-    line(&mut out, &format!("            .idPortenAudience(\"{}\")", klient.maskinporten.audience));
+    line(&mut out, &format!("            .accessTokenUri(\"{}\")", omgivelser.maskinporten.token_endpoint));
+    line(&mut out, &format!("            .idPortenAudience(\"{}\")", omgivelser.maskinporten.audience));
     line(&mut out, "            .klientId(\"min-klient\").build()).build())");
     for (method, class) in endpoints {
         line(
@@ -185,40 +174,39 @@ fn java(klient: &Klient, konto: &Konto) -> String {
         &mut out,
         &format!(
             "    .amqpKonfigurasjon(AmqpKonfigurasjon.builder().host(\"{}\").port({}).build())",
-            klient.amqp.host, klient.amqp.port
+            omgivelser.amqp.host, omgivelser.amqp.port
         ),
     );
     line(&mut out, "    .build()).build();");
     out
 }
 
-fn dotnet(klient: &Klient, konto: &Konto) -> String {
-    let (scheme, host, port) = api(klient);
-    let Some(sertifikat) = klient.sertifikat(konto.orgnummer) else { return String::new() };
+fn dotnet(omgivelser: &Omgivelser, sertifikat: &Sertifikat, login: &Login<'_>) -> String {
+    let (scheme, host, port) = api(omgivelser);
     let mut out = String::new();
     line(
         &mut out,
-        &format!("// Legg CA-en blant maskinens rotsertifikater først: {}", klient.ca_pem.display()),
+        &format!("// Legg CA-en blant maskinens rotsertifikater først: {}", omgivelser.ca_pem.display()),
     );
     line(&mut out, "var config = new FiksIOConfiguration(");
     line(
         &mut out,
         &format!(
             "    kontoConfiguration: new KontoConfiguration(Guid.Parse(\"{}\"), File.ReadAllText(\"{}\")),",
-            konto.konto_id,
-            konto.private_key_pem.display()
+            login.konto_id,
+            login.private_key_pem.display()
         ),
     );
     line(
         &mut out,
         &format!(
             "    integrasjonConfiguration: new IntegrasjonConfiguration(Guid.Parse(\"{}\"), \"{}\"),",
-            konto.integrasjon_id, konto.integrasjon_passord
+            login.integrasjon_id, login.integrasjon_passord
         ),
     );
     line(&mut out, "    maskinportenConfiguration: new MaskinportenClientConfiguration(");
-    line(&mut out, &format!("        audience: \"{}\",", klient.maskinporten.audience));
-    line(&mut out, &format!("        tokenEndpoint: \"{}\",", klient.maskinporten.token_endpoint));
+    line(&mut out, &format!("        audience: \"{}\",", omgivelser.maskinporten.audience));
+    line(&mut out, &format!("        tokenEndpoint: \"{}\",", omgivelser.maskinporten.token_endpoint));
     line(&mut out, "        issuer: \"min-klient\", numberOfSecondsLeftBeforeExpire: 10,");
     line(
         &mut out,
@@ -233,7 +221,7 @@ fn dotnet(klient: &Klient, konto: &Konto) -> String {
         &mut out,
         &format!(
             "    amqpConfiguration: new AmqpConfiguration(\"{0}\", {1}, new SslOption {{ Enabled = true, ServerName = \"{0}\" }}),",
-            klient.amqp.host, klient.amqp.port
+            omgivelser.amqp.host, omgivelser.amqp.port
         ),
     );
     line(
@@ -247,68 +235,38 @@ fn dotnet(klient: &Klient, konto: &Konto) -> String {
     out
 }
 
-fn rust(klient: &Klient, konto: &Konto) -> String {
-    let (scheme, host, port) = api(klient);
-    let Some(sertifikat) = klient.sertifikat(konto.orgnummer) else { return String::new() };
+fn rust(omgivelser: &Omgivelser, sertifikat: &Sertifikat, login: &Login<'_>) -> String {
+    let (scheme, host, port) = api(omgivelser);
     let settings = serde_json::json!({
-        "kontoId": konto.konto_id,
-        "privateKeyFiles": [konto.private_key_pem],
-        "integrasjonId": konto.integrasjon_id,
-        "integrasjonPassord": konto.integrasjon_passord,
+        "kontoId": login.konto_id,
+        "privateKeyFiles": [login.private_key_pem],
+        "integrasjonId": login.integrasjon_id,
+        "integrasjonPassord": login.integrasjon_passord,
         "virksomhetssertifikatFile": sertifikat.chain_pem,
         "virksomhetssertifikatKeyFile": sertifikat.key_pem,
         "maskinportenClientId": "min-klient",
-        "maskinportenTokenEndpoint": klient.maskinporten.token_endpoint,
-        "maskinportenAudience": klient.maskinporten.audience,
+        "maskinportenTokenEndpoint": omgivelser.maskinporten.token_endpoint,
+        "maskinportenAudience": omgivelser.maskinporten.audience,
         "apiScheme": scheme,
         "apiHost": host,
         "apiPort": port.parse::<u16>().unwrap_or_default(),
-        "amqpHost": klient.amqp.host,
-        "amqpPort": klient.amqp.port,
-        "caCertificatesFile": klient.ca_pem,
+        "amqpHost": omgivelser.amqp.host,
+        "amqpPort": omgivelser.amqp.port,
+        "caCertificatesFile": omgivelser.ca_pem,
     });
     let json = serde_json::to_string_pretty(&settings).unwrap_or_default();
     format!("let settings = fiks_io_client::Settings::from_json(r#\"{json}\"#)?;\n")
-}
-
-fn html(klient: &Klient) -> String {
-    let mut out = String::from(
-        "<!doctype html><html lang=\"nb\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>Knutepunkt for utvikling</title><main><h1>Knutepunkt for utvikling</h1>\
-         <p>Alt her er til test: sertifikater, tokens og passord gjelder bare denne installasjonen.</p>",
-    );
-    for konto in &klient.kontoer {
-        let _ = write!(
-            out,
-            "<h2>{} ({})</h2><dl><dt>Konto-id<dd><code>{}</code><dt>systemId<dd><code>{}</code><dt>integrasjonId\
-             <dd><code>{}</code></dl>",
-            escape(&konto.navn),
-            escape(&konto.parter.join(", ")),
-            konto.konto_id,
-            konto.system_id,
-            konto.integrasjon_id
-        );
-        for (name, snippet) in snippets(klient, konto) {
-            let _ = write!(out, "<h3>{}</h3><pre><code>{}</code></pre>", escape(name), escape(&snippet));
-        }
-    }
-    out.push_str("</main></html>");
-    out
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 #[cfg(test)]
 mod tests {
     use std::path::PathBuf;
 
-    use domain::id::{FiksOrgId, IntegrasjonId, KontoId, SystemId};
+    use domain::id::{FiksOrgId, SystemId};
     use uuid::Uuid;
 
     use super::*;
-    use crate::dev::klient::{Amqp, Maskinporten, Organisasjon, Sertifikat, Truststore};
+    use crate::dev::klient::{Amqp, Maskinporten, Organisasjon, Truststore};
 
     fn klient() -> Klient {
         let sertifikat = Sertifikat {
@@ -322,7 +280,7 @@ mod tests {
         let orgnummer = "310000108".parse().unwrap();
         let konto = Konto {
             konto_id: KontoId::from_uuid(Uuid::from_u128(1)),
-            navn: "<Sak & arkiv>".to_owned(),
+            navn: "Sak".to_owned(),
             system_navn: "Sak".to_owned(),
             fiks_org_id: FiksOrgId::from_uuid(Uuid::from_u128(2)),
             system_id: SystemId::from_uuid(Uuid::from_u128(3)),
@@ -336,16 +294,18 @@ mod tests {
             cert_pem: "/k.pem".into(),
         };
         Klient {
-            http_url: "http://127.0.0.1:8080".to_owned(),
-            https_url: Some("https://localhost:8443".to_owned()),
-            amqp: Amqp { host: "localhost".to_owned(), port: 5671 },
-            danger_amqp: None,
-            maskinporten: Maskinporten {
-                token_endpoint: "http://t".to_owned(),
-                audience: "http://a/".to_owned(),
+            omgivelser: Omgivelser {
+                http_url: "http://127.0.0.1:8080".to_owned(),
+                https_url: Some("https://localhost:8443".to_owned()),
+                amqp: Amqp { host: "localhost".to_owned(), port: 5671 },
+                danger_amqp: None,
+                maskinporten: Maskinporten {
+                    token_endpoint: "http://t".to_owned(),
+                    audience: "http://a/".to_owned(),
+                },
+                ca_pem: "/ca.pem".into(),
+                truststore: Truststore { path: PathBuf::from("/t.p12"), password: "changeit" },
             },
-            ca_pem: "/ca.pem".into(),
-            truststore: Truststore { path: PathBuf::from("/t.p12"), password: "changeit" },
             organisasjoner: vec![Organisasjon {
                 navn: "Storevik".to_owned(),
                 orgnummer,
@@ -359,7 +319,9 @@ mod tests {
     #[test]
     fn every_client_gets_host_port_and_login() {
         let klient = klient();
-        for (name, snippet) in snippets(&klient, &klient.kontoer[0]) {
+        let snippets = snippets(&klient, &klient.kontoer[0]);
+        assert_eq!(snippets.len(), 3);
+        for (name, snippet) in snippets {
             for part in
                 ["8443", "localhost", "5671", "hemmelig", "00000000-0000-0000-0000-000000000001", "http://t"]
             {
@@ -371,14 +333,15 @@ mod tests {
     #[test]
     fn settings_of_the_rust_client_are_those_it_knows() {
         let klient = klient();
-        let snippet = rust(&klient, &klient.kontoer[0]);
+        let snippets = snippets(&klient, &klient.kontoer[0]);
+        let (_, snippet) = snippets.last().unwrap();
         let json = &snippet[snippet.find('{').unwrap()..=snippet.rfind('}').unwrap()];
         fiks_io_client::Settings::from_json(json).unwrap();
     }
 
     #[test]
-    fn names_cannot_become_markup() {
-        let html = html(&klient());
-        assert!(html.contains("&lt;Sak &amp; arkiv&gt;") && !html.contains("<Sak"));
+    fn terminal_names_the_portal_first() {
+        let text = text(&klient(), Path::new("/data"));
+        assert!(text.starts_with("Åpne http://127.0.0.1:8080 i nettleseren."), "{text}");
     }
 }
