@@ -74,7 +74,7 @@ test("a konto with each kind of key file", async () => {
   await opprett.click();
   await page.getByText("Filen er for stor. Største tillatte størrelse er 64 kB.").first().waitFor();
   await check(page, "11-ny-konto-for-stor");
-  await page.goBack();
+  await page.goto(page.url());
   await at(page, "Opprett ny konto");
 
   // A good file is kept while something else is put right.

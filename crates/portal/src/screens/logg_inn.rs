@@ -72,6 +72,8 @@ fn varsel(felter: &Felter, t: Tekster) -> Option<(Color, String)> {
             let known = code.len() == 36 && code.bytes().all(|b| b.is_ascii_hexdigit() || b == b'-');
             Some((Color::Danger, t.v("logg-inn-feilet", "feilkode", if known { code } else { "–" })))
         }
+        // What the login provider sends a person back with who has logged out.
+        "" if felter.has("state") => Some((Color::Success, t.s("logg-inn-logget-ut"))),
         _ => None,
     }
 }
