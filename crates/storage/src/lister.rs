@@ -476,7 +476,16 @@ impl ListeRepository for SqlTx {
     }
 
     async fn sok_kontoer(&mut self, utvalg: &Utvalg) -> Result<Side<Konto>, RegistryError> {
-        let ids = sok::kontoer(utvalg).side(self.connection(), KONTO, utvalg.page, sok::konto_id).await?;
+        let ids = if utvalg.ord.is_empty() {
+            let total = sok::count_kontoer(utvalg).count(self.connection(), KONTO).await?;
+            let mut sql = sok::kontoer_by_name(utvalg);
+            sql.limit(utvalg.page)?;
+            let rows = sql.all(self.connection(), KONTO).await?;
+            let rows = rows.iter().map(sok::konto_id).collect::<Result<_, _>>()?;
+            Side { rows, total, page: utvalg.page }
+        } else {
+            sok::kontoer_by_words(utvalg).side(self.connection(), KONTO, utvalg.page, sok::konto_id).await?
+        };
         let found = self.kontoer_by_id(&ids.rows).await?;
         Ok(in_order(ids, found, |konto| konto.id))
     }
@@ -534,9 +543,7 @@ impl ListeRepository for SqlTx {
              COALESCE(person.navn, its_system.navn, other.navn) AS hvem_navn FROM (SELECT audit_line.*",
         );
         hendelser(&mut sql, owner, filter);
-        sql.push(" ORDER BY audit_line.tidspunkt DESC, audit_line.lopenummer DESC LIMIT ");
-        sql.bind(i64::try_from(filter.page.limit()).map_err(backend)?).push(" OFFSET ");
-        sql.bind(i64::try_from(filter.page.offset()).map_err(backend)?);
+        sql.push(" ORDER BY audit_line.tidspunkt DESC, audit_line.lopenummer DESC").limit(filter.page)?;
         sql.push(
             ") AS line \
              LEFT JOIN system ON system.id = line.system_id \

@@ -9,55 +9,96 @@ use crate::sql::Sql;
 
 /// The ids of the systemer that [`ListeRepository::sok_systemer`](app::ports::ListeRepository::sok_systemer) finds.
 pub(crate) fn systemer(utvalg: &Utvalg) -> Sql {
-    let mut sql = Sql::new("SELECT system.id, COUNT(*) OVER () AS total FROM system WHERE ");
-    findable(&mut sql, utvalg);
-    for word in &utvalg.ord {
-        sql.push(" AND (").has_word("system.sok", word).push(" OR ");
-        of_matching_owner(&mut sql, word);
-        sql.push(" OR system.id IN (SELECT konto.system_id FROM konto WHERE ");
-        sql.has_word("konto.sok", word).push("))");
-    }
-    if let Some(parter) = &utvalg.parter {
-        sql.push(" AND EXISTS (SELECT 1 FROM konto WHERE konto.system_id = system.id AND ");
-        plays(&mut sql, parter);
-        sql.push(")");
-    }
-    sql.push(" ORDER BY ");
+    let mut sql = Sql::default();
+    // The kontoer are gone through once a word, and those that match are looked at more closely.
     for (at, word) in utvalg.ord.iter().enumerate() {
-        sql.push("CASE WHEN ").has_word_start("system.sok", word);
-        sql.push(" OR EXISTS (SELECT 1 FROM konto WHERE konto.system_id = system.id AND ");
-        sql.has_word_start("konto.sok", word).push(") THEN 0 ELSE 1 END");
-        sql.push(if at + 1 < utvalg.ord.len() { " + " } else { ", " });
+        sql.push(if at == 0 { "WITH " } else { ", " });
+        sql.push(&format!("of_konto{at} AS MATERIALIZED (SELECT konto.system_id, MAX(CASE WHEN "));
+        sql.has_word_start("konto.sok", word).push(" THEN 1 ELSE 0 END) AS at_start FROM konto WHERE ");
+        sql.has_word("konto.sok", word).push(" GROUP BY konto.system_id) ");
     }
-    sql.push("system.sortering, system.id");
-    sql
-}
-
-/// The ids of the kontoer that [`ListeRepository::sok_kontoer`](app::ports::ListeRepository::sok_kontoer) finds.
-pub(crate) fn kontoer(utvalg: &Utvalg) -> Sql {
-    let mut sql = Sql::new(
-        "SELECT konto.id, COUNT(*) OVER () AS total \
-         FROM konto JOIN system ON system.id = konto.system_id WHERE ",
-    );
+    sql.push("SELECT system.id, COUNT(*) OVER () AS total FROM system");
+    for at in 0..utvalg.ord.len() {
+        sql.push(&format!(" LEFT JOIN of_konto{at} ON of_konto{at}.system_id = system.id"));
+    }
+    sql.push(" WHERE ");
     findable(&mut sql, utvalg);
-    for word in &utvalg.ord {
-        sql.push(" AND (").has_word("konto.sok", word).push(" OR ").has_word("system.sok", word);
+    for (at, word) in utvalg.ord.iter().enumerate() {
+        sql.push(&format!(" AND (of_konto{at}.system_id IS NOT NULL OR ")).has_word("system.sok", word);
         sql.push(" OR ");
         of_matching_owner(&mut sql, word);
         sql.push(")");
     }
     if let Some(parter) = &utvalg.parter {
-        sql.push(" AND ");
-        plays(&mut sql, parter);
+        sql.push(" AND system.id IN (");
+        systemer_that_play(&mut sql, parter);
+        sql.push(")");
+    }
+    sql.push(" ORDER BY ");
+    for (at, word) in utvalg.ord.iter().enumerate() {
+        sql.push(&format!("CASE WHEN of_konto{at}.at_start = 1 OR ")).has_word_start("system.sok", word);
+        sql.push(" THEN 0 ELSE 1 END").push(if at + 1 < utvalg.ord.len() { " + " } else { ", " });
+    }
+    sql.push("system.sortering, system.id");
+    sql
+}
+
+/// The ids of the kontoer that [`ListeRepository::sok_kontoer`](app::ports::ListeRepository::sok_kontoer) finds by words.
+pub(crate) fn kontoer_by_words(utvalg: &Utvalg) -> Sql {
+    // What is asked of a System is asked once for all its kontoer.
+    let mut sql = Sql::new("WITH findable AS MATERIALIZED (SELECT system.id AS system_id, system.sok");
+    for (at, word) in utvalg.ord.iter().enumerate() {
+        sql.push(", (").has_word("system.sok", word).push(" OR ");
+        of_matching_owner(&mut sql, word);
+        sql.push(&format!(") AS matches{at}"));
+    }
+    sql.push(" FROM system WHERE ");
+    findable(&mut sql, utvalg);
+    sql.push(") SELECT konto.id, COUNT(*) OVER () AS total FROM findable CROSS JOIN konto ");
+    sql.push("WHERE konto.system_id = findable.system_id");
+    of_protokoll(&mut sql, utvalg);
+    for (at, word) in utvalg.ord.iter().enumerate() {
+        sql.push(&format!(" AND (findable.matches{at} OR ")).has_word("konto.sok", word).push(")");
     }
     sql.push(" ORDER BY ");
     for (at, word) in utvalg.ord.iter().enumerate() {
         sql.push("CASE WHEN ").has_word_start("konto.sok", word);
-        sql.push(" OR ").has_word_start("system.sok", word).push(" THEN 0 ELSE 1 END");
+        sql.push(" OR ").has_word_start("findable.sok", word).push(" THEN 0 ELSE 1 END");
         sql.push(if at + 1 < utvalg.ord.len() { " + " } else { ", " });
     }
     sql.push("konto.sortering, konto.id");
     sql
+}
+
+/// How many kontoer can be found without words. To count them along with a page would mean to sort them all.
+pub(crate) fn count_kontoer(utvalg: &Utvalg) -> Sql {
+    // SQLite takes the tables of a CROSS JOIN in the order they are written in: an index tells the kontoer of a System.
+    let mut sql =
+        Sql::new("SELECT COUNT(*) FROM system CROSS JOIN konto WHERE konto.system_id = system.id AND ");
+    findable(&mut sql, utvalg);
+    of_protokoll(&mut sql, utvalg);
+    sql
+}
+
+/// A page of the kontoer that can be found without words, by name.
+pub(crate) fn kontoer_by_name(utvalg: &Utvalg) -> Sql {
+    let mut sql =
+        Sql::new("SELECT konto.id FROM konto CROSS JOIN system WHERE system.id = konto.system_id AND ");
+    findable(&mut sql, utvalg);
+    of_protokoll(&mut sql, utvalg);
+    sql.push(" ORDER BY konto.sortering, konto.id");
+    sql
+}
+
+/// Whether a Konto is of the Protokoll and plays one of the parter that are asked for.
+fn of_protokoll(sql: &mut Sql, utvalg: &Utvalg) {
+    if let Some(navn) = &utvalg.protokoll {
+        sql.push(" AND konto.protokoll_navn = ").bind(navn.as_str());
+    }
+    if let Some(parter) = &utvalg.parter {
+        sql.push(" AND ");
+        plays(sql, parter);
+    }
 }
 
 /// Whether a Konto plays one of `parter`.
@@ -67,6 +108,21 @@ pub(crate) fn plays(sql: &mut Sql, parter: &[Protokollpart]) {
         return;
     }
     sql.push("EXISTS (SELECT 1 FROM konto_part WHERE konto_part.konto_id = konto.id AND (");
+    any_of(sql, parter);
+    sql.push("))");
+}
+
+/// The ids of the systemer with a Konto that plays one of `parter`.
+fn systemer_that_play(sql: &mut Sql, parter: &[Protokollpart]) {
+    sql.push("SELECT konto.system_id FROM konto_part JOIN konto ON konto.id = konto_part.konto_id WHERE ");
+    if parter.is_empty() {
+        sql.push("1 = 0");
+    } else {
+        any_of(sql, parter);
+    }
+}
+
+fn any_of(sql: &mut Sql, parter: &[Protokollpart]) {
     for (at, part) in parter.iter().enumerate() {
         if at > 0 {
             sql.push(" OR ");
@@ -75,7 +131,6 @@ pub(crate) fn plays(sql: &mut Sql, parter: &[Protokollpart]) {
         sql.push(" AND konto_part.versjon = ").bind(part.versjon.as_str());
         sql.push(" AND konto_part.navn = ").bind(part.navn.as_str());
     }
-    sql.push("))");
 }
 
 fn findable(sql: &mut Sql, utvalg: &Utvalg) {

@@ -49,10 +49,20 @@ impl Sql {
 
     /// Whether in `column` a word starts with `word`.
     pub(crate) fn has_word_start(&mut self, column: &str, word: &str) -> &mut Self {
-        let word = word.replace(['-', '/'], " ");
-        self.push("(' ' || replace(replace(replace(").push(column).push(", '-', ' '), '/', ' '), ");
-        self.bind("\n").push(", ' ')) LIKE ");
-        self.bind(like_pattern(&format!(" {word}"))).push(" ESCAPE '!'")
+        let inside = like_pattern(word);
+        // Without its first wildcard the pattern asks for the start of the whole text.
+        self.push("(").push(column).push(" LIKE ").bind(&inside[1..]).push(" ESCAPE '!'");
+        for before in [" ", "\n", "-", "/"] {
+            self.push(" OR ").push(column).push(" LIKE ");
+            self.bind(format!("%{before}{}", &inside[1..])).push(" ESCAPE '!'");
+        }
+        self.push(")")
+    }
+
+    /// Keeps to one page.
+    pub(crate) fn limit(&mut self, page: Page) -> Result<&mut Self, RegistryError> {
+        self.push(" LIMIT ").bind(i64::try_from(page.limit()).map_err(backend)?);
+        Ok(self.push(" OFFSET ").bind(i64::try_from(page.offset()).map_err(backend)?))
     }
 
     pub(crate) async fn all(
@@ -87,15 +97,13 @@ impl Sql {
         read: impl Fn(&QueryResult) -> Result<T, RegistryError>,
     ) -> Result<Side<T>, RegistryError> {
         let mut limited = self.clone();
-        let offset = i64::try_from(page.offset()).map_err(backend)?;
-        limited.push(" LIMIT ").bind(i64::try_from(page.limit()).map_err(backend)?);
-        limited.push(" OFFSET ").bind(offset);
+        limited.limit(page)?;
         let rows = limited.all(connection, what).await?;
         let total = match rows.first() {
             Some(row) => {
                 u64::try_from(row.try_get::<i64>("", "total").map_err(failed(what))?).map_err(backend)?
             }
-            None if offset == 0 => 0,
+            None if page.offset() == 0 => 0,
             // Behind the last page nobody says how many there are.
             None => {
                 let mut counted = Sql::new("SELECT COUNT(*) FROM (");

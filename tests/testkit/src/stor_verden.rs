@@ -411,9 +411,9 @@ fn hex(bytes: &[u8]) -> String {
 /// Where things are, for asking about them.
 #[derive(Debug, Clone)]
 pub struct Innhold {
-    /// The organisasjoner that have kontoer.
+    /// The organisasjoner that have kontoer, the one with the most first.
     pub organisasjoner: Vec<FiksOrgId>,
-    /// All kontoer.
+    /// All kontoer, owner by owner.
     pub kontoer: Vec<KontoSti>,
 }
 
@@ -424,18 +424,23 @@ impl Innhold {
     /// What the registry answers.
     pub async fn read(registry: &dyn Registry) -> anyhow::Result<Self> {
         let mut tx = registry.begin_read().await?;
-        let (mut organisasjoner, mut kontoer) = (Vec::new(), Vec::new());
+        let mut found = Vec::new();
         for organisasjon in tx.list_organisasjoner().await? {
-            let found = tx.list_konto_ids_for_org(organisasjon.id).await?;
-            if !found.is_empty() {
-                organisasjoner.push(organisasjon.id);
+            let kontoer = tx.list_konto_ids_for_org(organisasjon.id).await?;
+            if !kontoer.is_empty() {
+                found.push((organisasjon.id, kontoer));
             }
-            kontoer.extend(found.into_iter().map(|(system_id, konto_id)| KontoSti {
-                fiks_org_id: organisasjon.id,
+        }
+        found.sort_by_key(|(_, kontoer)| std::cmp::Reverse(kontoer.len()));
+        let organisasjoner = found.iter().map(|(owner, _)| *owner).collect();
+        let stier = found.into_iter().flat_map(|(fiks_org_id, kontoer)| {
+            kontoer.into_iter().map(move |(system_id, konto_id)| KontoSti {
+                fiks_org_id,
                 system_id,
                 konto_id,
-            }));
-        }
+            })
+        });
+        let kontoer = stier.collect();
         Ok(Self { organisasjoner, kontoer })
     }
 }

@@ -75,6 +75,7 @@ fn utvalg(synlig_for: u128, term: &str) -> Utvalg {
         unntatt: system_id(99),
         ord: term.split_whitespace().map(str::to_owned).collect(),
         eier: None,
+        protokoll: None,
         parter: None,
         page: Page::all(),
     }
@@ -441,6 +442,14 @@ pub async fn search_is_kept_to_owner_and_parter(registry: Reg) {
     assert_eq!(kontoer(&registry, &either).await, ["Arkivet", "Byggesak", "Saker"]);
     assert_eq!(systemer(&registry, &plays(&[])).await, [""; 0]);
     assert_eq!(kontoer(&registry, &plays(&[])).await, [""; 0]);
+    let of = |navn: &str, term| Utvalg { protokoll: Some(navn.to_owned()), ..utvalg(1, term) };
+    assert_eq!(kontoer(&registry, &of("no.ks.fiks.arkiv", "")).await, ["Arkivet", "Byggesak", "Saker"]);
+    assert_eq!(kontoer(&registry, &of("no.ks.fiks.arkiv", "sak")).await, ["Saker", "Byggesak"]);
+    assert_eq!(kontoer(&registry, &of("no.ks.fiks.plan", "sak")).await, [""; 0]);
+    assert_eq!(kontoer(&registry, &of("no.ks.fiks.plan", "")).await, [""; 0]);
+    let some = Utvalg { page: page(2, 2), ..utvalg(1, "") };
+    let side = read(&registry).await.sok_kontoer(&some).await.unwrap();
+    assert_eq!((konto_names(&side), side.total), (vec!["Saker"], 3));
     let mut other = plays(&[("v1", "klient.full")]);
     "no.ks.fiks.plan".clone_into(&mut other.parter.as_mut().unwrap()[0].protokoll_navn);
     assert_eq!(systemer(&registry, &other).await, [""; 0]);

@@ -112,6 +112,7 @@ impl App {
                 unntatt: own.id,
                 ord: words(&sok.term),
                 eier: if sok.bare_egne { Some(own.fiks_org_id) } else { sok.eier },
+                protokoll: None,
                 parter: both(motparter, mottakere),
                 page: sok.page,
             };
@@ -147,17 +148,14 @@ impl App {
         let side = if let Ok(id) = sok.term.trim().parse::<KontoId>() {
             Side::of_few(visible_konto(&mut *tx, &own, id).await?.into_iter().collect(), sok.page)
         } else {
-            let of_protokoll = sok.protokoll.as_deref().map(|navn| {
-                let versjoner = protokoller.iter().filter(|protokoll| protokoll.navn == navn);
-                versjoner.flat_map(parter_of).collect()
-            });
             let mottakere = sok.kan_motta.as_deref().map(|navn| utveksling::mottakere(navn, &protokoller));
             let utvalg = Utvalg {
                 synlig_for: owner,
                 unntatt: own.id,
                 ord: words(&sok.term),
                 eier: sok.eier,
-                parter: both(of_protokoll, mottakere),
+                protokoll: sok.protokoll.clone(),
+                parter: mottakere.map(|parter| parter.into_iter().collect()),
                 page: sok.page,
             };
             tx.sok_kontoer(&utvalg).await?
@@ -198,14 +196,6 @@ impl App {
         let protokoller = self.alle_protokoller().await?;
         Ok(utveksling::meldingstyper_som_kan_mottas(&protokoller).into_iter().collect())
     }
-}
-
-fn parter_of(protokoll: &domain::protokoll::Protokoll) -> impl Iterator<Item = Protokollpart> {
-    protokoll.parter.iter().map(|part| Protokollpart {
-        protokoll_navn: protokoll.navn.clone(),
-        versjon: protokoll.versjon.clone(),
-        navn: part.navn.clone(),
-    })
 }
 
 /// What fits both of two demands, where they are made.

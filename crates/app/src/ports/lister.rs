@@ -111,6 +111,8 @@ pub struct Utvalg {
     pub ord: Vec<String>,
     /// Only those of this owner.
     pub eier: Option<FiksOrgId>,
+    /// Only kontoer of this Protokoll. Not for systemer.
+    pub protokoll: Option<String>,
     /// Only systemer with a Konto, or kontoer, that plays one of these; `None` means whichever.
     pub parter: Option<Vec<Protokollpart>>,
     /// Which of them.
