@@ -91,7 +91,7 @@ test("ask for a tilgang, have it turned down, ask again and get it", async () =>
   await at(kari, "Tjenester");
   await kari.getByRole("link", { name: "Hendelser" }).click();
   await at(kari, "Hendelser");
-  await kari.getByText("Ba om tilgang").first().waitFor();
+  await kari.getByRole("table").getByText("Ba om tilgang").first().waitFor();
   await check(kari, "17-hendelser");
   assert.ok((await kari.getByRole("row").count()) > 3);
 });

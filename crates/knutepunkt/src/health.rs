@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use app::ports::{Broker, Del, Deltilstand, Funn, HealthCheck, Helse, Registry};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+use maskinporten::oidc::OidcLogin;
 use maskinporten::{KeysState, MaskinportenVerifier};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
@@ -103,6 +104,20 @@ impl HealthCheck for MaskinportenCheck {
             KeysState::Kept => Helse { tilstand: Deltilstand::Redusert, funn: Funn::SvarerIkke },
             KeysState::Missing => Helse::SVARER_IKKE,
         }
+    }
+}
+
+/// The login provider: whether its metadata can be had, from memory where they are fresh.
+pub(crate) struct InnloggingCheck(pub(crate) Arc<OidcLogin>);
+
+#[async_trait]
+impl HealthCheck for InnloggingCheck {
+    fn del(&self) -> Del {
+        Del::Innlogging
+    }
+
+    async fn check(&self, now: Timestamp) -> Helse {
+        answers(self.del(), self.0.prepare(now).await.map_err(Into::into))
     }
 }
 

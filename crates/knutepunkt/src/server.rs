@@ -25,7 +25,8 @@ use tower::Service as _;
 
 use crate::config::{Config, Miljo};
 use crate::health::{
-    DatabaseCheck, DokumentlagerCheck, IkkeSattOpp, MaskinportenCheck, MeldingskoCheck, PlassCheck, TlsCheck,
+    DatabaseCheck, DokumentlagerCheck, IkkeSattOpp, InnloggingCheck, MaskinportenCheck, MeldingskoCheck,
+    PlassCheck, TlsCheck,
 };
 use crate::portal::portal_config;
 use crate::{http, passord_key, tls};
@@ -141,7 +142,10 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         Box::new(DatabaseCheck(Arc::clone(&registry))),
         Box::new(MeldingskoCheck(Arc::clone(&broker) as Arc<dyn app::ports::Broker>)),
         Box::new(DokumentlagerCheck(Arc::clone(&payloads))),
-        Box::new(IkkeSattOpp(Del::Innlogging)),
+        match &login {
+            Some(login) => Box::new(InnloggingCheck(Arc::clone(login))),
+            None => Box::new(IkkeSattOpp(Del::Innlogging)),
+        },
         Box::new(MaskinportenCheck(Arc::clone(&tokens))),
         Box::new(IkkeSattOpp(Del::Epost)),
         Box::new(PlassCheck { folder: data.clone(), minst_bytes: config.lager.min_free_bytes }),
@@ -185,7 +189,8 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
     let helse = Router::new().route("/helse", get(helse)).with_state(app.clone());
-    let mut pages = Portal::new(app.clone(), login, portal_config(&config)?);
+    let mut pages =
+        Portal::new(app.clone(), login.map(|login| login as Arc<dyn PersonLogin>), portal_config(&config)?);
     if let Some(verktoy) = verktoy {
         pages = pages.with_verktoy(verktoy);
     }
@@ -271,7 +276,7 @@ fn token_verifier(config: &Config) -> anyhow::Result<maskinporten::MaskinportenV
 ///
 /// # Errors
 /// What is wrong with which key or file.
-pub fn person_login(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Arc<dyn PersonLogin>>> {
+pub fn person_login(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Arc<OidcLogin>>> {
     let innlogging = &config.innlogging;
     if innlogging.issuer.is_empty() {
         return Ok(None);
