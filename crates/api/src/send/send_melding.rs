@@ -331,6 +331,7 @@ mod tests {
         world.broker.explode();
         let message = send().await.error(StatusCode::INTERNAL_SERVER_ERROR, "INTERN_FEIL");
         assert!(!message.contains("exploded"), "{message}");
+        world.broker.mend();
         assert_eq!(world.queued(&world.arkiv).await, 0);
     }
 
