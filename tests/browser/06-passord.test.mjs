@@ -55,34 +55,6 @@ async function ekko(konto, { passord = konto.integrasjonPassord, nokkel = konto.
   return { stop, told: () => told };
 }
 
-test("live status: a consumer comes and goes, and the page follows without a reload", async () => {
-  const page = await world.page();
-  await page.clock.install();
-  await page.goto("/logg-inn");
-  await page.getByRole("link", { name: /^Logg inn med / }).click();
-  await page.getByRole("button", { name: /^Lars Lillefjord / }).click();
-  await tilKonto(page, "Mitt arkiv", "Mitt arkiv");
-  await check(page, "12-konto");
-  const status = page.getByRole("region").or(page.getByRole("main")).first();
-  /** Lets the page ask, until it shows this. */
-  const becomes = async (text) => {
-    for (let polls = 0; polls < 40; polls += 1) {
-      const answered = page.waitForResponse((response) => response.url().endsWith("/status.json"));
-      await page.clock.fastForward(15_500);
-      const answer = await answered;
-      assert.ok([200, 304].includes(answer.status()), `status.json answers ${answer.status()}`);
-      if ((await status.getByRole("definition").filter({ hasText: new RegExp(`^\\s*${text}\\s*$`) }).count()) > 0) return;
-    }
-    assert.fail(`the page does not come to show «${text}»`);
-  };
-  await becomes("Mangler kobling");
-  const client = await ekko(world.server.konto("Mitt arkiv"));
-  await becomes("Koblet til");
-  await check(page, "12-koblet-til");
-  await client.stop();
-  await becomes("Mangler kobling");
-});
-
 test("a new public key is used by a real client", async () => {
   const konto = world.server.konto("Mitt arkiv");
   const folder = await world.server.sertifikat(konto.orgnummer, "ny-nokkel");

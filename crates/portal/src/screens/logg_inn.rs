@@ -281,10 +281,10 @@ mod tests {
 
     #[test]
     fn only_paths_of_ours_are_come_back_to() {
-        for good in ["/o/x/tjenester?sok=a%20b", "/drift", "/velg-organisasjon"] {
+        for good in ["/", "/o/x/tjenester?sok=a%20b", "/drift", "/velg-organisasjon"] {
             assert_eq!(safe_retur(good), Some(good));
         }
-        for bad in ["", "/", "//evil.no", "https://evil.no/o/", "/\\evil.no", "/o/\\x", "/logg-ut", "/o/ x"] {
+        for bad in ["", "//evil.no", "https://evil.no/o/", "/\\evil.no", "/o/\\x", "/logg-ut", "/o/ x"] {
             assert_eq!(safe_retur(bad), None, "{bad}");
         }
     }

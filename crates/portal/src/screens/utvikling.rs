@@ -35,15 +35,31 @@ use crate::utvikling::{Klient, KlientFakta, Nokkelpar, Testmelding, Verktoy};
 use crate::view::{Choice, Crumb, ErrorSummary, Field, Select, Tag, Time};
 
 pub(crate) fn routes() -> Router<Portal> {
-    const S: &str = "/o/{org}/protokoll/systemer/{system}";
-    let k = |page: &str| format!("{S}/kontoer/{{konto}}/{page}");
     Router::new()
-        .route(&format!("{S}/virksomhetssertifikat"), get(ask_sertifikat).post(make_sertifikat))
-        .route(&k("nokkelpar"), get(ask_nokkelpar).post(make_nokkelpar))
-        .route(&k("klientkonfigurasjon"), get(show_konfigurasjon))
-        .route(&k("testmelding"), get(ask_testmelding).post(send_testmelding))
-        .route(&k("testmelding/{melding}"), get(show_testmelding))
-        .route(&k("testmelding/{melding}/status.json"), get(testmelding_status))
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/virksomhetssertifikat",
+            get(ask_sertifikat).post(make_sertifikat),
+        )
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/nokkelpar",
+            get(ask_nokkelpar).post(make_nokkelpar),
+        )
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/klientkonfigurasjon",
+            get(show_konfigurasjon),
+        )
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/testmelding",
+            get(ask_testmelding).post(send_testmelding),
+        )
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/testmelding/{melding}",
+            get(show_testmelding),
+        )
+        .route(
+            "/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/testmelding/{melding}/status.json",
+            get(testmelding_status),
+        )
 }
 
 /// The tools. Taken before anything else, so that nobody is even asked to log in where there are none.
