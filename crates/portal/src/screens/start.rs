@@ -49,6 +49,10 @@ async fn front(k: Kontekst) -> Result<Response, Feil> {
 
 /// What the person has come to, and where the next thing is done.
 #[derive(Default)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a step that is done or not, whatever the others are"
+)]
 struct Fremdrift {
     /// The organisasjon that the links lead into.
     org: Option<MinOrganisasjon>,
@@ -156,9 +160,10 @@ struct Steg {
 }
 
 fn gjort(t: Tekster, done: bool) -> Tag {
-    match done {
-        true => Tag::new(Color::Success, t.s("utvikling-gjort")),
-        false => Tag::new(Color::Neutral, t.s("utvikling-ikke-gjort")),
+    if done {
+        Tag::new(Color::Success, t.s("utvikling-gjort"))
+    } else {
+        Tag::new(Color::Neutral, t.s("utvikling-ikke-gjort"))
     }
 }
 

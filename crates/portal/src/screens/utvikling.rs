@@ -276,9 +276,10 @@ async fn show_konfigurasjon(Kasse(verktoy): Kasse, side: KontoSide) -> Result<Re
         };
         klienter.push(KlientVist { navn, tekst: konfigurasjon.tekst });
     }
-    let passord = match passord_kjent {
-        true => "utvikling-konfigurasjon-passord-kjent",
-        false => "utvikling-konfigurasjon-passord-ukjent",
+    let passord = if passord_kjent {
+        "utvikling-konfigurasjon-passord-kjent"
+    } else {
+        "utvikling-konfigurasjon-passord-ukjent"
     };
     Ok(ok(&KonfigurasjonSide {
         ramme: konto_ramme(&side, &t.s("utvikling-konfigurasjon-tittel")),

@@ -29,7 +29,9 @@ fn collect(pattern: &Pattern<&str>, values: &mut BTreeSet<String>) {
             PatternElement::Placeable { expression: Expression::Inline(inline) } => name(inline, values),
             PatternElement::Placeable { expression: Expression::Select { selector, variants } } => {
                 name(selector, values);
-                variants.iter().for_each(|variant| collect(&variant.value, values));
+                for variant in variants {
+                    collect(&variant.value, values);
+                }
             }
         }
     }
