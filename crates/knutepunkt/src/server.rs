@@ -167,20 +167,8 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     }
 
     let needs_tls = listeners.https.is_some() || listeners.amqps.is_some();
-    let tls = match tls {
-        Some(tls) => {
-            checks.push(Box::new(IkkeSattOpp(Del::TlsSertifikat)));
-            Some(tls)
-        }
-        None if needs_tls => {
-            checks.push(Box::new(TlsCheck::from_file(&config.tls.certificate_file)?));
-            Some(tls::from_files(&config.tls.certificate_file, &config.tls.private_key_file)?)
-        }
-        None => {
-            checks.push(Box::new(IkkeSattOpp(Del::TlsSertifikat)));
-            None
-        }
-    };
+    let (tls, check) = listener_tls(&config, tls, needs_tls)?;
+    checks.push(check);
     app.set_installasjon(Installasjon {
         versjon: env!("CARGO_PKG_VERSION").to_owned(),
         startet: clock.now(),
@@ -246,6 +234,20 @@ async fn helse(State(app): State<App>) -> (StatusCode, axum::Json<serde_json::Va
         let body = serde_json::json!({ "status": "ikke klar", "nede": nede });
         (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body))
     }
+}
+
+/// TLS of the listeners, as handed in or from the files that the configuration names, and who watches over it.
+fn listener_tls(
+    config: &Config,
+    given: Option<Arc<ServerConfig>>,
+    needed: bool,
+) -> anyhow::Result<(Option<Arc<ServerConfig>>, Box<dyn HealthCheck>)> {
+    let keys = &config.tls;
+    if given.is_none() && needed {
+        let check = TlsCheck::from_file(&keys.certificate_file)?;
+        return Ok((Some(tls::from_files(&keys.certificate_file, &keys.private_key_file)?), Box::new(check)));
+    }
+    Ok((given, Box::new(IkkeSattOpp(Del::TlsSertifikat))))
 }
 
 /// The machine APIs below their prefixes, and pages everywhere else: each answers in its own form what does not exist.

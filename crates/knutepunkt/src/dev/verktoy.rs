@@ -93,9 +93,10 @@ fn payload(
 ) -> anyhow::Result<app::melding::Payload> {
     let signer = Signer::from_pem(&signer.private_key_pem(), &signer.chain_pem())?;
     let recipient = RecipientCertificate::from_pem(nokkel_pem)?;
-    let file = match testmelding.meldingstype.ends_with(".arkivmelding.opprett") {
-        true => FileSource::from_bytes("arkivmelding.xml", ARKIVMELDING),
-        false => FileSource::from_bytes("testmelding.txt", "Testmelding fra Knutepunkt\n"),
+    let file = if testmelding.meldingstype.ends_with(".arkivmelding.opprett") {
+        FileSource::from_bytes("arkivmelding.xml", ARKIVMELDING)
+    } else {
+        FileSource::from_bytes("testmelding.txt", "Testmelding fra Knutepunkt\n")
     };
     let pieces = asice::pack_encrypted(vec![file], signer, recipient)?;
     Ok(Box::pin(pieces.map(|piece| piece.map_err(Into::into))))
@@ -157,17 +158,16 @@ impl Verktoy for DevVerktoy {
     }
 
     async fn send_testmelding(&self, app: &App, testmelding: &Testmelding) -> Result<MeldingId, app::Error> {
-        let payload = match testmelding.har_payload {
-            true => {
-                let nokkel = app.offentlig_nokkel(testmelding.til).await?;
-                let order = testmelding.clone();
-                let made = self.apart(move |inner| {
-                    let signer = inner.virksomhetssertifikat(order.orgnummer, &order.organisasjon)?;
-                    payload(&order, &signer, &nokkel.pem)
-                });
-                Some(made.await.map_err(app::Error::Internal)?)
-            }
-            false => None,
+        let payload = if testmelding.har_payload {
+            let nokkel = app.offentlig_nokkel(testmelding.til).await?;
+            let order = testmelding.clone();
+            let made = self.apart(move |inner| {
+                let signer = inner.virksomhetssertifikat(order.orgnummer, &order.organisasjon)?;
+                payload(&order, &signer, &nokkel.pem)
+            });
+            Some(made.await.map_err(app::Error::Internal)?)
+        } else {
+            None
         };
         let metadata = SendMetadata {
             avsender_konto_id: testmelding.fra,
