@@ -236,12 +236,15 @@ async fn helse(State(app): State<App>) -> (StatusCode, axum::Json<serde_json::Va
     }
 }
 
+/// TLS of the listeners, if any, and who watches over its certificate.
+type ListenerTls = (Option<Arc<ServerConfig>>, Box<dyn HealthCheck>);
+
 /// TLS of the listeners, as handed in or from the files that the configuration names, and who watches over it.
 fn listener_tls(
     config: &Config,
     given: Option<Arc<ServerConfig>>,
     needed: bool,
-) -> anyhow::Result<(Option<Arc<ServerConfig>>, Box<dyn HealthCheck>)> {
+) -> anyhow::Result<ListenerTls> {
     let keys = &config.tls;
     if given.is_none() && needed {
         let check = TlsCheck::from_file(&keys.certificate_file)?;
