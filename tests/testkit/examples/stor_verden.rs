@@ -80,6 +80,7 @@ fn spread<T: Clone>(all: &[T]) -> Vec<T> {
     (0..ROUNDS).map(|at| all[at * all.len() / ROUNDS].clone()).collect()
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of what is asked, a row each")]
 async fn measure(registry: Arc<dyn Registry>) -> anyhow::Result<()> {
     let innhold = Innhold::read(&*registry).await?;
     let adapters = Adapters::registry_only(registry, Arc::new(SystemClock), Arc::new(RandomIds));

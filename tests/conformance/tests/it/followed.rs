@@ -52,9 +52,9 @@ async fn both_sides_follow_a_melding_and_only_the_receiver_sees_where_it_went() 
     let sent =
         pair.from.send(arkivmelding(pair.arkiv.konto_id).klient_korrelasjons_id("sak 17")).await.unwrap();
     let other = pair.from.send(arkivmelding(pair.arkiv.konto_id)).await.unwrap();
-    let received = next(&mut at_arkiv).await;
-    let svar = received.svar(crate::MOTTATT, fiks_io_client::Payload::none()).await.unwrap();
-    received.ack().await.unwrap();
+    let melding = next(&mut at_arkiv).await;
+    let svar = melding.svar(crate::MOTTATT, fiks_io_client::Payload::none()).await.unwrap();
+    melding.ack().await.unwrap();
     assert_eq!(server.settled(sent.melding_id).await.0, Status::Bekreftet);
 
     for (owner, retning) in [(sender, Retning::Sendt), (receiver, Retning::Mottatt)] {
