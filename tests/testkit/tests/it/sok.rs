@@ -69,13 +69,11 @@ async fn walk<T>(ask: impl AsyncFn(Page) -> Side<T>) -> Vec<T> {
         let side = ask(page).await;
         let next = side.next();
         rows.extend(side.rows);
-        match next {
-            Some(next) => page = next,
-            None => {
-                assert_eq!(side.total, rows.len() as u64);
-                return rows;
-            }
-        }
+        let Some(next) = next else {
+            assert_eq!(side.total, rows.len() as u64);
+            return rows;
+        };
+        page = next;
     }
 }
 
