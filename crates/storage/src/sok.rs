@@ -29,10 +29,19 @@ pub(crate) fn systemer(utvalg: &Utvalg) -> Sql {
         of_matching_owner(&mut sql, word);
         sql.push(")");
     }
-    if let Some(parter) = &utvalg.parter {
-        sql.push(" AND system.id IN (");
-        systemer_that_play(&mut sql, parter);
-        sql.push(")");
+    match (&utvalg.parter, utvalg.eier) {
+        // Of one owner there are few, so each is asked; of all, those that play a part are fewer than those that do not.
+        (Some(parter), Some(_)) => {
+            sql.push(" AND EXISTS (SELECT 1 FROM konto WHERE konto.system_id = system.id AND ");
+            plays(&mut sql, parter);
+            sql.push(")");
+        }
+        (Some(parter), None) => {
+            sql.push(" AND system.id IN (");
+            systemer_that_play(&mut sql, parter);
+            sql.push(")");
+        }
+        (None, _) => {}
     }
     sql.push(" ORDER BY ");
     for (at, word) in utvalg.ord.iter().enumerate() {

@@ -450,6 +450,9 @@ pub async fn search_is_kept_to_owner_and_parter(registry: Reg) {
     let some = Utvalg { page: page(2, 2), ..utvalg(1, "") };
     let side = read(&registry).await.sok_kontoer(&some).await.unwrap();
     assert_eq!((konto_names(&side), side.total), (vec!["Saker"], 3));
+    let of_owner = |owner| Utvalg { eier: Some(org_id(owner)), ..plays(&[("v1", "arkiv.full")]) };
+    assert_eq!(systemer(&registry, &of_owner(2)).await, ["Mitt arkiv"]);
+    assert_eq!(systemer(&registry, &of_owner(1)).await, [""; 0]);
     let mut other = plays(&[("v1", "klient.full")]);
     "no.ks.fiks.plan".clone_into(&mut other.parter.as_mut().unwrap()[0].protokoll_navn);
     assert_eq!(systemer(&registry, &other).await, [""; 0]);
