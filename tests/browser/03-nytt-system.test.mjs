@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
-import { World, at, check, errors, fact, until } from "./lib/browser.mjs";
+import { World, at, check, errors, fact, pasted, until } from "./lib/browser.mjs";
 import { nyttSystem } from "./lib/guide.mjs";
 
 let world;
@@ -116,10 +116,10 @@ test("by keyboard only, with every error on the way", async () => {
   await check(page, "06-steg-4");
   await press(page, button("Kopier systemId"));
   await page.getByText("systemId er kopiert").waitFor();
-  assert.equal(await page.evaluate(() => navigator.clipboard.readText()), await fact(page, "systemId"));
+  assert.equal(await pasted(page), await fact(page, "systemId"));
   await press(page, button("Kopier alle"));
   await page.getByText("Alle fire verdiene er kopiert").waitFor();
-  const copied = JSON.parse(await page.evaluate(() => navigator.clipboard.readText()));
+  const copied = JSON.parse(await pasted(page));
   assert.deepEqual(Object.keys(copied), ["systemId", "integrasjonId", "integrasjonPassord", "systemNavn"]);
   assert.equal(copied.integrasjonPassord, passord);
   assert.equal(await antall(page), first + 1);

@@ -30,6 +30,8 @@ const LOOKS = [
 ];
 /** How long any condition is waited for. */
 const DEADLINE_MS = 20_000;
+/** How long the page is left alone between two looks at it. */
+const BETWEEN_LOOKS_MS = 20;
 
 /** A server and a browser, for one test file. */
 export class World {
@@ -75,7 +77,6 @@ export class World {
       viewport: WIDE,
       javaScriptEnabled: script,
       reducedMotion: "reduce",
-      permissions: ["clipboard-read", "clipboard-write"],
     });
     context.setDefaultTimeout(DEADLINE_MS);
     const faults = [];
@@ -179,7 +180,7 @@ export async function until(condition, what, shown = async () => "") {
     const value = await condition();
     if (value) return value;
     if (Date.now() > deadline) assert.fail(`not within ${DEADLINE_MS} ms: ${what}; ${await shown()}`);
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS_MS));
   }
 }
 
@@ -187,6 +188,17 @@ export async function until(condition, what, shown = async () => "") {
 export async function fact(page, term) {
   const value = page.getByRole("term").filter({ hasText: new RegExp(`^${term.replace(/[()]/g, "\\$&")}$`) }).first();
   return value.evaluate((dt) => (dt.nextElementSibling.querySelector("code") ?? dt.nextElementSibling).textContent.trim());
+}
+
+/** What lies on the clipboard. Pages of the portal may not read it, so it is pasted somewhere else. */
+export async function pasted(page) {
+  const other = await page.context().newPage();
+  await other.setContent("<textarea></textarea>");
+  const field = other.getByRole("textbox");
+  await field.press("ControlOrMeta+V");
+  const text = await field.inputValue();
+  await other.close();
+  return text;
 }
 
 /** What must hold on every page, in each of the looks; and two pictures of it. */

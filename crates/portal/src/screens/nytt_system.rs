@@ -9,7 +9,7 @@ use axum::Router;
 use axum::response::Response;
 use axum::routing::{get, post};
 use domain::Orgnummer;
-use domain::id::SystemId;
+use domain::id::{IntegrasjonId, SystemId};
 use domain::system::SystemInfo;
 use domain::tekst::{MAX_BESKRIVELSE, MAX_NAVN};
 use serde::{Deserialize, Serialize};
@@ -385,6 +385,16 @@ async fn show_kontroll(side: ProtokollSide) -> Result<Response, Feil> {
     Ok(ok(&side))
 }
 
+/// What «Kopier alle» copies, in the order of the page.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Alle<'a> {
+    system_id: SystemId,
+    integrasjon_id: IntegrasjonId,
+    integrasjon_passord: &'a str,
+    system_navn: &'a str,
+}
+
 #[derive(Template)]
 #[template(path = "nytt-system/opprettet.html")]
 struct OpprettetSide {
@@ -435,12 +445,12 @@ async fn create(side: ProtokollSide, skjema: Skjema) -> Result<Response, Feil> {
     let videre = Melding::info("system-bare-synlig").address(side.side.k(), &sti).await?;
     let (ramme, steps) = ramme(&side, &fane, 4);
     let passord = created.passord.reveal();
-    let json = serde_json::json!({
-        "systemId": created.system.id,
-        "integrasjonId": created.integrasjon.id,
-        "integrasjonPassord": passord,
-        "systemNavn": created.system.info.navn,
-    });
+    let json = Alle {
+        system_id: created.system.id,
+        integrasjon_id: created.integrasjon.id,
+        integrasjon_passord: passord,
+        system_navn: &created.system.info.navn,
+    };
     Ok(ok(&OpprettetSide {
         ramme,
         steps,
