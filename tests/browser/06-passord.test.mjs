@@ -1,59 +1,16 @@
 import assert from "node:assert/strict";
-import { spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
-import { readFile, writeFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
-import { World, at, check, fact, said } from "./lib/browser.mjs";
+import { amqpLogin } from "./lib/amqp.mjs";
+import { World, at, check, fact, said, until } from "./lib/browser.mjs";
 import { fane, tilKonto } from "./lib/guide.mjs";
+import { ekko } from "./lib/klient.mjs";
 
 let world;
 before(async () => void (world = await World.start()));
 after(() => world.stop());
-
-/** The arkiv of the Rust client, at the konto of that name. Ends with `stop`. */
-async function ekko(konto, { passord = konto.integrasjonPassord, nokkel = konto.privateKeyPem } = {}) {
-  const { klient, folder } = world.server;
-  const sertifikat = klient.organisasjoner.find(({ fiksOrgId }) => fiksOrgId === konto.fiksOrgId).sertifikat;
-  const https = new URL(klient.httpsUrl);
-  const settings = join(folder, "ekko.json");
-  await writeFile(
-    settings,
-    JSON.stringify({
-      kontoId: konto.kontoId,
-      privateKeyFiles: [nokkel],
-      integrasjonId: konto.integrasjonId,
-      integrasjonPassord: passord,
-      virksomhetssertifikatFile: sertifikat.chainPem,
-      virksomhetssertifikatKeyFile: sertifikat.keyPem,
-      maskinportenClientId: "ekko",
-      maskinportenTokenEndpoint: klient.maskinporten.tokenEndpoint,
-      maskinportenAudience: klient.maskinporten.audience,
-      apiScheme: "https",
-      apiHost: https.hostname,
-      apiPort: Number(https.port),
-      amqpHost: klient.amqp.host,
-      amqpPort: klient.amqp.port,
-      caCertificatesFile: klient.caPem,
-    }),
-  );
-  const child = spawn(process.env.EKKO, [settings], { stdio: ["ignore", "pipe", "pipe"] });
-  const ended = new Promise((resolve) => child.on("exit", resolve));
-  let told = "";
-  child.stderr.setEncoding("utf8").on("data", (chunk) => (told += chunk));
-  const stop = async () => {
-    child.kill("SIGTERM");
-    await ended;
-  };
-  const listens = new Promise((resolve) => {
-    child.stdout.setEncoding("utf8").on("data", (chunk) => {
-      told += chunk;
-      if (told.includes("ekko lytter på")) resolve(true);
-    });
-  });
-  if ((await Promise.race([listens, ended])) !== true) throw new Error(`ekko ended: ${told}`);
-  return { stop, told: () => told };
-}
 
 test("a new public key is used by a real client", async () => {
   const konto = world.server.konto("Mitt arkiv");
@@ -66,7 +23,7 @@ test("a new public key is used by a real client", async () => {
   await page.getByRole("button", { name: "Last opp", exact: true }).click();
   await said(page, "Ny nøkkel er lagret. Legg den private nøkkelen inn i klienten før du tar imot flere meldinger.");
   // The client fetches the key of its konto when it starts, and does not start with another one's.
-  const client = await ekko(konto, { nokkel: join(folder, "konto-ny-nokkel.key.pem") });
+  const client = await ekko(world.server, { ...konto, privateKeyPem: join(folder, "konto-ny-nokkel.key.pem") });
   await client.stop();
   const organisasjon = world.server.organisasjon("Lillefjord kommune");
   const answer = await world.server.api(`/fiks-io/katalog/api/v1/kontoer/${konto.kontoId}/offentligNokkel`, { organisasjon, ...konto });
@@ -80,8 +37,20 @@ test("a new password: the old one is refused, the new one is taken", async () =>
   const login = { organisasjon: world.server.organisasjon("Storevik kommune"), integrasjonId: konto.integrasjonId };
   const path = `/fiks-io/katalog/api/v1/kontoer/${konto.kontoId}`;
   const status = async (integrasjonPassord) => (await world.server.api(path, { ...login, integrasjonPassord })).status;
+  const broker = async (integrasjonPassord) =>
+    amqpLogin(world.server, { integrasjonId: konto.integrasjonId, integrasjonPassord }, await world.server.token(login.organisasjon));
   assert.equal(await status(konto.integrasjonPassord), 200);
+  assert.equal(await broker(konto.integrasjonPassord), "tune");
+  const client = await ekko(world.server, konto);
   const page = await world.loggedIn("Kari Storevik");
+  const other = await page.context().newPage();
+  await other.goto("/velg-organisasjon");
+  await tilKonto(other, "Mitt fagsystem", "Mitt fagsystem");
+  const konsumenter = async () => {
+    await other.reload();
+    return fact(other, "Konsumenter");
+  };
+  assert.equal(await konsumenter(), "1");
   await page.getByRole("link", { name: "Konfigurasjon av Fiks Protokoll" }).click();
   await page.getByRole("link", { name: "Mitt fagsystem", exact: true }).click();
   await fane(page, "Konfigurasjon", "Mitt fagsystem – Konfigurasjon");
@@ -102,6 +71,10 @@ test("a new password: the old one is refused, the new one is taken", async () =>
   assert.notEqual(passord, konto.integrasjonPassord);
   assert.equal(await status(konto.integrasjonPassord), 401);
   assert.equal(await status(passord), 200);
+  assert.equal(await broker(konto.integrasjonPassord), 403);
+  assert.equal(await broker(passord), "tune");
+  await until(async () => (await konsumenter()) === "0", "the client that is connected is cut off");
+  await client.stop();
   await page.reload();
   await at(page, "Passordet er allerede laget");
   assert.equal(await status(passord), 200, "a repeat makes no other");

@@ -1,16 +1,13 @@
 // Walks the guides of docs/brukerveiledning, step by step as they say it, and takes their pictures on the way.
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { World, at, choosePerson, fact, said, until } from "./lib/browser.mjs";
 import { bilde } from "./lib/bilde.mjs";
+import { ekko, klient } from "./lib/klient.mjs";
 
 const SYSTEM = "Fjell og Fjord Byggesak";
 const KONTO = "Arkivering fra byggesak";
 const PART = "klient.full";
 const PING = "no.ks.fiks.arkiv.v1.ping";
-const { EKKO } = process.env;
 
 let world;
 let server;
@@ -97,7 +94,7 @@ async function opprettKonto(nina, system) {
   await part.selectOption(await part.locator("option").filter({ hasText: PART }).first().getAttribute("value"));
   await bilde(nina, "3-ny-konto", { fra: nina.getByRole("heading", { level: 1 }), til: part });
   const info = section(nina, /^klient\.full/);
-  await bilde(nina, "3-part", { fra: nina.getByText("Protokollpart", { exact: true }), til: info.locator("dl > div").first(), under: 2 });
+  await bilde(nina, "3-part", { fra: nina.getByText("Protokollpart", { exact: true }), til: info.locator("details").first(), under: 2 });
   const mappe = await server.sertifikat("310000302", "byggesak");
   await nina.getByLabel("Last opp offentlig nøkkel").setInputFiles(join(mappe, "konto-byggesak.pem"));
   await bilde(nina, "3-nokkel", { fra: nina.getByRole("group", { name: /^Offentlig nøkkel/ }), til: button(nina, "Opprett konto"), ring: [button(nina, "Opprett konto")] });
@@ -242,9 +239,15 @@ async function personer(nina) {
 async function overvaking(nina, system) {
   const { kontoId } = system;
   await nyInnsynskonto(nina);
-  const sender = await klient("byggesak-2027", { kontoId, orgnummer: "310000302", ...system });
+  const sertifikater = join(server.data, "sertifikater");
+  const virksomhet = join(sertifikater, "virksomhet-310000302");
+  const sender = await klient(
+    server,
+    { ...system, kontoId, privateKeyPem: join(sertifikater, "konto-byggesak-2027.key.pem") },
+    { chainPem: `${virksomhet}.chain.pem`, keyPem: `${virksomhet}.key.pem` },
+  );
   const arkiv = server.konto("Mitt arkiv");
-  const mottaker = await klient("arkiv-full", { ...arkiv, orgnummer: "310000205" });
+  const mottaker = await ekko(server, arkiv);
   try {
     await sendPing(system, arkiv.kontoId);
     await link(nina, "Tjenester").click();
@@ -264,10 +267,8 @@ async function overvaking(nina, system) {
     await at(nina, "Sporing av melding");
     await bilde(nina, "8-melding", { fra: nina.getByRole("heading", { level: 1 }), til: section(nina, "Tidslinje") });
   } finally {
-    for (const { process, ended } of [sender, mottaker]) {
-      process.kill();
-      await ended;
-    }
+    await sender.stop();
+    await mottaker.stop();
   }
   await link(nina, "Tjenester").click();
   await link(nina, "Hendelser").click();
@@ -290,35 +291,6 @@ async function nyInnsynskonto(nina) {
   await nina.getByLabel("Klienten laster den opp selv ved oppstart").check();
   await button(nina, "Opprett konto").click();
   await said(nina, "Kontoen er opprettet. Konto-id-en skal inn i klienten.");
-}
-
-/** A real client that listens for a konto, with the key pair of that name. */
-async function klient(nokkel, { kontoId, orgnummer, integrasjonId, integrasjonPassord }) {
-  const sertifikater = join(server.data, "sertifikater");
-  const { hostname, port } = new URL(server.klient.httpsUrl);
-  const file = join(server.folder, `${nokkel}.json`);
-  const settings = {
-    kontoId,
-    privateKeyFiles: [join(sertifikater, `konto-${nokkel}.key.pem`)],
-    integrasjonId,
-    integrasjonPassord,
-    virksomhetssertifikatFile: join(sertifikater, `virksomhet-${orgnummer}.chain.pem`),
-    virksomhetssertifikatKeyFile: join(sertifikater, `virksomhet-${orgnummer}.key.pem`),
-    maskinportenClientId: "min-klient",
-    maskinportenTokenEndpoint: server.klient.maskinporten.tokenEndpoint,
-    maskinportenAudience: server.klient.maskinporten.audience,
-    apiHost: hostname,
-    apiPort: Number(port),
-    amqpHost: server.klient.amqp.host,
-    amqpPort: server.klient.amqp.port,
-    caCertificatesFile: server.klient.caPem,
-  };
-  await writeFile(file, JSON.stringify(settings));
-  const process = spawn(EKKO, [file], { stdio: ["ignore", "pipe", "inherit"] });
-  const ended = once(process, "exit");
-  const listening = once(process.stdout, "data");
-  await Promise.race([listening, ended.then(([code]) => Promise.reject(new Error(`the client ended with ${code}`)))]);
-  return { process, ended };
 }
 
 /** Sends a melding without payload from the konto of Nyvik. */

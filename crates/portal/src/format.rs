@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use domain::Orgnummer;
+use domain::person::Rolle;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -35,6 +36,11 @@ pub(crate) fn date_time(at: Timestamp, sprak: Sprak) -> String {
 /// A time as machines and people read it.
 pub(crate) fn time_of(at: Timestamp, sprak: Sprak) -> Time {
     Time { iso: machine(at), text: date_time(at, sprak) }
+}
+
+/// The name of a rolle.
+pub(crate) fn rolle(rolle: Rolle, t: Tekster) -> String {
+    t.s(&format!("felles-rolle-{rolle}"))
 }
 
 /// A day that belongs to no place, as [`date`] writes it.

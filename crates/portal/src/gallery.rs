@@ -32,14 +32,14 @@ const ID: &str = "5d2b6e7c-93a4-4f0e-8a55-0c1f6a7d2e11";
 <a class="ds-skip-link" href="#innhold">Hopp til hovedinnhold</a>
 <header class="topp">
   <div class="topp__rad"><a class="topp__navn" href="#">Knutepunkt</a> {{ show::tag("warning", "Testmiljø") }}</div>
-  <div class="topp__valg">
+  <form class="sprak" method="post" action="#" aria-label="Språk">
+    <button class="sprak__valg" lang="nb" type="submit" aria-current="true">Bokmål</button>
+    <button class="sprak__valg" lang="nn" type="submit">Nynorsk</button>
+    <button class="sprak__valg" lang="en" type="submit">English</button>
+  </form>
+  <div class="topp__hvem">
     <p class="topp__org">Nordre Follo kommune · 922 092 648 <a class="ds-link" href="#">Bytt organisasjon</a></p>
     <form class="topp__bruker" method="post" action="#"><span class="topp__person">Kari Nordmann</span> <button class="ds-button" type="submit" data-variant="tertiary" data-size="sm">Logg ut</button></form>
-    <form class="sprak" method="post" action="#" aria-label="Språk">
-      <button class="sprak__valg" lang="nb" type="submit" aria-current="true">Bokmål</button>
-      <button class="sprak__valg" lang="nn" type="submit">Nynorsk</button>
-      <button class="sprak__valg" lang="en" type="submit">English</button>
-    </form>
   </div>
 </header>
 {{ show::breadcrumbs("Du er her:", crumbs) }}

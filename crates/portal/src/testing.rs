@@ -1,7 +1,7 @@
 //! A world for tests: organisasjoner and people on the adapters that a single node runs on, behind the real router, and a
 //! browser that keeps cookies and fills in forms.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
@@ -536,6 +536,31 @@ impl Browser {
         if let Some(rest) = text.split("name=\"csrf\" value=\"").nth(1) {
             self.csrf = rest.split('"').next().unwrap().to_owned();
         }
+        if parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .is_some_and(|kind| kind.as_bytes().starts_with(b"text/html"))
+        {
+            ids_are_sound(&text);
+        }
         Answer { status: parts.status, headers: parts.headers, text }
+    }
+}
+
+/// Script and labels find elements by their ids: each stands once, and what is named is there.
+#[track_caller]
+fn ids_are_sound(html: &str) {
+    let values = |attribute: &str| {
+        let start = format!(" {attribute}=\"");
+        html.split(&start).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let mut ids = BTreeSet::new();
+    for id in values("id") {
+        assert!(ids.insert(id.clone()), "two elements have the id «{id}»: {html}");
+    }
+    for attribute in ["for", "aria-labelledby", "aria-describedby", "commandfor", "data-dialog"] {
+        for id in values(attribute).iter().flat_map(|value| value.split(' ')) {
+            assert!(ids.contains(id), "{attribute} names «{id}», which is not there: {html}");
+        }
     }
 }

@@ -15,6 +15,8 @@ const DEADLINE_MS = 60_000;
 export class Server {
   /** What must not stand in the log: passwords, tokens, cookies, fødselsnummer. */
   secrets = new Set();
+  /** What ends the clients of this server. */
+  klienter = new Set();
   #output = "";
 
   static async start() {
@@ -62,6 +64,7 @@ export class Server {
 
   /** Ends the server; an error if its log holds a secret, or if it did not end well. */
   async stop() {
+    for (const stop of this.klienter) await stop();
     const ended = new Promise((resolve) => this.process.on("exit", (code, signal) => resolve(code ?? signal)));
     if (this.process.exitCode === null) this.process.kill("SIGTERM");
     const code = this.process.exitCode ?? (await ended);

@@ -1,12 +1,13 @@
 //! Screen 17: what was done in an organisasjon, by whom and with what.
 
-use app::hendelse::{Detaljer, Felt, Hva, Hvem};
+use app::hendelse::{Felt, Hva, Hvem};
 use app::lister::{HendelseFilter, HendelseRad};
 use app::paging::Page;
 use askama::Template;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
+use domain::person::Rolle;
 use domain::system::System;
 
 use crate::csv::Csv;
@@ -37,7 +38,7 @@ pub(crate) struct Hendelse {
 
 /// What a hendelse is about.
 pub(crate) struct Gjelder {
-    /// «System» or «Konto».
+    /// «System», «Konto» or «Person».
     pub(crate) slag: String,
     pub(crate) navn: String,
     /// Where it is found, as long as it exists.
@@ -124,11 +125,24 @@ fn gjelder(side: &OrgSide, rad: &HendelseRad) -> Vec<Gjelder> {
             href: navn.is_some().then(|| format!("{}/{id}", side.systemer_sti())),
         });
     }
+    if let Some(navn) = person(t, rad) {
+        all.push(Gjelder { slag: t.s("hendelser-person"), navn, href: None });
+    }
     all
 }
 
-fn detaljer(t: Tekster, detaljer: &Detaljer) -> Vec<String> {
-    let mut all = Vec::new();
+/// Whose rights it is about. The name is that of now: it is kept in one place, from where it can be removed.
+fn person(t: Tekster, rad: &HendelseRad) -> Option<String> {
+    let (_, navn) = rad.person.as_ref()?;
+    Some(navn.clone().filter(|navn| !navn.is_empty()).unwrap_or_else(|| t.s("hendelser-hvem-person")))
+}
+
+fn detaljer(t: Tekster, rad: &HendelseRad) -> Vec<String> {
+    let (detaljer, mut all) = (&rad.detaljer, Vec::new());
+    let verdi = |text| match rad.hva.parse() {
+        Ok(Hva::EndretRolle) => rolle(t, text),
+        _ => verdi(t, text),
+    };
     if let Some(motpart) = detaljer.get(Felt::Motpart) {
         all.push(match detaljer.get(Felt::MotpartOrganisasjon) {
             Some(org) => t.v2("hendelser-detalj-motpart-i", "motpart", motpart, "organisasjon", org),
@@ -137,16 +151,24 @@ fn detaljer(t: Tekster, detaljer: &Detaljer) -> Vec<String> {
     }
     match (detaljer.get(Felt::Fra), detaljer.get(Felt::Til)) {
         (Some(fra), Some(til)) => {
-            all.push(t.v2("hendelser-detalj-fra-til", "fra", verdi(t, fra), "til", verdi(t, til)));
+            all.push(t.v2("hendelser-detalj-fra-til", "fra", verdi(fra), "til", verdi(til)));
         }
-        (None, Some(til)) => all.push(t.v("hendelser-detalj-til", "til", verdi(t, til))),
+        (None, Some(til)) => all.push(t.v("hendelser-detalj-til", "til", verdi(til))),
         (_, None) => {}
+    }
+    if let Some(navn) = detaljer.get(Felt::Rolle) {
+        all.push(t.v("hendelser-detalj-rolle", "rolle", rolle(t, navn)));
     }
     if let Some(integrasjon) = detaljer.get(Felt::Integrasjon) {
         all.push(t.v("hendelser-detalj-integrasjon", "id", integrasjon));
     }
     all.extend(detaljer.iter().filter(|(felt, _)| *felt == Felt::Tekst).map(|(_, text)| text.to_owned()));
     all
+}
+
+/// A rolle; as it is stored where a later version of the program has written it.
+fn rolle(t: Tekster, text: &str) -> String {
+    text.parse::<Rolle>().map_or_else(|_| text.to_owned(), |rolle| format::rolle(rolle, t))
 }
 
 /// Yes and no are stored as words; whatever else was set stands as it was typed.
@@ -166,7 +188,7 @@ pub(crate) fn hendelse(side: &OrgSide, rad: &HendelseRad) -> Hendelse {
         hvem: hvem(t, &rad.hvem),
         hva: hva(t, &rad.hva),
         gjelder: gjelder(side, rad),
-        detaljer: detaljer(t, &rad.detaljer),
+        detaljer: detaljer(t, rad),
     }
 }
 
@@ -285,6 +307,7 @@ async fn download(side: OrgSide) -> Result<Response, Feil> {
         t.s("hendelser-system-id"),
         t.s("felles-konto"),
         t.s("felles-konto-id"),
+        t.s("hendelser-person"),
         t.s("hendelser-detaljer"),
     ]);
     let mut page = Some(Page::all());
@@ -301,7 +324,8 @@ async fn download(side: OrgSide) -> Result<Response, Feil> {
                 system_id,
                 konto,
                 konto_id,
-                detaljer(t, &rad.detaljer).join("; "),
+                person(t, rad).unwrap_or_default(),
+                detaljer(t, rad).join("; "),
             ]);
         }
         page = found.next();
@@ -386,6 +410,7 @@ mod tests {
         let page = browser.get(&sti).await;
         page.is(200).says("Test Admin Endret konfigurasjon med API").says("Fra Ja til Nei");
         page.says("Drift Opprettet konto").says("Opprettet system");
+        page.says("Ga rolle Person: Test Les Rolle: Lesetilgang");
         assert!(page.text.contains(&format!("href=\"{}\"", part.k())), "{}", page.text);
         world.app.remove_system(&Caller::Operator, part.org, part.system).await.unwrap();
         let page = browser.get(&sti).await;
@@ -427,9 +452,9 @@ mod tests {
         let file = browser.get(&sti).await;
         let lines: Vec<_> = file.text.lines().collect();
         assert_eq!(lines.len(), 2, "{}", file.text);
-        assert_eq!(lines[0], "\u{feff}Tidspunkt;Hvem;Hva;System;systemId;Konto;Konto-id;Detaljer");
+        assert_eq!(lines[0], "\u{feff}Tidspunkt;Hvem;Hva;System;systemId;Konto;Konto-id;Person;Detaljer");
         let (system, konto) = (world.storevik.system, world.storevik.sti.konto_id);
-        let rest = format!(";Drift;Opprettet konto;Mitt fagsystem;{system};Mitt fagsystem - konto;{konto};");
+        let rest = format!(";Drift;Opprettet konto;Mitt fagsystem;{system};Mitt fagsystem - konto;{konto};;");
         assert!(lines[1].ends_with(&rest), "{}", lines[1]);
     }
 }

@@ -97,10 +97,6 @@ fn navn(rad: &PersonMedRolle, t: Tekster) -> String {
     if rad.person.navn.is_empty() { t.s("personer-uten-navn") } else { rad.person.navn.clone() }
 }
 
-fn rolle_tekst(rolle: Rolle, t: Tekster) -> String {
-    t.s(&format!("felles-rolle-{rolle}"))
-}
-
 /// The frame of a page below the list.
 fn ramme(side: &OrgSide, h1: String) -> Ramme {
     let crumb = crate::view::Crumb::link(personer_sti(side), side.t().s("personer-tittel"));
@@ -158,7 +154,7 @@ async fn list(AdministratorSide { side }: AdministratorSide) -> Result<Response,
     let rader = found.rows.iter().map(|rad| Rad {
         navn: navn(rad, t),
         is_self: rad.person.id == own,
-        rolle: rolle_tekst(rad.tildeling.rolle, t),
+        rolle: format::rolle(rad.tildeling.rolle, t),
         sist_innlogget: rad.person.sist_innlogget.map(|at| format::time_of(at, t.sprak())),
         endre: format!("{sti}/{}/rolle", rad.person.id),
         fjern: fjern(&side, rad),
@@ -175,7 +171,7 @@ async fn list(AdministratorSide { side }: AdministratorSide) -> Result<Response,
 /// The choice of a rolle.
 fn rolle_field(t: Tekster, chosen: Option<Rolle>, error: Option<String>) -> Radios {
     let choices = Rolle::ALL.map(|rolle| {
-        Choice::new(rolle.as_str(), rolle_tekst(rolle, t))
+        Choice::new(rolle.as_str(), format::rolle(rolle, t))
             .description(t.s(&format!("personer-om-{rolle}")))
             .selected(chosen == Some(rolle))
     });
@@ -238,7 +234,7 @@ async fn add(AdministratorSide { side }: AdministratorSide, skjema: Skjema) -> R
         Ok(person) => {
             let shown = if person.navn.is_empty() { navn } else { person.navn };
             let melding =
-                Melding::ok("personer-lagt-til").with("navn", shown).with("rolle", rolle_tekst(given, t));
+                Melding::ok("personer-lagt-til").with("navn", shown).with("rolle", format::rolle(given, t));
             return side.innlogget.to(&personer_sti(&side), melding).await;
         }
         Err(Error::Invalid(mut errors)) => {
@@ -297,7 +293,7 @@ async fn change_rolle(person: PersonSide, headers: HeaderMap, skjema: Skjema) ->
         Err(error) => return Err(error.into()),
     }
     let melding =
-        Melding::ok("personer-endret").with("navn", person.navn()).with("rolle", rolle_tekst(rolle, t));
+        Melding::ok("personer-endret").with("navn", person.navn()).with("rolle", format::rolle(rolle, t));
     // Who is no administrator any more cannot see the list.
     let lost = person.is_self() && !rolle.may_administer();
     let to = if lost { format!("{}/tjenester", side.sti()) } else { personer_sti(side) };

@@ -93,7 +93,7 @@ fn rad(one: &MinOrganisasjon, t: Tekster) -> Rad {
         id: one.id,
         navn: one.navn.clone(),
         orgnummer: format::orgnummer(one.orgnummer),
-        rolle: t.s(&format!("felles-rolle-{}", one.rolle.as_str())),
+        rolle: format::rolle(one.rolle, t),
     }
 }
 

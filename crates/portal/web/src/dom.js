@@ -18,6 +18,6 @@ export const fill = (text, values) =>
  * @param {string} text
  */
 export function say(text) {
-  const region = document.getElementById("status");
+  const region = document.getElementById("sagt");
   if (region) region.textContent = text;
 }
