@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { World, at, check, fact, said } from "./lib/browser.mjs";
-import { fane, tilKonto } from "./lib/guide.mjs";
-import { ekko } from "./lib/klient.mjs";
+import { fane, nyttSystem, tilKonto } from "./lib/guide.mjs";
+import { ekko, pasteInTerminal } from "./lib/klient.mjs";
 
 let world;
 before(async () => void (world = await World.start()));
@@ -105,14 +105,62 @@ test("what is offered in development: keys, a certificate and the configuration 
   await check(page, "22-sertifikat");
 });
 
-test("the start page shows the way, and marks what has been done", async () => {
-  const page = await world.page();
-  await page.goto("/");
-  await at(page, "Kom i gang med Knutepunkt");
-  await check(page, "00-start");
-  await page.getByRole("link", { name: "Logg inn som Mona Mange" }).click();
-  await page.getByText("Du er logget inn som Mona Mange.").waitFor();
-  await check(page, "00-start-innlogget");
+test("the start page leads from nothing to the first melding, and marks what has been done", async () => {
+  const start = await world.page();
+  await start.goto("/");
+  await at(start, "Kom i gang med Knutepunkt");
+  await check(start, "00-start");
+  await start.getByRole("link", { name: "Logg inn som Mona Mange" }).click();
+  await start.getByText("Du er logget inn som Mona Mange.").waitFor();
+  await check(start, "00-start-innlogget");
+  const steg = async (name) => {
+    await start.goto("/");
+    await start.getByRole("link", { name, exact: true }).click();
+  };
+  const velg = async (organisasjon) => {
+    await start.goto("/velg-organisasjon");
+    await start.getByRole("button", { name: new RegExp(`^${organisasjon}`) }).click();
+  };
+
+  await velg("Storevik kommune");
+  const system = await nyttSystem(start, { navn: "Mitt første" });
+  await fane(start, "Kontoer", "Mitt første – Kontoer");
+  await start.getByRole("link", { name: "Opprett ny konto" }).click();
+  await at(start, "Opprett ny konto");
+  await start.getByLabel("Navn", { exact: true }).fill("Min første");
+  await start.getByLabel("Beskrivelse").fill("Tar imot");
+  await start.getByLabel("Protokoll", { exact: true }).selectOption({ label: "no.ks.fiks.arkiv" });
+  await start.getByLabel("Protokollpart", { exact: true }).selectOption({ label: "arkiv.full" });
+  await start.getByLabel("Klienten laster den opp selv ved oppstart").check();
+  await start.getByRole("button", { name: "Opprett konto" }).click();
+  await at(start, "Min første – Oversikt");
+  await steg("Lag nøkkelpar på kontosiden");
+  await start.getByRole("button", { name: "Lag nøkkelpar for test" }).click();
+  await said(start, "Nøkkelparet er laget, og den offentlige nøkkelen er lastet opp til kontoen.");
+  await steg("Søk etter systemer");
+  await at(start, "Min første – Søk etter systemer");
+  await start.getByRole("button", { name: "Gi tilgang til Mitt fagsystem" }).click();
+  await said(start, "Mitt fagsystem kan nå sende meldinger til Min første.");
+
+  await steg("Kopier konfigurasjon");
+  await at(start, "Konfigurasjon av klienten");
+  await start.getByText("Testklient (følger med, lim inn i en terminal)").first().click();
+  const command = await start.getByRole("region", { name: /^Testklient/ }).innerText();
+  const client = await pasteInTerminal(world.server, command.replace("<integrasjonPassord>", system.integrasjonPassord));
+
+  await velg("Storevik kommune");
+  await tilKonto(start, "Mitt fagsystem", "Mitt fagsystem");
+  await start.getByRole("link", { name: "Send testmelding" }).click();
+  await start.getByLabel("Mottaker").selectOption({ label: "Min første (Storevik kommune)" });
+  await start.getByRole("button", { name: "Send testmelding" }).click();
+  await at(start, "Testmeldingen er sendt");
+  await start.getByText("Klienten har bekreftet at den har tatt imot meldingen.").waitFor({ timeout: TWO_POLLS_MS });
+  assert.match(client.told(), /arkivmelding\.opprett fra /);
+  assert.match(client.told(), / signert av 310000108/);
+  await start.goto("/");
+  assert.equal(await start.getByText("Gjort", { exact: true }).count(), 7);
+  await check(start, "00-start-ferdig");
+  await client.stop();
 });
 
 test("how the installation is doing, for who runs it", async () => {

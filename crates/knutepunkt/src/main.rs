@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use knutepunkt::commands::{admin, bench, demo, dev, serve, settings};
+use knutepunkt::commands::{admin, bench, demo, dev, klient, serve, settings};
 use tracing_subscriber::EnvFilter;
 
 /// Many small, short-lived pieces of memory on many threads are what a melding on its way is made of.
@@ -53,6 +53,8 @@ enum Command {
 enum DevCommand {
     /// Make a test virksomhetssertifikat and key pairs, as PEM and PKCS#12.
     Sertifikat(dev::SertifikatArgs),
+    /// Run a client that fetches, opens and acks what comes to a konto, and answers pings.
+    Klient(klient::KlientArgs),
 }
 
 fn main() -> ExitCode {
@@ -86,6 +88,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Dev { args, command: Some(DevCommand::Sertifikat(order)) } => {
             dev::sertifikat(&args.data, &order)
         }
+        Command::Dev { command: Some(DevCommand::Klient(args)), .. } => klient::run(args).await,
         Command::Config { check: None } => {
             settings::print_defaults();
             Ok(())

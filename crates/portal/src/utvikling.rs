@@ -31,6 +31,8 @@ impl std::fmt::Debug for Nokkelpar {
 /// A client that can be configured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Klient {
+    /// The one that comes along, started from a terminal.
+    Test,
     /// `fiks-io-klient-java`.
     Java,
     /// `KS.Fiks.IO.Client`.
@@ -41,7 +43,7 @@ pub enum Klient {
 
 impl Klient {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Java, Self::DotNet, Self::Rust];
+    pub const ALL: [Self; 4] = [Self::Test, Self::Java, Self::DotNet, Self::Rust];
 }
 
 /// Who a client is to be.

@@ -27,14 +27,25 @@ export async function klient({ klient, folder, klienter }, konto, sertifikat) {
       caCertificatesFile: klient.caPem,
     }),
   );
-  const child = spawn(process.env.EKKO, [settings], { stdio: ["ignore", "pipe", "pipe"] });
+  return running(klienter, spawn(process.env.EKKO, [settings], { stdio: ["ignore", "pipe", "pipe"] }), "ekko lytter på");
+}
+
+/** A client that is started by what the portal shows to be pasted in a terminal. */
+export function pasteInTerminal({ klienter }, command) {
+  // The shell makes way for the client, so that it is the client that is stopped.
+  const child = spawn("sh", ["-c", `exec ${command}`], { stdio: ["ignore", "pipe", "pipe"] });
+  return running(klienter, child, "Testklienten er koblet til");
+}
+
+/** Waits until a client says that it is there. */
+async function running(klienter, child, greeting) {
   const ended = new Promise((resolve) => child.on("exit", resolve));
   let told = "";
   child.stderr.setEncoding("utf8").on("data", (chunk) => (told += chunk));
   const listens = new Promise((resolve) => {
     child.stdout.setEncoding("utf8").on("data", (chunk) => {
       told += chunk;
-      if (told.includes("ekko lytter på")) resolve(true);
+      if (told.includes(greeting)) resolve(true);
     });
   });
   const stop = async () => {
@@ -43,7 +54,7 @@ export async function klient({ klient, folder, klienter }, konto, sertifikat) {
   };
   klienter.add(stop);
   if ((await Promise.race([listens, ended])) !== true) throw new Error(`the client ended: ${told}`);
-  return { stop };
+  return { stop, told: () => told };
 }
 
 /** The same for a konto that is there from the start. */

@@ -4,5 +4,6 @@ pub mod admin;
 pub mod bench;
 pub mod demo;
 pub mod dev;
+pub mod klient;
 pub mod serve;
 pub mod settings;

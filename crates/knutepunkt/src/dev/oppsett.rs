@@ -61,6 +61,7 @@ fn snippets(klient: &Klient, konto: &Konto) -> Vec<(&'static str, String)> {
     let login = Login::from(konto);
     let snippet = |slag| snippet(&klient.omgivelser, sertifikat, &login, slag);
     vec![
+        ("Testklient (følger med)", snippet(Slag::Test)),
         ("Java (no.ks.fiks:fiks-io-klient-java)", snippet(Slag::Java)),
         (".NET (KS.Fiks.IO.Client)", snippet(Slag::DotNet)),
         ("Rust (fiks-io-client)", snippet(Slag::Rust)),
@@ -94,6 +95,7 @@ pub(crate) fn snippet(
     slag: Slag,
 ) -> String {
     match slag {
+        Slag::Test => test(omgivelser, sertifikat, login),
         Slag::Java => java(omgivelser, sertifikat, login),
         Slag::DotNet => dotnet(omgivelser, sertifikat, login),
         Slag::Rust => rust(omgivelser, sertifikat, login),
@@ -235,7 +237,20 @@ fn dotnet(omgivelser: &Omgivelser, sertifikat: &Sertifikat, login: &Login<'_>) -
     out
 }
 
+/// The client of `dev klient`, started from a terminal as it stands.
+fn test(omgivelser: &Omgivelser, sertifikat: &Sertifikat, login: &Login<'_>) -> String {
+    let program = std::env::current_exe();
+    let program = program.as_deref().map_or("knutepunkt".into(), Path::to_string_lossy);
+    let json = settings(omgivelser, sertifikat, login);
+    format!("\"{program}\" dev klient - <<'SLUTT'\n{json}\nSLUTT\n")
+}
+
 fn rust(omgivelser: &Omgivelser, sertifikat: &Sertifikat, login: &Login<'_>) -> String {
+    let json = settings(omgivelser, sertifikat, login);
+    format!("let settings = fiks_io_client::Settings::from_json(r#\"{json}\"#)?;\n")
+}
+
+fn settings(omgivelser: &Omgivelser, sertifikat: &Sertifikat, login: &Login<'_>) -> String {
     let (scheme, host, port) = api(omgivelser);
     let settings = serde_json::json!({
         "kontoId": login.konto_id,
@@ -254,8 +269,7 @@ fn rust(omgivelser: &Omgivelser, sertifikat: &Sertifikat, login: &Login<'_>) -> 
         "amqpPort": omgivelser.amqp.port,
         "caCertificatesFile": omgivelser.ca_pem,
     });
-    let json = serde_json::to_string_pretty(&settings).unwrap_or_default();
-    format!("let settings = fiks_io_client::Settings::from_json(r#\"{json}\"#)?;\n")
+    serde_json::to_string_pretty(&settings).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -320,7 +334,7 @@ mod tests {
     fn every_client_gets_host_port_and_login() {
         let klient = klient();
         let snippets = snippets(&klient, &klient.kontoer[0]);
-        assert_eq!(snippets.len(), 3);
+        assert_eq!(snippets.len(), 4);
         for (name, snippet) in snippets {
             for part in
                 ["8443", "localhost", "5671", "hemmelig", "00000000-0000-0000-0000-000000000001", "http://t"]
@@ -331,12 +345,18 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_the_rust_client_are_those_it_knows() {
+    fn settings_of_the_rust_clients_are_those_they_know() {
         let klient = klient();
         let snippets = snippets(&klient, &klient.kontoer[0]);
-        let (_, snippet) = snippets.last().unwrap();
-        let json = &snippet[snippet.find('{').unwrap()..=snippet.rfind('}').unwrap()];
-        fiks_io_client::Settings::from_json(json).unwrap();
+        let of_rust =
+            snippets.iter().filter(|(name, _)| name.starts_with("Testklient") || name.starts_with("Rust"));
+        let mut seen = 0;
+        for (_, snippet) in of_rust {
+            let json = &snippet[snippet.find('{').unwrap()..=snippet.rfind('}').unwrap()];
+            fiks_io_client::Settings::from_json(json).unwrap();
+            seen += 1;
+        }
+        assert_eq!(seen, 2);
     }
 
     #[test]

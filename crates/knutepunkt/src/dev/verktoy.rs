@@ -22,7 +22,7 @@ use crate::dev::world::{self, Innlogging, KEYSTORE_ALIAS, KEYSTORE_PASSWORD};
 use crate::dev::{keys_folder, personer};
 
 /// What stands where a password would, when it is not known.
-const PASSORD: &str = "<integrasjonPassord>";
+pub(crate) const PASSORD: &str = "<integrasjonPassord>";
 
 /// The tools of `dev`. Clones are the same.
 #[derive(Clone)]

@@ -270,6 +270,7 @@ async fn show_konfigurasjon(Kasse(verktoy): Kasse, side: KontoSide) -> Result<Re
         let konfigurasjon = verktoy.konfigurasjon(&fakta, klient).await.map_err(Feil::Intern)?;
         passord_kjent &= konfigurasjon.passord_kjent;
         let navn = match klient {
+            Klient::Test => t.s("utvikling-klient-test"),
             Klient::Java => t.s("utvikling-klient-java"),
             Klient::DotNet => t.s("utvikling-klient-dotnet"),
             Klient::Rust => t.s("utvikling-klient-rust"),
@@ -718,7 +719,7 @@ pub(crate) mod tests {
         let mut browser = browser(&world, Hvem::Admin, StubVerktoy::default()).await;
         let answer = browser.get(&format!("{}/klientkonfigurasjon", world.storevik.k())).await;
         let konto = world.storevik.sti.konto_id;
-        for klient in ["Java", "DotNet", "Rust"] {
+        for klient in ["Test", "Java", "DotNet", "Rust"] {
             answer.says(&format!("{klient} {konto}"));
         }
         answer.says("bytt ut <integrasjonPassord>");
