@@ -2,33 +2,13 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { World, at, check, errors, fact, pasted, until } from "./lib/browser.mjs";
 import { nyttSystem } from "./lib/guide.mjs";
+import { press, type } from "./lib/tastatur.mjs";
 
 let world;
 before(async () => void (world = await World.start()));
 after(() => world.stop());
 
 const steg = (n, navn) => `Opprett nytt system, steg ${n} av 4: ${navn}`;
-
-/** Goes on by Tab until the element has focus, as somebody without a mouse does. */
-async function tabTo(page, target) {
-  for (let presses = 0; presses < 60; presses += 1) {
-    if (await target.evaluate((element) => element === document.activeElement)) return;
-    await page.keyboard.press("Tab");
-  }
-  assert.fail("Tab does not reach it");
-}
-
-async function press(page, target, key = "Enter") {
-  await tabTo(page, target);
-  await page.keyboard.press(key);
-}
-
-async function type(page, target, text) {
-  await tabTo(page, target);
-  await page.keyboard.press("ControlOrMeta+A");
-  await page.keyboard.press("Delete");
-  await page.keyboard.insertText(text);
-}
 
 /** How many systemer the list tells of. */
 async function antall(page) {
