@@ -84,9 +84,19 @@ test("two minutes before a session ends, its person is asked", async () => {
   await dialog.waitFor();
   await page.keyboard.press("Escape");
   await dialog.waitFor({ state: "hidden" });
+  // What is done in one tab counts in the other.
+  await page.clock.fastForward("28:30");
+  await dialog.waitFor();
+  const other = await page.context().newPage();
+  await other.goto(page.url());
+  await dialog.waitFor({ state: "hidden" });
+  await other.close();
   await page.clock.fastForward("31:00");
   await said(page, "Du ble logget ut fordi du ikke hadde brukt portalen på 30 minutter.");
   await check(page, "01-utlopt");
+  // ID-porten still knows the person.
+  await page.getByRole("link", { name: "Logg inn med ID-porten" }).click();
+  await at(page, "Tjenester");
 });
 
 test("the pages for everybody, and one that is not there", async () => {

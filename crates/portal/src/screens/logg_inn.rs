@@ -58,7 +58,12 @@ fn page(k: &Kontekst, felter: &Felter) -> LoggInn {
         }
         (adresse, t.v("logg-inn-knapp", "tjeneste", login.navn()))
     });
-    LoggInn { ramme: Ramme::new(k, t.s("logg-inn-tittel")), varsel: varsel(felter, t), knapp }
+    let mut ramme = Ramme::new(k, t.s("logg-inn-tittel"));
+    if felter.raw("melding") == "utlopt" {
+        // The page before may have been a moment early; nobody is to read that they are logged in and out.
+        ramme.bruker = None;
+    }
+    LoggInn { ramme, varsel: varsel(felter, t), knapp }
 }
 
 fn varsel(felter: &Felter, t: Tekster) -> Option<(Color, String)> {

@@ -10,11 +10,15 @@ export function setUpSession() {
 }
 
 class Session {
+  /** Between the tabs of one person: use of one is use of them all. */
+  channel = new BroadcastChannel("okt");
+
   /** @param {HTMLDialogElement} dialog */
   constructor(dialog) {
     this.dialog = dialog;
     this.last = Date.now() + Number(dialog.dataset.rest) * 1000;
-    this.#prolong();
+    this.channel.addEventListener("message", () => this.#prolong());
+    this.#used();
     dialog.querySelector("[data-behold]")?.addEventListener("click", () => this.#keep());
     // Esc is the harmless answer: to stay.
     dialog.addEventListener("cancel", (event) => {
@@ -25,8 +29,15 @@ class Session {
     this.ticker = setInterval(() => this.#tick(), TICK_MS);
   }
 
+  /** The server has just heard from the person, in this tab. */
+  #used() {
+    this.#prolong();
+    this.channel.postMessage("brukt");
+  }
+
   #prolong() {
     this.end = Math.min(Date.now() + Number(this.dialog.dataset.ledig) * 1000, this.last);
+    if (this.dialog.open && this.end - Date.now() > WARNING_MS) this.dialog.close();
   }
 
   #tick() {
@@ -50,12 +61,13 @@ class Session {
       // The question stays until it is answered or the time is out.
       return;
     }
-    this.#prolong();
+    this.#used();
     this.dialog.close();
   }
 
   #leave() {
     clearInterval(this.ticker);
-    location.replace(this.dialog.dataset.sluttUrl ?? "/");
+    const here = encodeURIComponent(location.pathname + location.search);
+    location.replace(`${this.dialog.dataset.sluttUrl}&retur=${here}`);
   }
 }
