@@ -15,6 +15,8 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 /// Connections for reading. Readers never wait for each other, only for a connection.
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_READERS: u32 = 15;
+/// How much of the file a reader keeps, in KiB. What a search goes through and does not fit is read anew each time.
+const SQLITE_READER_CACHE_KIB: u32 = 8_192;
 
 /// A PostgreSQL connection idle for longer is tried before it is used again.
 const IDLE_BEFORE_PING: Duration = Duration::from_secs(5);
@@ -74,9 +76,13 @@ async fn connect_sqlite(url: &str) -> Result<Database, StorageError> {
     });
     let write = open(write).await?;
     let mut read = options(url);
-    read.max_connections(SQLITE_READERS)
-        .test_before_acquire(false)
-        .map_sqlx_sqlite_opts(|options| options.busy_timeout(MAX_WAIT).pragma("query_only", "ON"));
+    read.max_connections(SQLITE_READERS).test_before_acquire(false).map_sqlx_sqlite_opts(|options| {
+        options
+            .busy_timeout(MAX_WAIT)
+            .pragma("query_only", "ON")
+            // Negative, it counts not pages but KiB.
+            .pragma("cache_size", format!("-{SQLITE_READER_CACHE_KIB}"))
+    });
     Ok(Database { write, read: open(read).await? })
 }
 

@@ -65,6 +65,8 @@ mod part {
         pub posisjon: i32,
         pub versjon: String,
         pub navn: String,
+        pub system_id: TextUuid,
+        pub protokoll_navn: String,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -146,15 +148,6 @@ fn nokkel_from_row(row: nokkel::Model) -> Result<OffentligNokkel, RegistryError>
     })
 }
 
-/// The ids of the systemer of which a Konto matches `term` in its texts.
-pub(crate) fn owners_of_matching(term: &str) -> SelectStatement {
-    table::Entity::find()
-        .select_only()
-        .column(table::Column::SystemId)
-        .filter(table::Column::Sok.like(contains(term)))
-        .into_query()
-}
-
 /// The ids of the kontoer of a System.
 pub(crate) fn ids_of_system(system: SystemId) -> SelectStatement {
     table::Entity::find()
@@ -197,6 +190,8 @@ async fn add_parter(tx: &mut SqlTx, konto: &Konto) -> Result<(), RegistryError> 
             posisjon: i32::try_from(posisjon).map_err(backend)?,
             versjon: part.versjon.clone(),
             navn: part.navn.clone(),
+            system_id: key(konto.system_id.as_uuid()),
+            protokoll_navn: konto.protokoll_navn.clone(),
         };
         insert(tx.writer(), row.into_active_model(), TABLE).await?;
     }
@@ -262,7 +257,8 @@ impl KontoRepository for SqlTx {
 
     async fn add_konto(&mut self, konto: &Konto) -> Result<(), RegistryError> {
         insert(self.writer(), to_row(konto), TABLE).await?;
-        add_parter(self, konto).await
+        add_parter(self, konto).await?;
+        system::update_sok_med_kontoer(self, key(konto.system_id.as_uuid())).await
     }
 
     async fn update_konto(&mut self, konto: &Konto) -> Result<(), RegistryError> {
@@ -281,13 +277,24 @@ impl KontoRepository for SqlTx {
             .exec(self.writer())
             .await
             .map_err(failed(TABLE))?;
-        add_parter(self, konto).await
+        add_parter(self, konto).await?;
+        system::update_sok_med_kontoer(self, key(konto.system_id.as_uuid())).await
     }
 
     async fn remove_konto(&mut self, id: KontoId) -> Result<(), RegistryError> {
+        let system: Option<TextUuid> = table::Entity::find_by_id(key(id.as_uuid()))
+            .select_only()
+            .column(table::Column::SystemId)
+            .into_tuple()
+            .one(self.connection())
+            .await
+            .map_err(failed(TABLE))?;
         // What hangs on it goes by the foreign keys.
         table::Entity::delete_by_id(key(id.as_uuid())).exec(self.writer()).await.map_err(failed(TABLE))?;
-        Ok(())
+        match system {
+            Some(system) => system::update_sok_med_kontoer(self, system).await,
+            None => Ok(()),
+        }
     }
 
     async fn nokkel(&mut self, konto: KontoId) -> Result<Option<OffentligNokkel>, RegistryError> {

@@ -484,7 +484,8 @@ impl ListeRepository for SqlTx {
             let rows = rows.iter().map(sok::konto_id).collect::<Result<_, _>>()?;
             Side { rows, total, page: utvalg.page }
         } else {
-            sok::kontoer_by_words(utvalg).side(self.connection(), KONTO, utvalg.page, sok::konto_id).await?
+            let sql = sok::kontoer_by_words(utvalg, self.connection().get_database_backend());
+            sql.side(self.connection(), KONTO, utvalg.page, sok::konto_id).await?
         };
         let found = self.kontoer_by_id(&ids.rows).await?;
         Ok(in_order(ids, found, |konto| konto.id))

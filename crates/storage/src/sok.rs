@@ -2,6 +2,7 @@
 
 use app::ports::{RegistryError, Utvalg};
 use domain::utveksling::Protokollpart;
+use sea_orm::DbBackend;
 use wire::id::{KontoId, SystemId};
 
 use crate::convert::key;
@@ -9,43 +10,13 @@ use crate::sql::Sql;
 
 /// The ids of the systemer that [`ListeRepository::sok_systemer`](app::ports::ListeRepository::sok_systemer) finds.
 pub(crate) fn systemer(utvalg: &Utvalg) -> Sql {
-    let mut sql = Sql::default();
-    // The kontoer are gone through once a word, and those that match are looked at more closely.
-    for (at, word) in utvalg.ord.iter().enumerate() {
-        sql.push(if at == 0 { "WITH " } else { ", " });
-        sql.push(&format!("of_konto{at} AS MATERIALIZED (SELECT konto.system_id, MAX(CASE WHEN "));
-        sql.has_word_start("konto.sok", word).push(" THEN 1 ELSE 0 END) AS at_start FROM konto WHERE ");
-        sql.has_word("konto.sok", word).push(" GROUP BY konto.system_id) ");
-    }
-    sql.push("SELECT system.id, COUNT(*) OVER () AS total FROM system");
-    for at in 0..utvalg.ord.len() {
-        sql.push(&format!(" LEFT JOIN of_konto{at} ON of_konto{at}.system_id = system.id"));
-    }
-    sql.push(" WHERE ");
+    let mut sql = Sql::new("SELECT system.id, COUNT(*) OVER () AS total FROM system WHERE ");
     findable(&mut sql, utvalg);
-    for (at, word) in utvalg.ord.iter().enumerate() {
-        sql.push(&format!(" AND (of_konto{at}.system_id IS NOT NULL OR ")).has_word("system.sok", word);
-        sql.push(" OR ");
-        of_matching_owner(&mut sql, word);
-        sql.push(")");
-    }
-    match (&utvalg.parter, utvalg.eier) {
-        // Of one owner there are few, so each is asked; of all, those that play a part are fewer than those that do not.
-        (Some(parter), Some(_)) => {
-            sql.push(" AND EXISTS (SELECT 1 FROM konto WHERE konto.system_id = system.id AND ");
-            plays(&mut sql, parter);
-            sql.push(")");
-        }
-        (Some(parter), None) => {
-            sql.push(" AND system.id IN (");
-            systemer_that_play(&mut sql, parter);
-            sql.push(")");
-        }
-        (None, _) => {}
-    }
+    has_every_word(&mut sql, utvalg);
+    plays_as_system(&mut sql, utvalg);
     sql.push(" ORDER BY ");
     for (at, word) in utvalg.ord.iter().enumerate() {
-        sql.push(&format!("CASE WHEN of_konto{at}.at_start = 1 OR ")).has_word_start("system.sok", word);
+        sql.push("CASE WHEN ").has_word_start("system.sok_med_kontoer", word);
         sql.push(" THEN 0 ELSE 1 END").push(if at + 1 < utvalg.ord.len() { " + " } else { ", " });
     }
     sql.push("system.sortering, system.id");
@@ -53,27 +24,37 @@ pub(crate) fn systemer(utvalg: &Utvalg) -> Sql {
 }
 
 /// The ids of the kontoer that [`ListeRepository::sok_kontoer`](app::ports::ListeRepository::sok_kontoer) finds by words.
-pub(crate) fn kontoer_by_words(utvalg: &Utvalg) -> Sql {
-    // What is asked of a System is asked once for all its kontoer.
-    let mut sql = Sql::new("WITH findable AS MATERIALIZED (SELECT system.id AS system_id, system.sok");
+pub(crate) fn kontoer_by_words(utvalg: &Utvalg, backend: DbBackend) -> Sql {
+    // What is asked of a System is asked once for all its kontoer: whether it has a word at the start (2), or has it or is
+    // of an owner who has it (1).
+    let mut sql = Sql::new("WITH findable AS MATERIALIZED (SELECT system.id AS system_id");
     for (at, word) in utvalg.ord.iter().enumerate() {
-        sql.push(", (").has_word("system.sok", word).push(" OR ");
+        sql.push(", CASE WHEN ").has_word_start("system.sok", word).push(" THEN 2 WHEN ");
+        sql.has_word("system.sok", word).push(" OR ");
         of_matching_owner(&mut sql, word);
-        sql.push(&format!(") AS matches{at}"));
+        sql.push(&format!(" THEN 1 ELSE 0 END AS word{at}"));
     }
     sql.push(" FROM system WHERE ");
     findable(&mut sql, utvalg);
-    sql.push(") SELECT konto.id, COUNT(*) OVER () AS total FROM findable CROSS JOIN konto ");
-    sql.push("WHERE konto.system_id = findable.system_id");
-    of_protokoll(&mut sql, utvalg);
+    // What stands neither in a System nor in any of its kontoer need not be looked for in each of them.
+    has_every_word(&mut sql, utvalg);
+    plays_as_system(&mut sql, utvalg);
+    sql.push(") SELECT konto.id, COUNT(*) OVER () AS total FROM findable CROSS JOIN ");
+    // PostgreSQL takes far more systemer to be found than are, and would read every Konto there is.
+    sql.push(match backend {
+        DbBackend::Postgres => {
+            "LATERAL (SELECT * FROM konto WHERE konto.system_id = findable.system_id OFFSET 0) AS konto WHERE 1 = 1"
+        }
+        _ => "konto WHERE konto.system_id = findable.system_id",
+    });
     for (at, word) in utvalg.ord.iter().enumerate() {
-        sql.push(&format!(" AND (findable.matches{at} OR ")).has_word("konto.sok", word).push(")");
+        sql.push(&format!(" AND (findable.word{at} > 0 OR ")).has_word("konto.sok", word).push(")");
     }
+    of_protokoll(&mut sql, utvalg);
     sql.push(" ORDER BY ");
     for (at, word) in utvalg.ord.iter().enumerate() {
-        sql.push("CASE WHEN ").has_word_start("konto.sok", word);
-        sql.push(" OR ").has_word_start("findable.sok", word).push(" THEN 0 ELSE 1 END");
-        sql.push(if at + 1 < utvalg.ord.len() { " + " } else { ", " });
+        sql.push(&format!("CASE WHEN findable.word{at} = 2 OR ")).has_word_start("konto.sok", word);
+        sql.push(" THEN 0 ELSE 1 END").push(if at + 1 < utvalg.ord.len() { " + " } else { ", " });
     }
     sql.push("konto.sortering, konto.id");
     sql
@@ -121,13 +102,29 @@ pub(crate) fn plays(sql: &mut Sql, parter: &[Protokollpart]) {
     sql.push("))");
 }
 
-/// The ids of the systemer with a Konto that plays one of `parter`.
-fn systemer_that_play(sql: &mut Sql, parter: &[Protokollpart]) {
-    sql.push("SELECT konto.system_id FROM konto_part JOIN konto ON konto.id = konto_part.konto_id WHERE ");
-    if parter.is_empty() {
-        sql.push("1 = 0");
+/// Demands that each word stands in a System, in one of its kontoer or in its owner.
+fn has_every_word(sql: &mut Sql, utvalg: &Utvalg) {
+    for word in &utvalg.ord {
+        sql.push(" AND (").has_word("system.sok_med_kontoer", word).push(" OR ");
+        of_matching_owner(sql, word);
+        sql.push(")");
+    }
+}
+
+/// Demands that a System has a Konto that plays one of the parter that are asked for.
+fn plays_as_system(sql: &mut Sql, utvalg: &Utvalg) {
+    let Some(parter) = &utvalg.parter else { return };
+    // Of one owner there are few, so each is asked; of all, those that play a part are found first.
+    if utvalg.eier.is_some() {
+        sql.push(" AND EXISTS (SELECT 1 FROM konto WHERE konto.system_id = system.id AND ");
+        plays(sql, parter);
+        sql.push(")");
+    } else if parter.is_empty() {
+        sql.push(" AND 1 = 0");
     } else {
+        sql.push(" AND system.id IN (SELECT konto_part.system_id FROM konto_part WHERE ");
         any_of(sql, parter);
+        sql.push(")");
     }
 }
 
@@ -136,7 +133,7 @@ fn any_of(sql: &mut Sql, parter: &[Protokollpart]) {
         if at > 0 {
             sql.push(" OR ");
         }
-        sql.push("konto.protokoll_navn = ").bind(part.protokoll_navn.as_str());
+        sql.push("konto_part.protokoll_navn = ").bind(part.protokoll_navn.as_str());
         sql.push(" AND konto_part.versjon = ").bind(part.versjon.as_str());
         sql.push(" AND konto_part.navn = ").bind(part.navn.as_str());
     }

@@ -75,6 +75,17 @@ impl Sql {
         connection.query_all_raw(statement).await.map_err(failed(what))
     }
 
+    pub(crate) async fn execute(
+        self,
+        connection: &impl ConnectionTrait,
+        what: &'static str,
+    ) -> Result<(), RegistryError> {
+        let statement =
+            Statement::from_sql_and_values(connection.get_database_backend(), self.text, self.values);
+        connection.execute_raw(statement).await.map_err(failed(what))?;
+        Ok(())
+    }
+
     pub(crate) async fn count(
         self,
         connection: &impl ConnectionTrait,

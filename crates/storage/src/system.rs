@@ -2,7 +2,8 @@ use app::ports::{RegistryError, SystemRepository};
 use async_trait::async_trait;
 use domain::system::{System, SystemInfo};
 use sea_orm::ActiveValue::NotSet;
-use sea_orm::sea_query::SelectStatement;
+use sea_orm::sea_query::{Alias, Expr, ExprTrait as _, SelectStatement};
+use sea_orm::value::TextUuid;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect, QueryTrait,
@@ -11,7 +12,7 @@ use wire::id::{FiksOrgId, SystemId, Uuid};
 
 use crate::convert::{contains, key, millis, searchable, sort_key, timestamp};
 use crate::error::{backend, corrupt, failed};
-use crate::konto;
+use crate::sql::Sql;
 use crate::tx::{SqlTx, insert};
 
 const TABLE: &str = "system";
@@ -102,6 +103,16 @@ pub(crate) fn ids(condition: Condition) -> SelectStatement {
     table::Entity::find().select_only().column(table::Column::Id).filter(condition).into_query()
 }
 
+/// Brings what words are looked for in up to date, after the texts of a System or of its kontoer have changed.
+pub(crate) async fn update_sok_med_kontoer(tx: &mut SqlTx, id: TextUuid) -> Result<(), RegistryError> {
+    let mut sql = Sql::new(
+        "UPDATE system SET sok_med_kontoer = sok || COALESCE((SELECT string_agg('\n' || konto.sok, '') \
+         FROM konto WHERE konto.system_id = system.id), '') WHERE system.id = ",
+    );
+    sql.bind(id);
+    sql.execute(tx.writer(), TABLE).await
+}
+
 /// Systemer that match `term` in their own texts.
 pub(crate) fn matching(term: &str) -> Condition {
     Condition::all().add(table::Column::Sok.like(contains(term)))
@@ -129,7 +140,8 @@ impl SystemRepository for SqlTx {
     }
 
     async fn add_system(&mut self, system: &System) -> Result<(), RegistryError> {
-        insert(self.writer(), to_row(system)?, TABLE).await
+        insert(self.writer(), to_row(system)?, TABLE).await?;
+        update_sok_med_kontoer(self, key(system.id.as_uuid())).await
     }
 
     async fn update_system(&mut self, system: &System) -> Result<(), RegistryError> {
@@ -139,7 +151,7 @@ impl SystemRepository for SqlTx {
             .exec(self.writer())
             .await
             .map_err(failed(TABLE))?;
-        Ok(())
+        update_sok_med_kontoer(self, key(system.id.as_uuid())).await
     }
 
     async fn remove_system(&mut self, id: SystemId) -> Result<(), RegistryError> {
@@ -158,8 +170,8 @@ impl SystemRepository for SqlTx {
         let mut query = table::Entity::find().filter(findable(visible_to, owners));
         if !term.is_empty() {
             let is_id = Uuid::try_parse(term).ok().map(|id| table::Column::Id.eq(key(&id)));
-            let of_its_kontoer = table::Column::Id.in_subquery(konto::owners_of_matching(term));
-            query = query.filter(Condition::any().add(matching(term)).add(of_its_kontoer).add_option(is_id));
+            let matches = Expr::col(Alias::new("sok_med_kontoer")).like(contains(term));
+            query = query.filter(Condition::any().add(matches).add_option(is_id));
         }
         let rows = query
             .order_by_asc(table::Column::Sortering)

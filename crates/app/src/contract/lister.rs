@@ -38,6 +38,7 @@ macro_rules! lister_contract {
             words_are_all_found_in_system_kontoer_and_owner,
             words_at_the_start_come_first,
             words_are_taken_literally,
+            words_and_parter_follow_what_is_changed_and_removed,
             only_visible_systemer_and_their_kontoer_are_found,
             search_is_kept_to_owner_and_parter,
             systemer_with_parter_are_told,
@@ -394,6 +395,38 @@ pub async fn words_are_taken_literally(registry: Reg) {
     ] {
         assert_eq!(systemer(&registry, &utvalg(1, term)).await, found, "{term}");
     }
+}
+
+/// What a System can be found by through its kontoer goes when they go, and changes when they change.
+pub async fn words_and_parter_follow_what_is_changed_and_removed(registry: Reg) {
+    seed(&registry).await;
+    let mut tx = begin(&registry).await;
+    tx.add_system(&system(3, 2, "Plan")).await.unwrap();
+    tx.add_konto(&konto(10, 3, "Økonomi")).await.unwrap();
+    tx.add_konto(&konto(11, 3, "Journal")).await.unwrap();
+    commit(tx).await;
+    assert_eq!(systemer(&registry, &utvalg(1, "plan økonomi journal")).await, ["Plan"]);
+    let mut tx = begin(&registry).await;
+    let moved = "no.ks.fiks.plan".to_owned();
+    tx.update_konto(&Konto { protokoll_navn: moved.clone(), ..konto(10, 3, "Regnskap") }).await.unwrap();
+    tx.update_system(&system(3, 2, "Kart")).await.unwrap();
+    commit(tx).await;
+    assert_eq!(systemer(&registry, &utvalg(1, "kart regnskap journal")).await, ["Kart"]);
+    assert_eq!(kontoer(&registry, &utvalg(1, "kart regnskap")).await, ["Regnskap"]);
+    for gone in ["plan", "økonomi"] {
+        assert_eq!(systemer(&registry, &utvalg(1, gone)).await, [""; 0], "{gone}");
+        assert_eq!(kontoer(&registry, &utvalg(1, gone)).await, [""; 0], "{gone}");
+    }
+    let part = konto(10, 3, "").parter[0].clone();
+    let part = Protokollpart { protokoll_navn: moved, versjon: part.versjon, navn: part.navn };
+    let plays = Utvalg { parter: Some(vec![part]), ..utvalg(1, "") };
+    assert_eq!(systemer(&registry, &plays).await, ["Kart"]);
+    let mut tx = begin(&registry).await;
+    tx.remove_konto(konto_id(10)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(systemer(&registry, &utvalg(1, "regnskap")).await, [""; 0]);
+    assert_eq!(systemer(&registry, &utvalg(1, "kart journal")).await, ["Kart"]);
+    assert_eq!(systemer(&registry, &plays).await, [""; 0]);
 }
 
 /// Own and offentlige, but for the excepted one.
