@@ -1,7 +1,12 @@
 use std::collections::BTreeSet;
 
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+
 use crate::App;
 use crate::error::Error;
+
+/// Queues made or removed at the same time: what a broker writes together costs it one wait for the disk.
+const AT_ONCE: usize = 256;
 
 impl App {
     /// Brings the queues in line with the kontoer, before anybody connects: makes those that are missing, and removes those
@@ -14,15 +19,20 @@ impl App {
     pub async fn reconcile_queues(&self) -> Result<(u64, u64), Error> {
         let kontoer: BTreeSet<_> = self.begin_read().await?.list_konto_ids().await?.into_iter().collect();
         let queues: BTreeSet<_> = self.inner.broker.list_queues().await?.into_iter().collect();
-        let (mut made, mut removed) = (0, 0);
-        for konto in kontoer.difference(&queues) {
-            self.inner.broker.create_queue(*konto).await?;
-            made += 1;
-        }
-        for konto in queues.difference(&kontoer) {
-            self.inner.broker.delete_queue(*konto).await?;
-            removed += 1;
-        }
+        let broker = &self.inner.broker;
+        let missing: Vec<_> = kontoer.difference(&queues).copied().collect();
+        let gone: Vec<_> = queues.difference(&kontoer).copied().collect();
+        let (made, removed) = (missing.len() as u64, gone.len() as u64);
+        stream::iter(missing)
+            .map(|konto| broker.create_queue(konto))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        stream::iter(gone)
+            .map(|konto| broker.delete_queue(konto))
+            .buffer_unordered(AT_ONCE)
+            .try_for_each(async |_| Ok(()))
+            .await?;
         Ok((made, removed))
     }
 }
