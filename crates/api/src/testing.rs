@@ -259,7 +259,7 @@ async fn party(app: &App, navn: &str, orgnummer: &'static str, part: &str) -> Pa
         parter: vec![PartRef { versjon: "v1".to_owned(), navn: part.to_owned() }],
         offentlig_nokkel: None,
     };
-    let konto = app.create_konto(&operator, org.id, made.system.id, ny).await.unwrap();
+    let konto = app.create_konto(&operator, org.id, made.system.id, ny, None).await.unwrap();
     Party {
         org: org.id,
         system: made.system.id,

@@ -274,7 +274,7 @@ async fn part(app: &App, navn: &str, orgnummer: &str, system: &str, part: &str) 
         parter: vec![PartRef { versjon: "v1".to_owned(), navn: part.to_owned() }],
         offentlig_nokkel: Some(certificate().to_owned()),
     };
-    let konto = app.create_konto(&operator, org, made.system.id, ny).await.unwrap().konto;
+    let konto = app.create_konto(&operator, org, made.system.id, ny, None).await.unwrap().konto;
     let sti = KontoSti { fiks_org_id: org, system_id: made.system.id, konto_id: konto.id };
     Part { org, system: made.system.id, sti }
 }
@@ -439,7 +439,8 @@ impl Answer {
     }
 }
 
-/// A browser: keeps cookies, and the token of the page seen last.
+/// A browser: keeps cookies, and the token of the page seen last. A clone is another tab of it.
+#[derive(Clone)]
 pub(crate) struct Browser {
     pub(crate) router: Router,
     pub(crate) cookies: BTreeMap<String, String>,

@@ -48,7 +48,7 @@ async fn opprett_konto(
         parter: bodies::wanted_parter(body.parts),
         offentlig_nokkel: body.offentlig_nokkel,
     };
-    let konto = app.create_konto(&caller, fiks_org_id, system_id, ny).await?;
+    let konto = app.create_konto(&caller, fiks_org_id, system_id, ny, None).await?;
     Ok((StatusCode::CREATED, Json(bodies::konto(konto, app.clock().now()))))
 }
 

@@ -7,6 +7,7 @@ use crate::hendelse::Hva;
 use crate::konto::read::KontoDetaljer;
 use crate::konto::{check_parter, sertifikat};
 use crate::rule::Rule;
+use crate::sesjon::{self, Once};
 use crate::{App, Caller, Change};
 
 /// What a new Konto shall be like.
@@ -28,13 +29,15 @@ impl App {
     /// Makes a Konto with its queue. When this returns, a client can connect to it.
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    /// [`Error::Invalid`], [`Error::Conflict`] (`engangsnokkel`) for the repeat of a form, for which [`App::konto_of_form`]
+    /// tells what was made, [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn create_konto(
         &self,
         caller: &Caller,
         owner: FiksOrgId,
         system: SystemId,
         ny: NyKonto,
+        once: Option<Once>,
     ) -> Result<KontoDetaljer, Error> {
         let now = self.now();
         let id = KontoId::from_uuid(self.inner.ids.uuid());
@@ -72,6 +75,8 @@ impl App {
             return Err(Error::Invalid(errors));
         }
 
+        sesjon::once::spend(&mut *tx, once.as_ref()).await?;
+        sesjon::once::remember(&mut *tx, once.as_ref(), &id.to_string(), now).await?;
         let konto = Konto {
             id,
             system_id: system.id,
@@ -94,5 +99,14 @@ impl App {
         self.inner.broker.create_queue(id).await?;
         tx.commit().await?;
         Ok(KontoDetaljer { konto, nokkel, versjoner })
+    }
+
+    /// The Konto that a form with this one-time key was made into, if it was; it may be gone since.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn konto_of_form(&self, once: &Once) -> Result<Option<KontoId>, Error> {
+        let made = self.sesjon_value(once.sesjon, &once.key).await?;
+        Ok(made.and_then(|id| id.parse().ok()))
     }
 }

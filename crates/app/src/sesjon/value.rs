@@ -9,7 +9,7 @@ const KEY_MAX_BYTES: usize = 100;
 /// Largest value in bytes.
 const VALUE_MAX_BYTES: usize = 64 * 1024;
 /// Values of one session.
-const MAX_VALUES: u32 = 64;
+pub(super) const MAX_VALUES: u32 = 64;
 
 /// Whether values can be kept under `key`: 1–100 visible ASCII characters.
 pub(super) fn is_key(key: &str) -> bool {

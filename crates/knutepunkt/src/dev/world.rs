@@ -177,7 +177,7 @@ pub async fn system(
         parter: vec![PartRef { versjon: VERSJON.to_owned(), navn: mal.part.to_owned() }],
         offentlig_nokkel: Some(key.certificate_pem()),
     };
-    let konto = app.create_konto(&operator, eier.id, opprettet.system.id, konto).await?.konto;
+    let konto = app.create_konto(&operator, eier.id, opprettet.system.id, konto, None).await?.konto;
     Ok(Innlogging {
         organisasjon: eier.navn.clone(),
         fiks_org_id: eier.id,

@@ -221,7 +221,7 @@ mod tests {
             offentlig_nokkel: None,
         };
         let (owner, system) = (world.storevik.org, world.storevik.system);
-        world.app.create_konto(&Caller::Operator, owner, system, ny).await.unwrap();
+        world.app.create_konto(&Caller::Operator, owner, system, ny, None).await.unwrap();
     }
 
     #[tokio::test]

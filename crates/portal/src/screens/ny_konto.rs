@@ -3,11 +3,11 @@
 
 use app::Error;
 use app::konto::NyKonto;
+use app::sesjon::Once;
 use askama::Template;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
-use domain::id::KontoId;
 use domain::protokoll::Protokoll;
 use domain::tekst::{MAX_BESKRIVELSE, MAX_NAVN, check_beskrivelse, check_navn};
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use crate::melding::Melding;
 use crate::portal::Portal;
 use crate::ramme::Ramme;
 use crate::regler::{Felt, of_sertifikat, tell_all};
-use crate::render::{found, invalid, ok};
+use crate::render::{invalid, ok};
 use crate::screens::nytt_system::counter;
 use crate::screens::parter::{self, PartValg};
 use crate::skjema::{Felter, Mangler, Opplastet, Skjema};
@@ -58,8 +58,6 @@ impl Skrevet {
 #[derive(Default, Serialize, Deserialize)]
 struct Beholdt {
     fil: Option<Fil>,
-    /// What the form became.
-    opprettet: Option<KontoId>,
 }
 
 /// A certificate that was found good.
@@ -78,6 +76,11 @@ struct Utkast {
 impl Utkast {
     fn key(&self) -> String {
         format!("ny-konto-{}", self.id)
+    }
+
+    /// The form can become one Konto only, however often it is sent.
+    fn once(&self, side: &SystemSide) -> Once {
+        Once { sesjon: side.side.innlogget.sesjon.id, key: format!("opprett-konto-{}", self.id) }
     }
 
     /// The form that names itself by `id`; a new one where that is none of ours.
@@ -233,8 +236,9 @@ async fn create(side: SystemSide, skjema: Skjema) -> Result<Response, Feil> {
     side.side.demand_change()?;
     let t = side.t();
     let mut utkast = Utkast::load(&side, skjema.felter.raw("u")).await?;
-    if let Some(konto) = utkast.beholdt.opprettet {
-        return Ok(found(&format!("{}/kontoer/{konto}", side.sti())));
+    let once = utkast.once(&side);
+    if side.app().konto_of_form(&once).await?.is_some() {
+        return made(&side, &once).await;
     }
     let mut skrevet = Skrevet::of(&skjema.felter);
     let protokoller = protokoller(&side).await?;
@@ -253,14 +257,19 @@ async fn create(side: SystemSide, skjema: Skjema) -> Result<Response, Feil> {
     if !mangler.is_empty() {
         return redraw(&side, utkast, &skrevet, &protokoller, mangler).await;
     }
-    match side.app().create_konto(&side.caller(), side.side.id(), side.system.id, ny).await {
-        Ok(made) => {
-            utkast.beholdt = Beholdt { fil: None, opprettet: Some(made.konto.id) };
-            // For a repeat alone; the Konto is there, and that is what has to be said.
+    match side
+        .app()
+        .create_konto(&side.caller(), side.side.id(), side.system.id, ny, Some(once.clone()))
+        .await
+    {
+        Ok(_) => {
+            utkast.beholdt = Beholdt::default();
+            // Only to keep less; the Konto is there, and that is what has to be said.
             let _ = utkast.save(&side).await;
-            let sti = format!("{}/kontoer/{}", side.sti(), made.konto.id);
-            side.side.innlogget.to(&sti, Melding::ok("konto-opprettet")).await
+            made(&side, &once).await
         }
+        // The same form, sent twice at once.
+        Err(Error::Conflict { what: "engangsnokkel" }) => made(&side, &once).await,
         Err(Error::Invalid(errors)) => {
             let felter = [
                 Felt { json: "navn", id: "navn", navn: "navn" },
@@ -278,6 +287,17 @@ async fn create(side: SystemSide, skjema: Skjema) -> Result<Response, Feil> {
             Err(error.into())
         }
     }
+}
+
+/// To the Konto that the form became. A repeat is led there too: to whoever pressed twice it is the first answer he sees.
+async fn made(side: &SystemSide, once: &Once) -> Result<Response, Feil> {
+    let kontoer = format!("{}/kontoer", side.sti());
+    let sti = match side.app().konto_of_form(once).await? {
+        Some(konto) => format!("{kontoer}/{konto}"),
+        // So much was done since that the session no longer knows which one it is.
+        None => kontoer,
+    };
+    side.side.innlogget.to(&sti, Melding::ok("konto-opprettet")).await
 }
 
 async fn redraw(
@@ -476,9 +496,35 @@ pub(crate) mod tests {
             .says("Kontoen er opprettet. Konto-id-en skal inn i klienten.")
             .says("arkiv.full v1")
             .says("klient.full v1");
-        let again = browser.post_file(&path, &typed, file).await;
-        assert_eq!(again.location(), location.split('?').next().unwrap());
+        // A reload, or Back and the button once more: the same Konto, and the same answer.
+        for _ in 0..2 {
+            let again = browser.post_file(&path, &typed, file).await.location().to_owned();
+            assert_eq!(again.split('?').next(), location.split('?').next());
+            browser.get(&again).await.is(200).says("Kontoen er opprettet.");
+        }
         assert_eq!(kontoer(&world).await.len(), 2);
+        // The page opened anew is another form.
+        let (_, u) = open(&mut browser, &world).await;
+        browser.post_file(&path, &fields(&u, "Nytt arkiv"), file).await.is(303);
+        assert_eq!(kontoer(&world).await.len(), 3);
+    }
+
+    #[tokio::test]
+    async fn form_sent_several_times_at_once_makes_one_konto() {
+        let world = World::new().await;
+        let mut browser = world.browser(Hvem::Admin).await;
+        let (path, u) = open(&mut browser, &world).await;
+        let typed = with(&fields(&u, "Nytt arkiv"), "nokkel", "senere");
+        let (mut second, mut third) = (browser.clone(), browser.clone());
+        let answers =
+            tokio::join!(browser.post(&path, &typed), second.post(&path, &typed), third.post(&path, &typed));
+        assert_eq!(kontoer(&world).await.len(), 2);
+        let konto = |answer: &Answer| answer.location().split('?').next().unwrap().to_owned();
+        assert_eq!(konto(&answers.0), konto(&answers.1));
+        assert_eq!(konto(&answers.0), konto(&answers.2));
+        for answer in [&answers.0, &answers.1, &answers.2] {
+            browser.get(answer.location()).await.is(200).says("Kontoen er opprettet.").says("Nytt arkiv");
+        }
     }
 
     #[tokio::test]
