@@ -64,9 +64,13 @@ async fn show(side: KontoSide) -> Result<Response, Feil> {
     let (caller, sti) = (side.caller(), side.konto_sti());
     let found = side.app().list_foresporsler_side(&caller, sti, &asked(&liste, liste.page())).await?;
     let soker = !liste.sok().is_empty();
-    // All of them, whatever the list is searched for.
-    let waiting = if soker { side.app().count_foresporsler(&caller, sti).await? } else { found.total };
     let antall = found.total;
+    // All of them, whatever the list is searched for.
+    let faner = if soker {
+        konto_faner::tabs(&side, "foresporsler").await?
+    } else {
+        konto_faner::counted(&side, "foresporsler", antall)
+    };
     let paging = liste.paging(&found, t.s("tilganger-sider-foresporsler"));
     let rader = found.rows.into_iter().map(|rad| {
         let at = format!("{}/foresporsler/{}", side.sti(), rad.avsender.system.id);
@@ -83,7 +87,7 @@ async fn show(side: KontoSide) -> Result<Response, Feil> {
     Ok(ok(&ForesporslerSide {
         ramme: side.ramme(&siden).here(siden),
         faner_navn: konto_faner::label(&side),
-        faner: konto_faner::tabs(&side, "foresporsler", Some(waiting)),
+        faner,
         may_change: side.side.side.may_change(),
         sok: (soker || antall >= SOK_FRA).then(|| Listesok::new(&liste, t.s("tilganger-sok-systemer"))),
         antall,
@@ -148,6 +152,22 @@ mod tests {
             }
             let at = format!("{path}/{UNKNOWN}/{what}");
             world.browser(Hvem::Admin).await.post(&at, &[]).await.is(404);
+        }
+    }
+
+    #[tokio::test]
+    async fn every_page_of_a_konto_tells_how_many_wait() {
+        let world = World::new().await;
+        let mut browser = world.browser(Hvem::Admin).await;
+        let pages =
+            ["", "/tilganger", "/sok", "/foresporsler", "/foresporsler?sok=x", "/konfigurasjon", "/sporing"];
+        let pages = pages.into_iter().map(|page| world.storevik.k() + page);
+        for page in pages.clone() {
+            browser.get(&page).await.is(200).says("Forespørsler").says_not("Forespørsler (");
+        }
+        ask(&world, &world.storevik, &world.lillefjord).await;
+        for page in pages {
+            browser.get(&page).await.is(200).says("Forespørsler (1)");
         }
     }
 

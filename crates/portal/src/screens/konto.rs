@@ -144,7 +144,7 @@ async fn show(side: KontoSide) -> Result<Response, Feil> {
     let page = OversiktSide {
         ramme: side.ramme(&siden).here(siden),
         faner_navn: konto_faner::label(&side),
-        faner: konto_faner::tabs(&side, "oversikt", None),
+        faner: konto_faner::tabs(&side, "oversikt").await?,
         varsler: tilstander.iter().filter_map(|tilstand| varsel(&side, *tilstand)).collect(),
         kobling: tilstand::tag(t, tilstander.first().copied().unwrap_or(Kontotilstand::Ukjent)),
         tall: vec![

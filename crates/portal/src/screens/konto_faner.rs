@@ -1,11 +1,18 @@
 //! The tabs of a Konto.
 
+use crate::feil::Feil;
 use crate::innlogget::KontoSide;
 use crate::view::Tab;
 
 /// The tabs of a Konto with `current` as the one shown: `oversikt`, `tilganger`, `sok`, `foresporsler` or `konfigurasjon`.
-/// `foresporsler` is how many wait for an answer, where that is known. Who may only read does not get those for changing.
-pub(crate) fn tabs(side: &KontoSide, current: &str, foresporsler: Option<u64>) -> Vec<Tab> {
+/// Who may only read does not get those for changing.
+pub(crate) async fn tabs(side: &KontoSide, current: &str) -> Result<Vec<Tab>, Feil> {
+    let foresporsler = side.app().count_foresporsler(&side.caller(), side.konto_sti()).await?;
+    Ok(counted(side, current, foresporsler))
+}
+
+/// The same, for a page that knows already how many `foresporsler` wait for an answer.
+pub(crate) fn counted(side: &KontoSide, current: &str, foresporsler: u64) -> Vec<Tab> {
     let t = side.t();
     [
         ("oversikt", "", true),
@@ -19,9 +26,10 @@ pub(crate) fn tabs(side: &KontoSide, current: &str, foresporsler: Option<u64>) -
     .map(|(key, path, _)| {
         let tab =
             Tab::new(format!("{}{path}", side.sti()), t.s(&format!("konto-fane-{key}")), key == current);
-        match foresporsler.filter(|n| key == "foresporsler" && *n > 0) {
-            Some(n) => tab.count(crate::format::number(n)),
-            None => tab,
+        if key == "foresporsler" && foresporsler > 0 {
+            tab.count(crate::format::number(foresporsler))
+        } else {
+            tab
         }
     })
     .collect()

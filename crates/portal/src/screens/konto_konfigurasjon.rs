@@ -175,7 +175,7 @@ async fn page(side: &KontoSide, skrevet: Skrevet) -> Result<KonfigurasjonSide, F
     Ok(KonfigurasjonSide {
         ramme: side.ramme(&siden).here(siden).errors(!mangler.is_empty() || skrevet.konflikt),
         faner_navn: konto_faner::label(side),
-        faner: konto_faner::tabs(side, "konfigurasjon", None),
+        faner: konto_faner::tabs(side, "konfigurasjon").await?,
         summary: mangler.summary(t),
         konflikt: skrevet.konflikt,
         sti: sti(side),

@@ -118,7 +118,6 @@ async fn show(side: KontoSide) -> Result<Response, Feil> {
     let (t, liste) = (side.t(), Liste::new(side.k()));
     let (caller, sti) = (side.caller(), side.konto_sti());
     let found = side.app().list_tilganger_side(&caller, sti, &asked(&liste, liste.page())).await?;
-    let foresporsler = side.app().count_foresporsler(&caller, sti).await?;
     let (may_change, antall) = (side.side.side.may_change(), found.total);
     let soker = !liste.sok().is_empty();
     let paging = liste.paging(&found, t.s("tilganger-sider"));
@@ -136,7 +135,7 @@ async fn show(side: KontoSide) -> Result<Response, Feil> {
     Ok(ok(&TilgangerSide {
         ramme: side.ramme(&siden).here(siden),
         faner_navn: konto_faner::label(&side),
-        faner: konto_faner::tabs(&side, "tilganger", Some(foresporsler)),
+        faner: konto_faner::tabs(&side, "tilganger").await?,
         til_sok: may_change.then(|| format!("{}/sok", side.sti())),
         sok: (soker || antall >= SOK_FRA).then(|| Listesok::new(&liste, t.s("tilganger-sok-systemer"))),
         antall,

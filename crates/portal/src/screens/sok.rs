@@ -80,13 +80,12 @@ async fn show(side: KontoSide) -> Result<Response, Feil> {
     let wanted = asked(&liste);
     let found = app.sok_systemer(&caller, sti, &wanted).await?;
     let owners = app.list_organisasjoner_for_valg(&caller, org.id(), side.side.system.id).await?;
-    let foresporsler = app.count_foresporsler(&caller, sti).await?;
     let utveksle = Field::new("utveksle", t.s("sok-utveksle")).optional();
     let siden = t.s("sok-tittel");
     Ok(ok(&SokSide {
         ramme: side.ramme(&siden).here(siden),
         faner_navn: konto_faner::label(&side),
-        faner: konto_faner::tabs(&side, "sok", Some(foresporsler)),
+        faner: konto_faner::tabs(&side, "sok").await?,
         sok: Field::new("sok", t.s("felles-sok"))
             .description(t.s("sok-hjelp"))
             .kind("search")

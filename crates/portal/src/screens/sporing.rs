@@ -341,7 +341,7 @@ async fn show_konto(side: KontoSide) -> Result<Response, Feil> {
     let tittel = t.s("sporing-tittel");
     let ramme = side.ramme(&tittel).here(&tittel);
     let mut page = search(&side.side.side, ramme, &liste, sok, mangler).await?;
-    page.faner = Some((konto_faner::label(&side), konto_faner::tabs(&side, "sporing", None)));
+    page.faner = Some((konto_faner::label(&side), konto_faner::tabs(&side, "sporing").await?));
     match unless_late(side.app().list_dead_letters(&side.caller(), side.konto_sti()).await)? {
         Some(letters) => page.dodko = Some(dodko(&side, &liste, letters)),
         None => page.sent = true,
