@@ -132,7 +132,7 @@ async fn integrasjon_that_may_not_configure_its_own_system_is_refused() {
     let operator = app::Caller::Operator;
     world
         .app
-        .update_integrasjon_privilegium(&operator, world.arkiv.org, world.arkiv.system, false)
+        .update_integrasjon_privilegium(&operator, world.arkiv.org, world.arkiv.system, false, None)
         .await
         .unwrap();
     for operation in operations().into_iter().filter(|operation| operation.access == Access::Konfigurer) {

@@ -43,10 +43,11 @@ impl App {
         Ok(passord)
     }
 
-    /// Sets whose virksomhetssertifikat an integrasjon needs. Connections opened with the old one end.
+    /// Sets whose virksomhetssertifikat an integrasjon needs. Connections opened with the old one end. `expected` is whose it
+    /// was as the caller saw it; whoever did not look passes none.
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    /// [`Error::Invalid`], [`Error::Conflict`] (`endring`) if it was changed since, [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn update_orgnummer(
         &self,
         caller: &Caller,
@@ -54,6 +55,7 @@ impl App {
         system: SystemId,
         integrasjon: IntegrasjonId,
         orgnummer: &str,
+        expected: Option<Orgnummer>,
     ) -> Result<Integrasjon, Error> {
         caller.may_act_for(owner)?;
         let orgnummer = parse_orgnummer(orgnummer).map_err(|error| Error::Invalid(vec![error]))?;
@@ -61,6 +63,9 @@ impl App {
         let (system, mut integrasjon) = find(&mut *tx, owner, system, integrasjon).await?;
         if integrasjon.orgnummer == orgnummer {
             return Ok(integrasjon);
+        }
+        if expected.is_some_and(|expected| expected != integrasjon.orgnummer) {
+            return Err(Error::Conflict { what: "endring" });
         }
         let previous = std::mem::replace(&mut integrasjon.orgnummer, orgnummer);
         tx.update_integrasjon(&integrasjon).await?;

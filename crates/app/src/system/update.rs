@@ -39,20 +39,22 @@ impl App {
         Ok(system)
     }
 
-    /// Sets whether the integrasjoner of a System may configure it by API.
+    /// Sets whether the integrasjoner of a System may configure it by API. `expected` as for [`App::update_system_info`].
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    /// [`Error::Conflict`] (`endring`), [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn update_integrasjon_privilegium(
         &self,
         caller: &Caller,
         owner: FiksOrgId,
         id: SystemId,
         konfigureres_av_integrasjon: bool,
+        expected: Option<Timestamp>,
     ) -> Result<System, Error> {
         caller.may_act_for(owner)?;
         let mut tx = self.begin().await?;
         let mut system = find(&mut *tx, owner, id).await?;
+        check_unchanged(expected, system.sist_endret)?;
         let previous =
             std::mem::replace(&mut system.konfigureres_av_integrasjon, konfigureres_av_integrasjon);
         system.sist_endret = self.now();

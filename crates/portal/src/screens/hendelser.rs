@@ -405,7 +405,10 @@ mod tests {
         let world = World::new().await;
         let mut browser = world.browser(Who::Admin).await;
         let part = world.storevik;
-        browser.post(&format!("{}/konfigurasjon/api", part.s()), &[]).await.is(303);
+        let konfigurasjon = format!("{}/konfigurasjon", part.s());
+        let page = browser.get(&konfigurasjon).await.text;
+        let endret = page.split("name=\"endret\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+        browser.post(&format!("{konfigurasjon}/api"), &[("endret", endret)]).await.is(303);
         let sti = format!("{}/hendelser", part.o());
         let page = browser.get(&sti).await;
         page.is(200).says("Test Admin Endret konfigurasjon med API").says("Fra Ja til Nei");

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use domain::Orgnummer;
 use domain::id::IntegrasjonId;
 use domain::system::{Integrasjon, System, SystemInfo};
 use domain::tekst::{MAX_BESKRIVELSE, MAX_LEVERANDOR, MAX_NAVN};
@@ -34,6 +35,8 @@ use crate::view::{Checkbox, Crumb, ErrorSummary, Field, Rows, Tab};
 const ENGANG: &str = "engangsnokkel";
 /// Name of the field that tells when the System had last been changed as the page showed it.
 const ENDRET: &str = "endret";
+/// Name of the field that tells whose number an integrasjon had as the page showed it.
+const FORRIGE: &str = "forrige";
 
 pub(crate) fn routes() -> Router<Portal> {
     Router::new()
@@ -326,10 +329,14 @@ async fn take_synlighet(side: SystemSide, skjema: Skjema) -> Result<Response, Fe
     save(&side, utfylt, "system-konfigurasjon-lagret-synlighet").await
 }
 
+/// The change of the System that a form was made from. One that does not say fits no state that a System was ever in.
+fn expected(endret: &str) -> Timestamp {
+    endret.parse().unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
 /// Saves what a form changed of the info; afterwards the page says `melding`.
 async fn save(side: &SystemSide, mut utfylt: Utfylt, melding: &str) -> Result<Response, Feil> {
-    // A form that does not say when fits no state that a System was ever in.
-    let expected = utfylt.endret.parse().unwrap_or(Timestamp::UNIX_EPOCH);
+    let expected = expected(&utfylt.endret);
     let (caller, org, info) = (side.caller(), side.side.id(), utfylt.info.clone());
     match side.app().update_system_info(&caller, org, side.system.id, info, Some(expected)).await {
         Ok(_) => side.side.innlogget.to(&sti(side), Melding::ok(melding)).await,
@@ -367,10 +374,20 @@ fn info_mangler(t: Tekster, errors: Vec<FieldError>, eposter: &[String]) -> Mang
 async fn take_api(side: SystemSide, skjema: Skjema) -> Result<Response, Feil> {
     side.side.demand_change()?;
     let on = skjema.felter.checked("api");
-    let (caller, org) = (side.caller(), side.side.id());
-    side.app().update_integrasjon_privilegium(&caller, org, side.system.id, on).await?;
-    let melding = if on { "system-konfigurasjon-api-slatt-pa" } else { "system-konfigurasjon-api-slatt-av" };
-    side.side.innlogget.to(&sti(&side), Melding::ok(melding)).await
+    let (caller, org, id) = (side.caller(), side.side.id(), side.system.id);
+    let expected = expected(skjema.felter.raw(ENDRET));
+    match side.app().update_integrasjon_privilegium(&caller, org, id, on, Some(expected)).await {
+        Ok(_) => {
+            let melding =
+                if on { "system-konfigurasjon-api-slatt-pa" } else { "system-konfigurasjon-api-slatt-av" };
+            side.side.innlogget.to(&sti(&side), Melding::ok(melding)).await
+        }
+        Err(Error::Conflict { what: "endring" }) => {
+            let utfylt = Utfylt { api: on, ..Utfylt::stored(&side.system) };
+            Ok(conflict(&page(&side, &utfylt, &Mangler::default(), None, true).await?))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[derive(Template)]
@@ -378,17 +395,28 @@ async fn take_api(side: SystemSide, skjema: Skjema) -> Result<Response, Feil> {
 struct OrgnummerSide {
     ramme: Ramme,
     summary: ErrorSummary,
+    /// What somebody else has changed it to meanwhile.
+    konflikt: Option<String>,
     integrasjon_id: String,
+    forrige: String,
     orgnummer: Field,
     avbryt: String,
 }
 
-fn orgnummer_side(side: &SystemSide, id: IntegrasjonId, typed: &str, mangler: &Mangler) -> OrgnummerSide {
+fn orgnummer_side(
+    side: &SystemSide,
+    integrasjon: &Integrasjon,
+    forrige: &str,
+    typed: &str,
+    mangler: &Mangler,
+) -> OrgnummerSide {
     let t = side.t();
     OrgnummerSide {
         ramme: sporsmal_ramme(side, &t.s("system-konfigurasjon-endre-orgnummer")).errors(!mangler.is_empty()),
         summary: mangler.summary(t),
-        integrasjon_id: id.to_string(),
+        konflikt: None,
+        integrasjon_id: integrasjon.id.to_string(),
+        forrige: forrige.to_owned(),
         orgnummer: orgnummer_felt(t, typed, mangler),
         avbryt: sti(side),
     }
@@ -403,24 +431,46 @@ fn orgnummer_felt(t: Tekster, typed: &str, mangler: &Mangler) -> Field {
 }
 
 async fn show_orgnummer(IntegrasjonSide { side, integrasjon }: IntegrasjonSide) -> Result<Response, Feil> {
-    let stored = format::orgnummer(integrasjon.orgnummer);
-    Ok(ok(&orgnummer_side(&side, integrasjon.id, &stored, &Mangler::default())))
+    let stored = integrasjon.orgnummer;
+    let shown = format::orgnummer(stored);
+    Ok(ok(&orgnummer_side(&side, &integrasjon, stored.as_str(), &shown, &Mangler::default())))
 }
 
 async fn take_orgnummer(
     IntegrasjonSide { side, integrasjon }: IntegrasjonSide,
     skjema: Skjema,
 ) -> Result<Response, Feil> {
-    let (t, typed) = (side.t(), skjema.felter.digits("orgnummer"));
+    let (t, typed, forrige) = (side.t(), skjema.felter.digits("orgnummer"), skjema.felter.raw(FORRIGE));
     let mut mangler = Mangler::default();
     check_orgnummer(t, &typed, "orgnummer", &mut mangler);
     if !mangler.is_empty() {
-        return Ok(invalid(&orgnummer_side(&side, integrasjon.id, &typed, &mangler)));
+        return Ok(invalid(&orgnummer_side(&side, &integrasjon, forrige, &typed, &mangler)));
     }
-    let (caller, org) = (side.caller(), side.side.id());
-    side.app().update_orgnummer(&caller, org, side.system.id, integrasjon.id, &typed).await?;
-    let melding = Melding::ok("system-konfigurasjon-orgnummer-endret");
-    side.side.innlogget.to(&sti(&side), melding).await
+    let (caller, org, id) = (side.caller(), side.side.id(), side.system.id);
+    let changed = match forrige.parse::<Orgnummer>() {
+        Ok(expected) => {
+            side.app().update_orgnummer(&caller, org, id, integrasjon.id, &typed, Some(expected)).await
+        }
+        // A form that does not say what it was made from may be older than anything.
+        Err(_) => Err(Error::Conflict { what: "endring" }),
+    };
+    match changed {
+        Ok(_) => {
+            let melding = Melding::ok("system-konfigurasjon-orgnummer-endret");
+            side.side.innlogget.to(&sti(&side), melding).await
+        }
+        Err(Error::Conflict { what: "endring" }) => {
+            let stored = integrasjon.orgnummer;
+            let page = orgnummer_side(&side, &integrasjon, stored.as_str(), &typed, &mangler);
+            let page = OrgnummerSide {
+                ramme: page.ramme.errors(true),
+                konflikt: Some(format::orgnummer(stored)),
+                ..page
+            };
+            Ok(conflict(&page))
+        }
+        Err(error) => Err(error.into()),
+    }
 }
 
 #[derive(Template)]
@@ -791,6 +841,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn api_is_not_turned_off_on_top_of_another_ones_change() {
+        const TICKED: &str = "name=\"api\" value=\"ja\" checked";
+        let world = World::new().await;
+        let mut browser = world.browser(Hvem::Admin).await;
+        let before = browser.get(&sti(&world)).await;
+        assert!(before.text.contains(TICKED), "{}", before.text);
+        let before = hidden(&before, ENDRET);
+        world.clock.advance(Duration::from_secs(1));
+        let mut other = world.browser(Hvem::Protokoll).await;
+        send(&mut other, &world, "leverandor", &[("leverandorNavn", "Andre")]).await.is(303);
+        let path = format!("{}/api", sti(&world));
+        let answer = browser.post(&path, &[(ENDRET, &before)]).await;
+        answer.is(409).says("Noen andre har endret dette siden du åpnet siden. Se over og lagre på nytt.");
+        assert!(!answer.text.contains(TICKED), "{}", answer.text);
+        browser.post(&path, &[]).await.is(409);
+        assert!(stored(&world, world.storevik.system).await.0.konfigureres_av_integrasjon);
+        browser.post(&path, &[(ENDRET, &hidden(&answer, ENDRET))]).await.is(303);
+        assert!(!stored(&world, world.storevik.system).await.0.konfigureres_av_integrasjon);
+    }
+
+    #[tokio::test]
     async fn what_somebody_else_changed_is_not_overwritten_unseen() {
         let world = World::new().await;
         let mut browser = world.browser(Hvem::Admin).await;
@@ -818,17 +889,47 @@ mod tests {
         let page = browser.get(&path).await;
         page.is(200).says("Klienten må bruke et Maskinporten-token for det nye nummeret.");
         assert!(page.text.contains("value=\"971\u{a0}032\u{a0}146\""), "{}", page.text);
-        browser.post(&path, &[("orgnummer", " ")]).await.is(422).says("Skriv inn organisasjonsnummer");
-        browser
-            .post(&path, &[("orgnummer", "12345678")])
-            .await
-            .is(422)
-            .says("Organisasjonsnummer må ha 9 siffer");
-        let answer = browser.post(&path, &[("orgnummer", "964 338\u{a0}532")]).await;
+        let forrige = hidden(&page, FORRIGE);
+        for (typed, text) in
+            [(" ", "Skriv inn organisasjonsnummer"), ("12345678", "Organisasjonsnummer må ha 9 siffer")]
+        {
+            let answer = browser.post(&path, &[("orgnummer", typed), (FORRIGE, &forrige)]).await;
+            answer.is(422).says(text);
+            assert_eq!(hidden(&answer, FORRIGE), forrige);
+        }
+        let fields = [("orgnummer", "964 338\u{a0}532"), (FORRIGE, forrige.as_str())];
+        let answer = browser.post(&path, &fields).await;
         let page = follow(&mut browser, &answer).await;
         page.says("Organisasjonsnummer er endret").says("964\u{a0}338\u{a0}532");
         page.says("Kontrollsifferet i organisasjonsnummeret stemmer ikke. Sjekk nummeret.");
         assert_eq!(primary(&world).await.orgnummer.as_str(), "964338532");
+    }
+
+    #[tokio::test]
+    async fn orgnummer_that_somebody_else_changed_is_not_overwritten_unseen() {
+        fn mine(forrige: &str) -> [(&str, &str); 2] {
+            [("orgnummer", "964338531"), (FORRIGE, forrige)]
+        }
+
+        let world = World::new().await;
+        let mut browser = world.browser(Hvem::Admin).await;
+        let path = integrasjon_path(&world, "orgnummer").await;
+        let before = hidden(&browser.get(&path).await, FORRIGE);
+        let mut other = world.browser(Hvem::Protokoll).await;
+        other.post(&path, &[("orgnummer", "974760673"), (FORRIGE, &before)]).await.is(303);
+        let answer = browser.post(&path, &mine(&before)).await;
+        answer
+            .is(409)
+            .says("Noen andre har endret dette siden du åpnet siden. Se over og lagre på nytt.")
+            .says("974\u{a0}760\u{a0}673");
+        assert!(answer.text.contains("value=\"964338531\""), "{}", answer.text);
+        assert!(answer.text.contains("<title>Feil: "), "{}", answer.text);
+        browser.post(&path, &[("orgnummer", "964338531")]).await.is(409);
+        assert_eq!(primary(&world).await.orgnummer.as_str(), "974760673");
+        browser.post(&path, &mine(&hidden(&answer, FORRIGE))).await.is(303);
+        assert_eq!(primary(&world).await.orgnummer.as_str(), "964338531");
+        // What he would have overwritten is what he wanted.
+        browser.post(&path, &mine(&before)).await.is(303);
     }
 
     async fn integrasjon_path(world: &World, handling: &str) -> String {

@@ -383,7 +383,7 @@ async fn lesetilgang_reads_and_changes_nothing() {
     for refused in [
         app.create_system(&caller, org, nytt_system(), None).await.err(),
         app.update_system_info(&caller, org, system, nytt_system().info, None).await.err(),
-        app.update_integrasjon_privilegium(&caller, org, system, true).await.err(),
+        app.update_integrasjon_privilegium(&caller, org, system, true, None).await.err(),
         app.new_passord(&caller, org, system, integrasjon, None).await.err(),
         app.add_integrasjon(&caller, org, system, "310000205", later, None).await.err(),
         app.remove_system(&caller, org, system).await.err(),
@@ -490,7 +490,8 @@ async fn change_on_top_of_another_ones_change_is_refused() {
     let world = world().await;
     let (app, org) = (&world.app, world.storevik.id);
     app.ta_i_bruk(&OPERATOR, org).await.unwrap();
-    let opened = app.create_system(&OPERATOR, org, nytt_system(), None).await.unwrap().system;
+    let made = app.create_system(&OPERATOR, org, nytt_system(), None).await.unwrap();
+    let (opened, integrasjon) = (made.system, made.integrasjon);
     let info = nytt_system().info;
     world.clock.advance(Duration::from_secs(1));
     let expected = Some(opened.sist_endret);
@@ -499,4 +500,21 @@ async fn change_on_top_of_another_ones_change_is_refused() {
     assert_conflict(late, "endring");
     app.update_system_info(&OPERATOR, org, opened.id, info.clone(), Some(changed.sist_endret)).await.unwrap();
     app.update_system_info(&OPERATOR, org, opened.id, info, None).await.unwrap();
+
+    assert_conflict(
+        app.update_integrasjon_privilegium(&OPERATOR, org, opened.id, false, expected).await,
+        "endring",
+    );
+    let seen = Some(changed.sist_endret);
+    app.update_integrasjon_privilegium(&OPERATOR, org, opened.id, false, seen).await.unwrap();
+
+    let (id, before) = (integrasjon.id, Some(integrasjon.orgnummer));
+    let update = async |orgnummer: &str, expected| {
+        app.update_orgnummer(&OPERATOR, org, opened.id, id, orgnummer, expected).await
+    };
+    let other = update("310000205", before).await.unwrap().orgnummer;
+    assert_conflict(update("310000108", before).await, "endring");
+    update("310000205", before).await.unwrap();
+    update("310000108", Some(other)).await.unwrap();
+    update("310000205", None).await.unwrap();
 }

@@ -100,6 +100,7 @@ async fn changed_orgnummer_needs_a_token_of_the_new_organisasjon() {
             arkiv.system_id,
             arkiv.integrasjon_id,
             pair.fagsystem.orgnummer.as_str(),
+            None,
         )
         .await
         .unwrap();

@@ -40,7 +40,11 @@ fn integrasjon(system_id: SystemId, fiks_org_id: FiksOrgId) -> (IntegrasjonId, C
 async fn both_organisasjoner_are_told_of_a_tilgang_without_names_of_each_others_people() {
     let world = World::new().await;
     let (konto, other) = strangers(&world).await;
-    world.app.update_integrasjon_privilegium(DRIFT, konto.fiks_org_id, konto.system_id, true).await.unwrap();
+    world
+        .app
+        .update_integrasjon_privilegium(DRIFT, konto.fiks_org_id, konto.system_id, true, None)
+        .await
+        .unwrap();
     let (id, caller) = integrasjon(konto.system_id, konto.fiks_org_id);
 
     world.app.grant_tilgang(&caller, konto, other.system_id).await.unwrap();
@@ -101,7 +105,7 @@ async fn old_and_new_values_are_told() {
     assert_eq!(line.detaljer.get(Felt::Til), Some("Nytt navn"));
     world
         .app
-        .update_orgnummer(DRIFT, sti.fiks_org_id, sti.system_id, integrasjon.id, "971032146")
+        .update_orgnummer(DRIFT, sti.fiks_org_id, sti.system_id, integrasjon.id, "971032146", None)
         .await
         .unwrap();
     let line = newest(&world, sti.fiks_org_id).await;
