@@ -1,6 +1,6 @@
 //! `knutepunkt admin`: registers organisasjoner and lets people in. It has the registry alone, so a server may be running.
 
-use std::io::{BufRead, IsTerminal as _, Write};
+use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -43,7 +43,7 @@ pub enum AdminCommand {
         #[arg(long)]
         kommunenummer: Option<String>,
     },
-    /// Give a person a rolle in an organisasjon. His fødselsnummer is read from standard input.
+    /// Give a person a rolle in an organisasjon. His fødselsnummer is asked for, and not shown, or read from standard input.
     Person {
         /// Organisasjonsnummer of the organisasjon.
         #[arg(long)]
@@ -55,7 +55,8 @@ pub enum AdminCommand {
         #[arg(long)]
         rolle: Rolle,
     },
-    /// Let a person see how the installation is doing. His fødselsnummer is read from standard input.
+    /// Let a person see how the installation is doing. His fødselsnummer is asked for, and not shown, or read from standard
+    /// input.
     Drift {
         /// His name.
         #[arg(long)]
@@ -79,12 +80,26 @@ pub enum AdminCommand {
 pub async fn run(args: AdminArgs) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref(), std::env::vars())?;
     let app = open(&config, Arc::new(SystemClock), Arc::new(RandomIds)).await?;
-    let stdin = std::io::stdin();
-    if stdin.is_terminal() && matches!(args.command, AdminCommand::Person { .. } | AdminCommand::Drift { .. })
-    {
-        eprintln!("Skriv fødselsnummeret og trykk Enter:");
+    let ask = || {
+        let stdin = io::stdin();
+        line(stdin.is_terminal(), |question| rpassword::prompt_password(question), &mut stdin.lock())
+    };
+    perform(&app, args.command, ask, &mut io::stdout()).await
+}
+
+/// One line from whoever runs the command. A person is asked at the terminal, without what he types being shown there; a
+/// script writes the line to standard input.
+fn line(
+    is_terminal: bool,
+    ask: impl FnOnce(&str) -> io::Result<String>,
+    piped: &mut impl BufRead,
+) -> io::Result<String> {
+    if is_terminal {
+        return ask("Skriv fødselsnummeret (det vises ikke) og trykk Enter: ");
     }
-    perform(&app, args.command, &mut stdin.lock(), &mut std::io::stdout()).await
+    let mut line = String::new();
+    piped.read_line(&mut line)?;
+    Ok(line)
 }
 
 /// The use cases over the registry of a server that may be running.
@@ -102,7 +117,7 @@ async fn open(config: &Config, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) ->
 async fn perform(
     app: &App,
     command: AdminCommand,
-    input: &mut impl BufRead,
+    ask: impl FnOnce() -> io::Result<String>,
     out: &mut impl Write,
 ) -> anyhow::Result<()> {
     let operator = &Caller::Operator;
@@ -121,7 +136,7 @@ async fn perform(
         }
         AdminCommand::Person { orgnr, navn, rolle } => {
             let organisasjon = find(app, orgnr).await?;
-            let identifier = read_identifier(input)?;
+            let identifier = read_identifier(ask)?;
             let person = app
                 .create_person_with_rolle(operator, organisasjon.id, &navn, &identifier, rolle)
                 .await
@@ -133,7 +148,7 @@ async fn perform(
             )?;
         }
         AdminCommand::Drift { navn, fjern } => {
-            let identifier = read_identifier(input)?;
+            let identifier = read_identifier(ask)?;
             let person = app
                 .set_drift(operator, &navn, &identifier, !fjern)
                 .await
@@ -163,10 +178,9 @@ async fn find(app: &App, orgnr: Orgnummer) -> anyhow::Result<Organisasjon> {
     })
 }
 
-/// One line from outside. Never an argument: everybody on the machine can see those.
-fn read_identifier(input: &mut impl BufRead) -> anyhow::Result<PersonIdentifier> {
-    let mut line = String::new();
-    input.read_line(&mut line).context("kan ikke lese fødselsnummeret fra standard inn")?;
+/// What a person is known by. Never an argument: everybody on the machine can see those.
+fn read_identifier(ask: impl FnOnce() -> io::Result<String>) -> anyhow::Result<PersonIdentifier> {
+    let line = ask().context("kan ikke lese fødselsnummeret")?;
     Ok(PersonIdentifier::new(line.trim()))
 }
 
@@ -188,7 +202,8 @@ mod tests {
         // Opened anew each time, as each command is a process of its own.
         let app = open(config, Arc::new(SystemClock), Arc::new(RandomIds)).await?;
         let mut out = Vec::new();
-        perform(&app, command, &mut input.as_bytes(), &mut out).await?;
+        let ask = || line(false, |_| panic!("there is no terminal"), &mut input.as_bytes());
+        perform(&app, command, ask, &mut out).await?;
         Ok(String::from_utf8(out)?)
     }
 
@@ -226,6 +241,40 @@ mod tests {
         let seen = running.list_personer(&Caller::Operator, org.id, Page::all()).await.unwrap();
         assert!(seen.rows.iter().all(|row| row.person.drift));
         assert!(perform_in(&config, drift(true), NUMBER).await.unwrap().contains(" ser ikke lenger"));
+    }
+
+    #[test]
+    fn terminal_is_asked_and_a_pipe_is_read_one_line_of() {
+        let unread = b"02029012345\n";
+        let mut piped = &unread[..];
+        let asked = line(
+            true,
+            |question| {
+                assert!(question.contains("det vises ikke"), "{question}");
+                Ok(NUMBER.to_owned())
+            },
+            &mut piped,
+        );
+        assert_eq!((asked.unwrap().as_str(), piped), (NUMBER, &unread[..]));
+
+        let no_terminal = |_: &str| -> io::Result<String> { panic!("there is no terminal") };
+        for text in ["01019012345", "01019012345\n", "01019012345\r\n", " 01019012345 \n02029012345\n"] {
+            let read = read_identifier(|| line(false, no_terminal, &mut text.as_bytes())).unwrap();
+            assert_eq!(read.reveal(), NUMBER, "{text:?}");
+        }
+        let not_text = read_identifier(|| line(false, no_terminal, &mut &[0xff, 0xfe][..])).unwrap_err();
+        assert_eq!(not_text.to_string(), "kan ikke lese fødselsnummeret");
+    }
+
+    #[tokio::test]
+    async fn nothing_to_read_makes_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&folder);
+        for input in ["", "\n"] {
+            let drift = AdminCommand::Drift { navn: "Kari Nordmann".to_owned(), fjern: false };
+            let refused = perform_in(&config, drift, input).await.unwrap_err();
+            assert!(format!("{refused:#}").contains("identifikator"), "{refused:#}");
+        }
     }
 
     #[tokio::test]
