@@ -9,8 +9,8 @@ use std::sync::{Arc, LazyLock, Mutex};
 use app::contract::{CountingIds, FragileBroker, FragileRegistry, ManualClock};
 use app::konto::{KontoSti, NyKonto};
 use app::ports::{
-    LoginStart, PersonIdentifier, PersonLogin, PersonLoginError, TokenError, TokenVerifier, VerifiedPerson,
-    VerifiedToken,
+    LoginAnswer, LoginStart, PersonIdentifier, PersonLogin, PersonLoginError, TokenError, TokenVerifier,
+    VerifiedPerson, VerifiedToken,
 };
 use app::system::NyttSystem;
 use app::{Adapters, App, Caller, PassordKey, Settings};
@@ -356,12 +356,15 @@ impl PersonLogin for StubLogin {
 
     async fn finish(
         &self,
-        code: &str,
+        LoginAnswer { code, issuer }: LoginAnswer<'_>,
         _: &LoginStart,
         _: Timestamp,
     ) -> Result<VerifiedPerson, PersonLoginError> {
         if let Some(reason) = *self.fault.lock().unwrap() {
             return Err(PersonLoginError::Refused { reason: reason.to_owned() });
+        }
+        if issuer.is_some_and(|issuer| issuer != PROVIDER) {
+            return Err(PersonLoginError::Refused { reason: "another issuer".to_owned() });
         }
         Ok(VerifiedPerson {
             identifier: PersonIdentifier::new(code),

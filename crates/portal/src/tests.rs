@@ -395,6 +395,38 @@ async fn login_and_logout_tell_how_they_went() {
 }
 
 #[tokio::test]
+async fn answer_of_another_provider_is_a_failed_login() {
+    let world = World::new().await;
+    let code = Hvem::Admin.identifier();
+    let ours = PROVIDER.replace(':', "%3A");
+    for (query, good) in [
+        (format!("code={code}&iss={ours}"), true),
+        (format!("code={code}"), true),
+        (format!("code={code}&iss=https%3A%2F%2Fevil.no"), false),
+        (format!("code={code}&iss="), false),
+        ("error=access_denied&iss=https%3A%2F%2Fevil.no".to_owned(), false),
+    ] {
+        let mut browser = world.anonymous();
+        let answer = browser.get("/auth/start").await;
+        let state = answer.location().split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+        let answer = browser.get(&format!("/auth/retur?{query}&state={state}")).await;
+        let location = answer.location().to_owned();
+        if good {
+            assert_eq!(location, "/velg-organisasjon", "{query}");
+        } else {
+            assert!(location.starts_with("/logg-inn?melding=feilet&feilkode="), "{query}: {location}");
+            browser.get(&location).await.says("Innloggingen feilet. Feilkode: ");
+            browser.get("/velg-organisasjon").await.is(303);
+        }
+    }
+    let mut browser = world.anonymous();
+    let answer = browser.get("/auth/start").await;
+    let state = answer.location().split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+    let answer = browser.get(&format!("/auth/retur?error=access_denied&iss={ours}&state={state}")).await;
+    assert_eq!(answer.location(), "/logg-inn?melding=avbrutt");
+}
+
+#[tokio::test]
 async fn logout_at_the_provider_ends_the_session_here() {
     let world = World::new().await;
     let mut browser = world.browser(Hvem::Admin).await;

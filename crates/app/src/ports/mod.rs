@@ -24,7 +24,9 @@ pub use lister::{
     HendelseFilter, KontoListe, KontoSortering, ListeRepository, NamedAuditLine, NokkelTilstand,
     OrganisasjonTall, SystemListe, SystemSortering, TilgangListe, TilgangSortering, Utvalg,
 };
-pub use person_login::{LoginStart, PersonIdentifier, PersonLogin, PersonLoginError, VerifiedPerson};
+pub use person_login::{
+    LoginAnswer, LoginStart, PersonIdentifier, PersonLogin, PersonLoginError, VerifiedPerson,
+};
 pub use personer::{AvtaleRepository, PersonRepository, Sesjon, SesjonRepository};
 pub use registry::{
     AuditLine, AuditRepository, Dokument, DokumentRepository, IntegrasjonRepository, KontoRepository,

@@ -24,14 +24,15 @@ pub trait PersonLogin: Send + Sync + 'static {
     /// [`PersonLoginError::Unavailable`].
     async fn start(&self, started: &LoginStart, now: Timestamp) -> Result<String, PersonLoginError>;
 
-    /// Who came back with `code`. Verifies issuer, audience, nonce, times and level, all of them, before it tells.
+    /// Who came back with `answer`. Verifies issuer, audience, nonce, times and level, all of them, before it tells; and
+    /// before the code goes anywhere, that the answer is of the provider that the browser was sent to (RFC 9207).
     ///
     /// # Errors
-    /// [`PersonLoginError::Refused`] for whatever is wrong with the code or the tokens it buys,
+    /// [`PersonLoginError::Refused`] for whatever is wrong with the answer or the tokens that its code buys,
     /// [`PersonLoginError::Unavailable`] when the provider does not answer.
     async fn finish(
         &self,
-        code: &str,
+        answer: LoginAnswer<'_>,
         started: &LoginStart,
         now: Timestamp,
     ) -> Result<VerifiedPerson, PersonLoginError>;
@@ -63,6 +64,21 @@ impl fmt::Debug for LoginStart {
             .field("sprak", &self.sprak)
             .field("force", &self.force)
             .finish_non_exhaustive()
+    }
+}
+
+/// What the browser brings back from the provider.
+#[derive(Clone, Copy)]
+pub struct LoginAnswer<'a> {
+    /// What the tokens are bought with.
+    pub code: &'a str,
+    /// The provider's own word for who answers (`iss`), where it gives one.
+    pub issuer: Option<&'a str>,
+}
+
+impl fmt::Debug for LoginAnswer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LoginAnswer").field("issuer", &self.issuer).finish_non_exhaustive()
     }
 }
 
@@ -143,7 +159,8 @@ mod tests {
             sid: Some("hemmelig".to_owned()),
             id_token: "hemmelig".to_owned(),
         };
-        let shown = format!("{started:?} {verified:?} {:?}", verified.identifier);
+        let answer = LoginAnswer { code: "hemmelig", issuer: None };
+        let shown = format!("{started:?} {answer:?} {verified:?} {:?}", verified.identifier);
         assert!(!shown.contains("hemmelig"), "{shown}");
         assert_eq!(verified.identifier.reveal(), "hemmelig");
     }

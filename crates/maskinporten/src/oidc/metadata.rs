@@ -24,6 +24,8 @@ struct Answer {
     userinfo_endpoint: Option<String>,
     end_session_endpoint: Option<String>,
     token_endpoint_auth_methods_supported: Option<Vec<String>>,
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
 }
 
 /// Where the provider is asked for what; every address is one that may be asked.
@@ -34,6 +36,8 @@ pub(super) struct Metadata {
     pub(super) userinfo_endpoint: Option<Url>,
     pub(super) end_session_endpoint: Option<Url>,
     auth_methods: Option<Vec<String>>,
+    /// Each answer says whose it is (RFC 9207 §3).
+    pub(super) answers_name_issuer: bool,
 }
 
 impl Metadata {
@@ -197,6 +201,7 @@ impl Discovery {
             userinfo_endpoint: answer.userinfo_endpoint.map(url).transpose()?,
             end_session_endpoint: answer.end_session_endpoint.map(url).transpose()?,
             auth_methods: answer.token_endpoint_auth_methods_supported,
+            answers_name_issuer: answer.authorization_response_iss_parameter_supported,
         })
     }
 }

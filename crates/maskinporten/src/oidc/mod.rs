@@ -11,7 +11,9 @@ use std::error::Error;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use app::ports::{LoginStart, PersonIdentifier, PersonLogin, PersonLoginError, TokenError, VerifiedPerson};
+use app::ports::{
+    LoginAnswer, LoginStart, PersonIdentifier, PersonLogin, PersonLoginError, TokenError, VerifiedPerson,
+};
 use async_trait::async_trait;
 use aws_lc_rs::digest;
 use base64::Engine as _;
@@ -166,6 +168,18 @@ impl OidcLogin {
         Ok(metadata)
     }
 
+    /// Whether the answer is of this provider. One that mixes two providers up would have the code sent to the wrong one.
+    fn check_issuer(&self, issuer: Option<&str>, metadata: &Metadata) -> Result<(), PersonLoginError> {
+        match issuer {
+            Some(issuer) if issuer == self.config.issuer => Ok(()),
+            Some(_) => Err(refused("the answer is of another issuer")),
+            None if metadata.answers_name_issuer => {
+                Err(refused("the answer does not say of which issuer it is"))
+            }
+            None => Ok(()),
+        }
+    }
+
     async fn tokens(
         &self,
         metadata: &Metadata,
@@ -312,7 +326,7 @@ impl PersonLogin for OidcLogin {
 
     async fn finish(
         &self,
-        code: &str,
+        LoginAnswer { code, issuer }: LoginAnswer<'_>,
         started: &LoginStart,
         now: Timestamp,
     ) -> Result<VerifiedPerson, PersonLoginError> {
@@ -320,6 +334,7 @@ impl PersonLogin for OidcLogin {
             return Err(refused("the code is empty or too long"));
         }
         let metadata = self.metadata(now).await?;
+        self.check_issuer(issuer, &metadata)?;
         let answer = self.tokens(&metadata, code, started, now).await?;
         let id_token = answer.id_token.ok_or_else(|| refused("the provider gave no ID token"))?;
         let claims = self.verified_claims(&id_token, started, now).await?;

@@ -1,6 +1,6 @@
 //! Logins, honest and forged.
 
-use app::ports::{LoginStart, PersonLogin as _};
+use app::ports::{LoginAnswer, LoginStart, PersonLogin as _};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::{StatusCode, Url};
@@ -120,6 +120,23 @@ async fn a_code_is_good_once_and_for_a_minute() {
     for code in [String::new(), "x".repeat(5000)] {
         assert_eq!(refusal(world.finish(&code, &started(false)).await), "the code is empty or too long");
     }
+}
+
+#[tokio::test]
+async fn an_answer_of_another_issuer_is_refused_before_its_code_is_spent() {
+    let world = OidcWorld::new().await;
+    let started = started(false);
+    let code = world.code(&started, 1).await;
+    let finish =
+        async |issuer| world.login.finish(LoginAnswer { code: &code, issuer }, &started, world.now()).await;
+    let issuer = world.login.issuer();
+    let near = [format!("{issuer}/"), issuer.to_uppercase()];
+    for other in ["https://idporten.no", &near[0], &near[1], ""] {
+        assert_eq!(refusal(finish(Some(other)).await), "the answer is of another issuer", "{other}");
+    }
+    // Its metadata promise that it says so.
+    assert_eq!(refusal(finish(None).await), "the answer does not say of which issuer it is");
+    finish(Some(issuer)).await.unwrap();
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use app::ports::PersonLogin as _;
+use app::ports::{LoginAnswer, PersonLogin as _};
 use aws_lc_rs::encoding::AsDer as _;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{KeyPair as _, RsaKeyPair};
@@ -20,6 +20,9 @@ use simulator::maskinporten::Fault;
 
 use crate::oidc_world::{CLIENT, OidcWorld, RETUR, absence, refusal, started};
 use crate::world::{install_crypto, serve};
+
+/// Of a provider that does not say who it is.
+const CODE: LoginAnswer<'_> = LoginAnswer { code: "kode", issuer: None };
 
 #[tokio::test]
 async fn a_secret_proves_the_client() {
@@ -87,7 +90,7 @@ async fn a_secret_goes_into_the_form_where_the_provider_knows_no_other_way() {
     let auth = ClientAuth::Secret("h".to_owned());
     let login = OidcLogin::new(OidcConfig { auth, ..OidcConfig::new(&base, CLIENT, RETUR) }).unwrap();
     let now = jiff::Timestamp::UNIX_EPOCH;
-    let reason = refusal(login.finish("kode", &started(false), now).await);
+    let reason = refusal(login.finish(CODE, &started(false), now).await);
     assert_eq!(reason, "the provider does not take the code");
     let form = received.recv().await.unwrap();
     assert!(form.ends_with("&client_id=portal&client_secret=h"), "{form}");
@@ -238,7 +241,7 @@ async fn what_the_provider_says_in_an_error_is_repeated_only_if_it_is_a_code() {
     let login = OidcLogin::new(OidcConfig::new(base, CLIENT, RETUR)).unwrap();
     let now = jiff::Timestamp::UNIX_EPOCH;
     for fetches in [1, 2] {
-        let text = absence(login.finish("kode", &started(false), now).await);
+        let text = absence(login.finish(CODE, &started(false), now).await);
         assert_eq!(text, "ask the login provider for tokens: it answered 400 Bad Request ");
         assert_eq!(asked.load(Ordering::SeqCst), fetches, "the metadata are not trusted any more");
     }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use app::ports::{LoginStart, PersonLogin as _, PersonLoginError, VerifiedPerson};
+use app::ports::{LoginAnswer, LoginStart, PersonLogin as _, PersonLoginError, VerifiedPerson};
 use axum::Router;
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -111,7 +111,8 @@ impl OidcWorld {
         code: &str,
         started: &LoginStart,
     ) -> Result<VerifiedPerson, PersonLoginError> {
-        self.login.finish(code, started, self.now()).await
+        let answer = LoginAnswer { code, issuer: Some(self.login.issuer()) };
+        self.login.finish(answer, started, self.now()).await
     }
 
     pub(crate) async fn log_in(&self, started: &LoginStart) -> Result<VerifiedPerson, PersonLoginError> {

@@ -21,7 +21,7 @@ use crate::melding::Melding;
 use crate::portal::Portal;
 use crate::ramme::Ramme;
 use crate::render::{conflict, found, invalid, ok};
-use crate::screens::logg_inn::{Signering, UnderVeis};
+use crate::screens::logg_inn::{Signering, UnderVeis, verify};
 use crate::skjema::{Felter, Mangler, Skjema};
 use crate::view::{Checkbox, ErrorSummary, Field, Time};
 
@@ -220,11 +220,12 @@ async fn finish(
 ) -> Result<Utfall, Feil> {
     let (app, k, sesjon) = (innlogget.app(), &innlogget.k, &innlogget.sesjon);
     let began = app.take_sesjon_value(sesjon.id, SIGNERING).await?;
-    if began.as_deref() != Some(under_veis.state()) || !felter.raw("error").is_empty() {
+    if began.as_deref() != Some(under_veis.state()) {
         return Ok(Utfall::Ikke("avtale-avbrutt"));
     }
-    let verified = match login.finish(felter.raw("code"), &under_veis.login_start(), k.now).await {
-        Ok(verified) => verified,
+    let verified = match verify(k, login, felter, under_veis).await {
+        Ok(Some(verified)) => verified,
+        Ok(None) => return Ok(Utfall::Ikke("avtale-avbrutt")),
         Err(error) => {
             let code = app.ids().uuid();
             let source = &error as &dyn std::error::Error;
@@ -427,6 +428,14 @@ mod tests {
         let query = format!("code={}&state={state}", Hvem::Nyvik.identifier());
         let page = come_back(&world, &mut admin, &query).await;
         page.is(200).says("Du logget inn på et lavere sikkerhetsnivå enn før. Signeringen er avbrutt.");
+
+        world.login.set_acr("idporten-loa-substantial");
+        for answer in [format!("code={}", Hvem::Nyvik.identifier()), "error=access_denied".to_owned()] {
+            let state = begin(&world, &mut admin).await;
+            let query = format!("{answer}&iss=https%3A%2F%2Fevil.no&state={state}");
+            let page = come_back(&world, &mut admin, &query).await;
+            page.is(200).says("Signeringen feilet. Ingenting er lagret. Feilkode:");
+        }
 
         world.login.refuse(Some("the nonce is another"));
         let state = begin(&world, &mut admin).await;

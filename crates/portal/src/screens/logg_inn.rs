@@ -1,6 +1,6 @@
 //! Screen 1: logging in and out.
 
-use app::ports::{LoginStart, PersonLoginError};
+use app::ports::{LoginAnswer, LoginStart, PersonLogin, PersonLoginError, VerifiedPerson};
 use app::sesjon::NySesjon;
 use askama::Template;
 use axum::Router;
@@ -208,12 +208,9 @@ async fn finish(
         new_token(k, headers, &mut response).await?;
         return Ok(response);
     }
-    if !felter.raw("error").is_empty() {
-        tracing::info!(error = ?felter.raw("error"), "the login provider did not log a person in");
-        return Ok(found("/logg-inn?melding=avbrutt"));
-    }
-    let verified = match login.finish(felter.raw("code"), &under_veis.login_start(), k.now).await {
-        Ok(verified) => verified,
+    let verified = match verify(k, &**login, felter, &under_veis).await {
+        Ok(Some(verified)) => verified,
+        Ok(None) => return Ok(found("/logg-inn?melding=avbrutt")),
         Err(error) => return Ok(failed(k, &error)),
     };
     let app = k.portal.app();
@@ -228,6 +225,26 @@ async fn finish(
     let mut response = found(to);
     response.headers_mut().append(header::SET_COOKIE, k.portal.cookies().set_sesjon(token.reveal()));
     Ok(response)
+}
+
+/// Who came back; nobody where the provider says that it logged nobody in.
+pub(crate) async fn verify(
+    k: &Kontekst,
+    login: &dyn PersonLogin,
+    felter: &Felter,
+    under_veis: &UnderVeis,
+) -> Result<Option<VerifiedPerson>, PersonLoginError> {
+    let issuer = felter.has("iss").then(|| felter.raw("iss"));
+    if felter.raw("error").is_empty() {
+        let answer = LoginAnswer { code: felter.raw("code"), issuer };
+        return login.finish(answer, &under_veis.login_start(), k.now).await.map(Some);
+    }
+    // Nor is it for another provider to say that this login was broken off (RFC 9207 §2.4).
+    if issuer.is_some_and(|issuer| issuer != login.issuer()) {
+        return Err(PersonLoginError::Refused { reason: "the error is of another issuer".to_owned() });
+    }
+    tracing::info!(error = ?felter.raw("error"), "the login provider did not log a person in");
+    Ok(None)
 }
 
 /// Gives the session another token, as at every login: whoever knew the one before gains nothing.
