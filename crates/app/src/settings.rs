@@ -2,6 +2,8 @@ use std::time::Duration;
 
 use domain::sending::SendRules;
 
+use crate::person::Identifikator;
+
 /// How this installation is set up, as far as the use cases care.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -16,6 +18,8 @@ pub struct Settings {
     pub send_rules: SendRules,
     /// A person takes Fiks Protokoll into use only after the avtale was signed. Default true.
     pub avtale_kreves: bool,
+    /// What people are known by. Default a fødselsnummer, as with ID-porten.
+    pub identifikator: Identifikator,
     /// Lines of the audit log are removed when they are older. Default five years.
     pub hendelser_beholdes: Duration,
 }
@@ -28,6 +32,7 @@ impl Default for Settings {
             headers_max_bytes: 64 * 1024,
             send_rules: SendRules::default(),
             avtale_kreves: true,
+            identifikator: Identifikator::default(),
             hendelser_beholdes: Duration::from_hours(24 * (5 * 365 + 1)),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use app::Settings;
+use app::person::Identifikator;
 use domain::sending::SendRules;
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -293,6 +294,7 @@ impl Config {
             payload_max_bytes: self.melding.payload_max_bytes,
             send_rules: SendRules { svar_krever_tilgang: self.melding.svar_krever_tilgang },
             avtale_kreves: self.portal.avtale == Avtale::Innebygd,
+            identifikator: Identifikator::of_claim(&self.innlogging.identifikator_claim),
             hendelser_beholdes: Duration::from_hours(24 * u64::from(self.portal.hendelser_beholdes_dager)),
             ..Settings::default()
         }
@@ -366,6 +368,14 @@ mod tests {
         assert_eq!(config.http.listen, "127.0.0.1:2");
         assert!(config.settings().send_rules.svar_krever_tilgang);
         assert_eq!(config.amqps.listen, Config::defaults().amqps.listen);
+    }
+
+    #[test]
+    fn people_are_known_by_the_claim_that_is_configured() {
+        assert_eq!(Config::defaults().settings().identifikator, Identifikator::Fodselsnummer);
+        let claim = [("KNUTEPUNKT__INNLOGGING__IDENTIFIKATOR_CLAIM", "oid")];
+        let config = Config::load(None, variables(&claim)).unwrap();
+        assert_eq!(config.settings().identifikator, Identifikator::Claim("oid".to_owned()));
     }
 
     #[test]

@@ -19,8 +19,8 @@ use crate::view::Color;
 
 /// Name of the field that holds the token against forged requests.
 pub(crate) const CSRF: &str = "csrf";
-/// Name of the field of a fødselsnummer, which no page ever shows again.
-pub(crate) const FODSELSNUMMER: &str = "fodselsnummer";
+/// Name of the field of what a person is known by, such as a fødselsnummer. No page ever shows it again.
+pub(crate) const IDENTIFIKATOR: &str = "identifikator";
 /// Largest form in bytes, with a file that is a little too large: that is told by its field.
 const MAX_FORM_BYTES: usize = 256 * 1024;
 /// Fields in one form.
@@ -217,7 +217,7 @@ pub(crate) fn prov_igjen(
         ramme: Ramme::new(kontekst, t.s(&format!("{key}-tittel"))),
         forklaring: t.s(key),
         farge: if feilkode.is_some() { Color::Danger } else { Color::Warning },
-        felter: felter.pairs().filter(|(name, _)| ![CSRF, FODSELSNUMMER].contains(name)).collect(),
+        felter: felter.pairs().filter(|(name, _)| ![CSRF, IDENTIFIKATOR].contains(name)).collect(),
         logg_inn,
         feilkode,
     };

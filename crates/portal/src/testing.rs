@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock, Mutex};
 
 use app::contract::{CountingIds, FragileBroker, FragileRegistry, ManualClock};
 use app::konto::{KontoSti, NyKonto};
+use app::person::Identifikator;
 use app::ports::{
     LoginAnswer, LoginStart, PersonIdentifier, PersonLogin, PersonLoginError, TokenError, TokenVerifier,
     VerifiedPerson, VerifiedToken,
@@ -126,15 +127,20 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
-        Self::build(Avtale::standard()).await
+        Self::build(Avtale::standard(), Identifikator::default()).await
+    }
+
+    /// An installation whose login provider knows people by this claim.
+    pub(crate) async fn with_claim(claim: &str) -> Self {
+        Self::build(Avtale::standard(), Identifikator::of_claim(claim)).await
     }
 
     /// An installation that asks for no avtale.
     pub(crate) async fn without_avtale() -> Self {
-        Self::build(Avtale::Av).await
+        Self::build(Avtale::Av, Identifikator::default()).await
     }
 
-    async fn build(avtale: Avtale) -> Self {
+    async fn build(avtale: Avtale, identifikator: Identifikator) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (clock, ids) = (ManualClock::default(), Arc::new(CountingIds::default()));
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("registry.sqlite").display());
@@ -159,7 +165,7 @@ impl World {
             ids,
         };
         let avtale_kreves = matches!(avtale, Avtale::Innebygd(_));
-        let settings = Settings { avtale_kreves, ..Settings::default() };
+        let settings = Settings { avtale_kreves, identifikator, ..Settings::default() };
         let app = App::new(adapters, PassordKey::new(&[7; 32]), settings);
         app.load_katalog().await.unwrap();
         let storevik = part(&app, "Storevik kommune", "971032146", "Mitt fagsystem", "klient.full").await;

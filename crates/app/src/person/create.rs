@@ -1,10 +1,10 @@
 use domain::id::FiksOrgId;
 use domain::person::{Person, Rolle, Rolletildeling};
 
-use crate::error::{Error, Missing};
+use crate::error::{Error, FieldError, Missing};
 use crate::hendelse::{Felt, Hva};
 use crate::person::rolle::keeps_an_administrator;
-use crate::person::{check_identifier, check_navn};
+use crate::person::{Identifikator, check_navn};
 use crate::ports::{PersonIdentifier, Tx};
 use crate::{App, Caller, Change};
 
@@ -24,7 +24,7 @@ impl App {
         rolle: Rolle,
     ) -> Result<Person, Error> {
         caller.may_administer(owner)?;
-        let checked = check(navn, identifier)?;
+        let checked = check(&self.inner.settings.identifikator, navn, identifier)?;
         let mut tx = self.begin().await?;
         tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
         let person = self.find_or_add_person(&mut *tx, checked).await?;
@@ -50,7 +50,7 @@ impl App {
         drift: bool,
     ) -> Result<Person, Error> {
         caller.may_operate()?;
-        let checked = check(navn, identifier)?;
+        let checked = check(&self.inner.settings.identifikator, navn, identifier)?;
         let mut tx = self.begin().await?;
         let mut person = self.find_or_add_person(&mut *tx, checked).await?;
         person.drift = drift;
@@ -82,8 +82,13 @@ impl App {
     }
 }
 
-fn check(navn: &str, identifier: &PersonIdentifier) -> Result<(String, PersonIdentifier), Error> {
-    match (check_navn(navn), check_identifier(identifier)) {
+fn check(
+    kind: &Identifikator,
+    navn: &str,
+    identifier: &PersonIdentifier,
+) -> Result<(String, PersonIdentifier), Error> {
+    let identifier = kind.check(identifier).map_err(|rule| FieldError::new("identifikator", rule));
+    match (check_navn(navn), identifier) {
         (Ok(navn), Ok(identifier)) => Ok((navn, identifier)),
         (navn, identifier) => {
             Err(Error::Invalid([navn.err(), identifier.err()].into_iter().flatten().collect()))

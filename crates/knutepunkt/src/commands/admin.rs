@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, ensure};
 use app::paging::Page;
+use app::person::Identifikator;
 use app::ports::{Clock, IdSource, PersonIdentifier};
 use app::{Adapters, App, Caller};
 use clap::{Args, Subcommand};
@@ -43,7 +44,8 @@ pub enum AdminCommand {
         #[arg(long)]
         kommunenummer: Option<String>,
     },
-    /// Give a person a rolle in an organisasjon. His fødselsnummer is asked for, and not shown, or read from standard input.
+    /// Give a person a rolle in an organisasjon. His fødselsnummer, or what else the login provider knows him by, is asked
+    /// for without being shown, or read from standard input.
     Person {
         /// Organisasjonsnummer of the organisasjon.
         #[arg(long)]
@@ -55,8 +57,7 @@ pub enum AdminCommand {
         #[arg(long)]
         rolle: Rolle,
     },
-    /// Let a person see how the installation is doing. His fødselsnummer is asked for, and not shown, or read from standard
-    /// input.
+    /// Let a person see how the installation is doing. He is named as for `person`.
     Drift {
         /// His name.
         #[arg(long)]
@@ -80,22 +81,39 @@ pub enum AdminCommand {
 pub async fn run(args: AdminArgs) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref(), std::env::vars())?;
     let app = open(&config, Arc::new(SystemClock), Arc::new(RandomIds)).await?;
+    let question = question(&app.settings().identifikator);
     let ask = || {
         let stdin = io::stdin();
-        line(stdin.is_terminal(), |question| rpassword::prompt_password(question), &mut stdin.lock())
+        line(
+            stdin.is_terminal(),
+            &question,
+            |question| rpassword::prompt_password(question),
+            &mut stdin.lock(),
+        )
     };
     perform(&app, args.command, ask, &mut io::stdout()).await
+}
+
+/// What a person is asked for who sits at the terminal.
+fn question(identifikator: &Identifikator) -> String {
+    match identifikator {
+        Identifikator::Fodselsnummer => "Skriv fødselsnummeret (det vises ikke) og trykk Enter: ".to_owned(),
+        Identifikator::Claim(claim) => {
+            format!("Skriv verdien av «{claim}» (den vises ikke) og trykk Enter: ")
+        }
+    }
 }
 
 /// One line from whoever runs the command. A person is asked at the terminal, without what he types being shown there; a
 /// script writes the line to standard input.
 fn line(
     is_terminal: bool,
+    question: &str,
     ask: impl FnOnce(&str) -> io::Result<String>,
     piped: &mut impl BufRead,
 ) -> io::Result<String> {
     if is_terminal {
-        return ask("Skriv fødselsnummeret (det vises ikke) og trykk Enter: ");
+        return ask(question);
     }
     let mut line = String::new();
     piped.read_line(&mut line)?;
@@ -180,7 +198,7 @@ async fn find(app: &App, orgnr: Orgnummer) -> anyhow::Result<Organisasjon> {
 
 /// What a person is known by. Never an argument: everybody on the machine can see those.
 fn read_identifier(ask: impl FnOnce() -> io::Result<String>) -> anyhow::Result<PersonIdentifier> {
-    let line = ask().context("kan ikke lese fødselsnummeret")?;
+    let line = ask().context("kan ikke lese hvem personen er")?;
     Ok(PersonIdentifier::new(line.trim()))
 }
 
@@ -202,7 +220,7 @@ mod tests {
         // Opened anew each time, as each command is a process of its own.
         let app = open(config, Arc::new(SystemClock), Arc::new(RandomIds)).await?;
         let mut out = Vec::new();
-        let ask = || line(false, |_| panic!("there is no terminal"), &mut input.as_bytes());
+        let ask = || line(false, "", |_| panic!("there is no terminal"), &mut input.as_bytes());
         perform(&app, command, ask, &mut out).await?;
         Ok(String::from_utf8(out)?)
     }
@@ -249,21 +267,25 @@ mod tests {
         let mut piped = &unread[..];
         let asked = line(
             true,
+            "Hvem?",
             |question| {
-                assert!(question.contains("det vises ikke"), "{question}");
+                assert_eq!(question, "Hvem?");
                 Ok(NUMBER.to_owned())
             },
             &mut piped,
         );
         assert_eq!((asked.unwrap().as_str(), piped), (NUMBER, &unread[..]));
 
+        assert!(question(&Identifikator::Fodselsnummer).contains("fødselsnummeret (det vises ikke)"));
+        assert!(question(&Identifikator::of_claim("oid")).contains("«oid» (den vises ikke)"));
+
         let no_terminal = |_: &str| -> io::Result<String> { panic!("there is no terminal") };
         for text in ["01019012345", "01019012345\n", "01019012345\r\n", " 01019012345 \n02029012345\n"] {
-            let read = read_identifier(|| line(false, no_terminal, &mut text.as_bytes())).unwrap();
+            let read = read_identifier(|| line(false, "", no_terminal, &mut text.as_bytes())).unwrap();
             assert_eq!(read.reveal(), NUMBER, "{text:?}");
         }
-        let not_text = read_identifier(|| line(false, no_terminal, &mut &[0xff, 0xfe][..])).unwrap_err();
-        assert_eq!(not_text.to_string(), "kan ikke lese fødselsnummeret");
+        let not_text = read_identifier(|| line(false, "", no_terminal, &mut &[0xff, 0xfe][..])).unwrap_err();
+        assert_eq!(not_text.to_string(), "kan ikke lese hvem personen er");
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! «Tilgangsstyring for personer»: who may do what for an organisasjon. For its administratorer.
 
+use app::person::{Identifikator, PersonMedRolle};
 use app::ports::PersonIdentifier;
-use app::{Error, person::PersonMedRolle};
+use app::{Error, Rule};
 use askama::Template;
 use axum::Router;
 use axum::extract::FromRequestParts;
@@ -9,6 +10,7 @@ use axum::response::Response;
 use axum::routing::get;
 use domain::id::PersonId;
 use domain::person::Rolle;
+use domain::tekst::TekstError;
 use http::HeaderMap;
 use http::request::Parts;
 
@@ -19,10 +21,10 @@ use crate::liste::Liste;
 use crate::melding::Melding;
 use crate::portal::Portal;
 use crate::ramme::Ramme;
-use crate::regler::{Felt, tell_all};
+use crate::regler::{Felt, tell, tell_all};
 use crate::render::{html, invalid, ok};
 use crate::screens::logg_inn::new_token;
-use crate::skjema::{FODSELSNUMMER, Mangler, Skjema};
+use crate::skjema::{Felter, IDENTIFIKATOR, Mangler, Skjema};
 use crate::tekster::Tekster;
 use crate::view::{Choice, ErrorSummary, Field, Paging, Radios, Time};
 
@@ -184,26 +186,69 @@ struct NySide {
     ramme: Ramme,
     summary: ErrorSummary,
     navn: Field,
-    fodselsnummer: Field,
+    identifikator: Field,
     rolle: Radios,
     tilbake: String,
 }
 
 fn new_page(side: &OrgSide, navn: &str, rolle: Option<Rolle>, mangler: &Mangler) -> NySide {
     let t = side.t();
-    let help =
-        if mangler.is_empty() { "personer-fodselsnummer-hjelp" } else { "personer-fodselsnummer-pa-nytt" };
     NySide {
         ramme: ramme(side, t.s("personer-ny-tittel")).errors(!mangler.is_empty()),
         summary: mangler.summary(t),
         navn: Field::new("navn", t.s("regler-felt-navn")).value(navn).error(mangler.of("navn")),
-        // Without what was typed, always.
-        fodselsnummer: Field::new(FODSELSNUMMER, t.s("regler-felt-fodselsnummer"))
-            .description(t.s(help))
-            .digits(13)
-            .error(mangler.of(FODSELSNUMMER)),
+        identifikator: identifikator_felt(side, mangler),
         rolle: rolle_field(t, rolle, mangler.of("rolle")),
         tilbake: personer_sti(side),
+    }
+}
+
+/// The field for what the login provider knows the person by: without what was typed, always.
+fn identifikator_felt(side: &OrgSide, mangler: &Mangler) -> Field {
+    let t = side.t();
+    let field = match (&side.app().settings().identifikator, mangler.is_empty()) {
+        (Identifikator::Fodselsnummer, first) => {
+            let help = if first { "personer-fodselsnummer-hjelp" } else { "personer-fodselsnummer-pa-nytt" };
+            Field::new(IDENTIFIKATOR, t.s("regler-felt-fodselsnummer")).description(t.s(help)).digits(13)
+        }
+        (Identifikator::Claim(claim), first) => {
+            let tjeneste = side.k().portal.login().map_or("", |login| login.navn());
+            let field = Field::new(IDENTIFIKATOR, t.v("personer-identifikator", "claim", claim));
+            field.description(if first {
+                t.v2("personer-identifikator-hjelp", "claim", claim, "tjeneste", tjeneste)
+            } else {
+                t.s("personer-identifikator-pa-nytt")
+            })
+        }
+    };
+    field.error(mangler.of(IDENTIFIKATOR))
+}
+
+/// What the login provider knows the person by, or what is wrong with what was typed.
+fn check_identifikator(side: &OrgSide, felter: &Felter) -> Result<PersonIdentifier, String> {
+    let t = side.t();
+    match &side.app().settings().identifikator {
+        Identifikator::Fodselsnummer => {
+            let number = felter.digits(IDENTIFIKATOR);
+            if number.is_empty() {
+                Err(t.s("personer-fodselsnummer-mangler"))
+            } else if number.len() != DIGITS || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+                Err(t.s("personer-fodselsnummer-feil"))
+            } else {
+                Ok(PersonIdentifier::new(number))
+            }
+        }
+        other @ Identifikator::Claim(_) => {
+            let checked = other.check(&PersonIdentifier::new(felter.raw(IDENTIFIKATOR)));
+            checked.map_err(|rule| match rule {
+                Rule::Tekst(TekstError::BadCharacter { character: ' ' }) => {
+                    t.s("personer-identifikator-mellomrom")
+                }
+                // To show a character that cannot be seen tells nobody anything.
+                Rule::Tekst(TekstError::BadCharacter { .. }) => t.s("personer-identifikator-tegn"),
+                rule => tell(t, &rule, "identifikator"),
+            })
+        }
     }
 }
 
@@ -213,20 +258,19 @@ async fn show_new(AdministratorSide { side }: AdministratorSide) -> Response {
 
 async fn add(AdministratorSide { side }: AdministratorSide, skjema: Skjema) -> Result<Response, Feil> {
     let (t, felter) = (side.t(), &skjema.felter);
-    let (navn, number) = (felter.text("navn"), felter.digits(FODSELSNUMMER));
+    let navn = felter.text("navn");
     let rolle: Option<Rolle> = felter.raw("rolle").parse().ok();
     let mut mangler = Mangler::default();
-    if number.is_empty() {
-        mangler.add(FODSELSNUMMER, t.s("personer-fodselsnummer-mangler"));
-    } else if number.len() != DIGITS || !number.bytes().all(|byte| byte.is_ascii_digit()) {
-        mangler.add(FODSELSNUMMER, t.s("personer-fodselsnummer-feil"));
-    }
+    let identifier = check_identifikator(&side, felter).unwrap_or_else(|wrong| {
+        mangler.add(IDENTIFIKATOR, wrong);
+        PersonIdentifier::new("")
+    });
     if rolle.is_none() {
         mangler.add("rolle", t.s("personer-velg-rolle"));
     }
     // What is wrong with the name is for the use case to say. Where the rest is wrong already, it must not do more than that.
     let complete = mangler.is_empty();
-    let identifier = PersonIdentifier::new(if complete { number } else { String::new() });
+    let identifier = if complete { identifier } else { PersonIdentifier::new("") };
     let given = rolle.unwrap_or(Rolle::Lesetilgang);
     let answer =
         side.app().create_person_with_rolle(&side.caller(), side.id(), &navn, &identifier, given).await;
@@ -241,7 +285,7 @@ async fn add(AdministratorSide { side }: AdministratorSide, skjema: Skjema) -> R
             errors.retain(|error| complete || error.field == "navn");
             let felter = [
                 Felt { json: "navn", id: "navn", navn: "navn" },
-                Felt { json: "identifikator", id: FODSELSNUMMER, navn: "fodselsnummer" },
+                Felt { json: "identifikator", id: IDENTIFIKATOR, navn: "identifikator" },
             ];
             tell_all(t, &errors, &felter, &mut mangler);
         }
@@ -250,7 +294,7 @@ async fn add(AdministratorSide { side }: AdministratorSide, skjema: Skjema) -> R
         }
         Err(error) => return Err(error.into()),
     }
-    mangler.in_order(&["navn", FODSELSNUMMER, "rolle"]);
+    mangler.in_order(&["navn", IDENTIFIKATOR, "rolle"]);
     Ok(invalid(&new_page(&side, &navn, rolle, &mangler)))
 }
 
@@ -413,7 +457,7 @@ mod tests {
         let list = format!("{}/personer", world.storevik.o());
         admin.get(&format!("{list}/ny")).await.is(200).says("Legg til person").says("Fødselsnummer");
         let spaced = format!("{}\u{a0}{}", &NUMBER[..6], &NUMBER[6..]);
-        let fields = [("navn", "Ola Nordmann"), ("fodselsnummer", &spaced), ("rolle", "lesetilgang")];
+        let fields = [("navn", "Ola Nordmann"), ("identifikator", &spaced), ("rolle", "lesetilgang")];
         let answer = admin.post(&format!("{list}/ny"), &fields).await;
         let to = answer.location().to_owned();
         assert!(to.starts_with(&format!("{list}?m=")) && !to.contains(NUMBER), "{to}");
@@ -434,15 +478,15 @@ mod tests {
         page.is(422).says("Skriv inn navn").says("Skriv inn fødselsnummer").says("Velg rolle");
         page.says("Du må rette 3 feil for å gå videre");
         let page =
-            admin.post(&path, &[("navn", "K"), ("fodselsnummer", NUMBER), ("rolle", "lesetilgang")]).await;
+            admin.post(&path, &[("navn", "K"), ("identifikator", NUMBER), ("rolle", "lesetilgang")]).await;
         page.is(422)
             .says("Navn må ha minst 2 tegn")
             .says("Skriv inn nummeret på nytt")
             .says("Du må rette 1 feil");
         assert!(!page.text.contains(NUMBER) && page.text.contains("value=\"K\""), "{}", page.text);
-        let page = admin.post(&path, &[("navn", "Kari"), ("fodselsnummer", NUMBER)]).await;
+        let page = admin.post(&path, &[("navn", "Kari"), ("identifikator", NUMBER)]).await;
         page.is(422).says("Velg rolle").says("Du må rette 1 feil").says_not("Skriv inn fødselsnummer");
-        let page = admin.post(&path, &[("navn", "Kari"), ("fodselsnummer", "1234a"), ("rolle", "x")]).await;
+        let page = admin.post(&path, &[("navn", "Kari"), ("identifikator", "1234a"), ("rolle", "x")]).await;
         page.is(422).says("Fødselsnummer må ha 11 siffer").says("Velg rolle");
         assert!(!page.text.contains("1234a"));
         admin.sprak = "en";
@@ -453,12 +497,70 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn with_another_claim_its_value_is_asked_for() {
+        let world = World::with_claim("oid").await;
+        let mut admin = world.browser(Hvem::Admin).await;
+        let path = format!("{}/personer/ny", world.storevik.o());
+        let longest = "x".repeat(255);
+        let longer = format!("{longest}x");
+        for (sprak, label, again, empty, blank, long) in [
+            (
+                "nb",
+                "Identifikator (oid)",
+                "Skriv inn identifikatoren på nytt",
+                "Skriv inn identifikator",
+                "Identifikator kan ikke inneholde mellomrom",
+                "Identifikator kan ha høyst 255 tegn",
+            ),
+            (
+                "nn",
+                "Identifikator (oid)",
+                "Skriv inn identifikatoren på nytt",
+                "Skriv inn identifikator",
+                "Identifikator kan ikkje innehalde mellomrom",
+                "Identifikator kan ha høgst 255 teikn",
+            ),
+            (
+                "en",
+                "Identifier (oid)",
+                "Enter the identifier again",
+                "Enter identifier",
+                "Identifier cannot contain spaces",
+                "Identifier can have at most 255 characters",
+            ),
+        ] {
+            admin.sprak = sprak;
+            let page = admin.get(&path).await;
+            page.is(200).says(label).says("ID-porten").says_not("11 si").says_not("11 digits");
+            for (typed, text) in [("", empty), ("kari nordmann", blank), (&longer, long)] {
+                // All that is wrong is told at once.
+                let page = admin.post(&path, &[("navn", "Kari"), ("identifikator", typed)]).await;
+                page.is(422).says(text).says(again);
+                assert!(typed.is_empty() || !page.text.contains(typed), "{typed}");
+                let fields = [("navn", "Kari"), ("rolle", "lesetilgang"), ("identifikator", typed)];
+                admin.post(&path, &fields).await.is(422).says(text);
+            }
+        }
+        admin.sprak = "nb";
+        // Digits alone are no fødselsnummer here.
+        for identifier in ["4711", "Kari@Eksempel.no", &longest] {
+            let fields = [("navn", "Kari"), ("rolle", "lesetilgang"), ("identifikator", identifier)];
+            let answer = admin.post(&path, &fields).await;
+            let to = answer.location().to_owned();
+            admin.get(&to).await.says("Kari har fått rollen Lesetilgang.").says_not(identifier);
+            let mut kari = world.anonymous();
+            kari.log_in(identifier).await;
+            kari.get(&format!("{}/tjenester", world.storevik.o())).await.is(200);
+        }
+    }
+
+    #[tokio::test]
     async fn page_to_send_a_form_again_does_not_hold_the_number() {
         let world = World::new().await;
         let mut admin = world.browser(Hvem::Admin).await;
         admin.csrf = "stale".to_owned();
         let path = format!("{}/personer/ny", world.storevik.o());
-        let page = admin.post(&path, &[("navn", "Ola Nordmann"), ("fodselsnummer", NUMBER)]).await;
+        let page = admin.post(&path, &[("navn", "Ola Nordmann"), ("identifikator", NUMBER)]).await;
         page.is(403);
         assert!(page.text.contains("Ola Nordmann") && !page.text.contains(NUMBER), "{}", page.text);
     }

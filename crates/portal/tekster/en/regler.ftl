@@ -11,6 +11,7 @@ regler-felt-nokkel = Public key
 regler-felt-sokeord = Search term
 regler-felt-utlopsdato = Expiry date of the previous one
 regler-felt-fodselsnummer = National identity number
+regler-felt-identifikator = Identifier
 regler-felt-rolle = Role
 regler-skriv-inn = Enter { $felt }
 regler-for-kort = { $felt } must have at least { $n } characters

@@ -11,6 +11,7 @@ regler-felt-nokkel = Offentlig nøkkel
 regler-felt-sokeord = Søkeord
 regler-felt-utlopsdato = Utløpsdato for den forrige
 regler-felt-fodselsnummer = Fødselsnummer
+regler-felt-identifikator = Identifikator
 regler-felt-rolle = Rolle
 regler-skriv-inn = Skriv inn { $felt }
 regler-for-kort = { $felt } må ha minst { $n } tegn

@@ -11,6 +11,7 @@ regler-felt-nokkel = Offentleg nøkkel
 regler-felt-sokeord = Søkjeord
 regler-felt-utlopsdato = Utløpsdato for den førre
 regler-felt-fodselsnummer = Fødselsnummer
+regler-felt-identifikator = Identifikator
 regler-felt-rolle = Rolle
 regler-skriv-inn = Skriv inn { $felt }
 regler-for-kort = { $felt } må ha minst { $n } teikn
