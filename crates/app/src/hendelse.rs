@@ -68,6 +68,10 @@ hva! {
     EndretKontoinfo = "endret kontoinfo",
     /// The parter of a Konto were changed.
     EndretParter = "endret parter",
+    /// A Konto was kept from sending.
+    StoppetSending = "stoppet sending",
+    /// A Konto may send again.
+    StartetSending = "startet sending",
     /// A Konto was removed.
     SlettetKonto = "slettet konto",
     /// A Konto got a public key.

@@ -44,6 +44,32 @@ impl App {
         Ok(tx.commit().await?)
     }
 
+    /// Sets whether a Konto may send, or only receive. What is so already stays so, without a word in the log. A person's
+    /// decision, which no machine lifts. `expected` as for [`App::update_system_info`].
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] (`endring`), [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn update_sending(
+        &self,
+        caller: &Caller,
+        sti: KontoSti,
+        may_send: bool,
+        expected: Option<Timestamp>,
+    ) -> Result<(), Error> {
+        caller.may_act_for(sti.fiks_org_id)?;
+        let mut tx = self.begin().await?;
+        let (system, mut konto) = find(&mut *tx, sti).await?;
+        if konto.send_meldinger_deaktivert != may_send {
+            return Ok(());
+        }
+        check_unchanged(expected, konto.sist_endret)?;
+        (konto.send_meldinger_deaktivert, konto.sist_endret) = (!may_send, self.now());
+        tx.update_konto(&konto).await?;
+        let hva = if may_send { Hva::StartetSending } else { Hva::StoppetSending };
+        self.audit(&mut *tx, caller, Change::new(hva).system(&system).konto(&konto)).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Replaces the parts that a Konto plays. `expected` as for [`App::update_system_info`].
     ///
     /// # Errors

@@ -117,13 +117,15 @@ fn varsel(side: &KontoSide, tilstand: Kontotilstand) -> Option<Varsel> {
         Kontotilstand::ManglerNokkel => ("konto-mangler-nokkel", None),
         Kontotilstand::NokkelUtloper { .. } => ("konto-nokkel-utloper", None),
         Kontotilstand::NokkelUtlopt => ("konto-nokkel-utlopt", None),
-        Kontotilstand::SendingStoppet => {
-            ("konto-sending-stoppet", Some(("/hjelp".to_owned(), t.s("konto-til-hjelp"))))
-        }
+        Kontotilstand::SendingStoppet => ("konto-sending-stoppet", None),
     };
-    let nokkel = (format!("{}/konfigurasjon#nokkel", side.sti()), t.s("konto-til-nokkel"));
+    let (del, til) = match tilstand {
+        Kontotilstand::SendingStoppet => ("sending", "konto-til-sending"),
+        _ => ("nokkel", "konto-til-nokkel"),
+    };
+    let kur = (format!("{}/konfigurasjon#{del}", side.sti()), t.s(til));
     let tag = tilstand::tag(t, tilstand);
-    let lenke = lenke.or(may_change.then_some(nokkel));
+    let lenke = lenke.or(may_change.then_some(kur));
     Some(Varsel { color: tag.color, tittel: tag.text, tekst: t.s(key), lenke })
 }
 

@@ -46,6 +46,10 @@ pub(crate) fn routes() -> Router<Portal> {
             get(to_page).post(save_nokkel),
         )
         .route(
+            "/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/konfigurasjon/sending",
+            get(ask_stop).post(save_sending),
+        )
+        .route(
             "/o/{org}/protokoll/systemer/{system}/kontoer/{konto}/konfigurasjon/slett",
             get(ask_remove).post(remove),
         )
@@ -103,6 +107,7 @@ struct KonfigurasjonSide {
     fil: FileField,
     fil_feil: bool,
     tidligere: Vec<TidligereNokkel>,
+    sending: Sending,
     slett: Slett,
     verktoy: Option<KontoVerktoy>,
 }
@@ -113,6 +118,30 @@ struct TidligereNokkel {
     utstedt_til: String,
     gyldig_til: Time,
     lastet_opp: Time,
+}
+
+/// Whether the Konto may send, and what is asked before it may not any more.
+struct Sending {
+    er_stoppet: bool,
+    sti: String,
+    avbryt: String,
+    tittel: String,
+    versjon: String,
+}
+
+fn sending(side: &KontoSide) -> Sending {
+    Sending {
+        er_stoppet: side.detaljer.konto.send_meldinger_deaktivert,
+        sti: format!("{}/sending", sti(side)),
+        avbryt: sti(side),
+        tittel: side.t().v("konto-konfigurasjon-sending-tittel", "navn", side.navn()),
+        versjon: versjon(&side.detaljer.konto),
+    }
+}
+
+/// Which change of the Konto a page shows, as its forms carry it.
+fn versjon(konto: &Konto) -> String {
+    konto.sist_endret.as_millisecond().to_string()
 }
 
 /// What is said and asked before a Konto is removed.
@@ -179,7 +208,7 @@ async fn page(side: &KontoSide, skrevet: Skrevet) -> Result<KonfigurasjonSide, F
         summary: mangler.summary(t),
         konflikt: skrevet.konflikt,
         sti: sti(side),
-        versjon: konto.sist_endret.as_millisecond().to_string(),
+        versjon: versjon(konto),
         navn: Field::new("navn", t.s("felles-navn"))
             .description(t.s("ny-konto-hjelp"))
             .counter(counter(t, MAX_NAVN))
@@ -210,6 +239,7 @@ async fn page(side: &KontoSide, skrevet: Skrevet) -> Result<KonfigurasjonSide, F
             })
             .collect(),
         nokkel: nokkel.map(|nokkel| NokkelFakta::new(t, now, nokkel)),
+        sending: sending(side),
         slett: slett(side, status.as_ref(), "", mangler),
         verktoy: konto_verktoy(side),
     })
@@ -341,6 +371,39 @@ async fn save_nokkel(side: KontoSide, skjema: Skjema) -> Result<Response, Feil> 
 }
 
 #[derive(Template)]
+#[template(path = "konto-konfigurasjon/sending.html")]
+struct SendingSide {
+    ramme: Ramme,
+    sending: Sending,
+}
+
+/// The page that the dialog is without script.
+async fn ask_stop(side: KontoSide) -> Result<Response, Feil> {
+    side.side.side.demand_change()?;
+    let sending = sending(&side);
+    if sending.er_stoppet {
+        return Ok(found(&sending.avbryt));
+    }
+    let ramme = side.side.under_ramme(&sending.tittel).here(side.t().s("konto-konfigurasjon-sending-stopp"));
+    Ok(ok(&SendingSide { ramme, sending }))
+}
+
+async fn save_sending(side: KontoSide, skjema: Skjema) -> Result<Response, Feil> {
+    side.side.side.demand_change()?;
+    let (may_send, melding) = match skjema.felter.raw("sending") {
+        "start" => (true, "konto-konfigurasjon-sending-startet"),
+        "stopp" => (false, "konto-konfigurasjon-sending-stoppet"),
+        // No page of ours asks for anything else.
+        _ => return Ok(found(&sti(&side))),
+    };
+    let expected = expected(&skjema.felter);
+    match side.app().update_sending(&side.caller(), side.konto_sti(), may_send, expected).await {
+        Ok(()) => saved(&side, melding).await,
+        Err(error) => refused(&side, Skrevet::stored(&side.detaljer.konto), error, &[]).await,
+    }
+}
+
+#[derive(Template)]
 #[template(path = "konto-konfigurasjon/slett.html")]
 struct SlettSide {
     ramme: Ramme,
@@ -404,15 +467,17 @@ mod tests {
             [(Hvem::Les, 403), (Hvem::Lillefjord, 404), (Hvem::Drift, 404), (Hvem::Uten, 404)]
         {
             let mut browser = world.browser(hvem).await;
-            for page in ["", "/kontoinfo", "/parter", "/nokkel", "/slett"] {
+            for page in ["", "/kontoinfo", "/parter", "/nokkel", "/sending", "/slett"] {
                 browser.get(&path(&world, page)).await.is(status);
             }
-            for form in ["/kontoinfo", "/parter", "/nokkel", "/slett"] {
-                let fields = [("navn", "Nytt navn"), ("beskrivelse", "Ny"), ("bekreft", NAVN)];
+            for form in ["/kontoinfo", "/parter", "/nokkel", "/sending", "/slett"] {
+                let fields =
+                    [("navn", "Nytt navn"), ("beskrivelse", "Ny"), ("sending", "stopp"), ("bekreft", NAVN)];
                 browser.post(&path(&world, form), &fields).await.is(status);
             }
         }
-        assert_eq!(konto(&world).await.konto.navn, NAVN);
+        let untouched = konto(&world).await.konto;
+        assert!(untouched.navn == NAVN && !untouched.send_meldinger_deaktivert);
         let mut browser = world.browser(Hvem::Protokoll).await;
         browser.get(&path(&world, "")).await.is(200).says("Kontoinfo").says("Slett konto");
         // A form with errors stands at its own address; there is a page behind that too.
@@ -540,6 +605,93 @@ mod tests {
         assert_eq!(gammel_nokkel(Some(&new), &history, Some(&QueueStatus::default())), None);
         assert_eq!(gammel_nokkel(None, &history, Some(&queue(49))), None);
         assert_eq!(gammel_nokkel(Some(&new), &history, None), None);
+    }
+
+    /// What the log of Storevik tells of sending, newest first.
+    async fn hendelser(world: &World) -> Vec<String> {
+        let filter = app::lister::HendelseFilter::default();
+        let side = world.app.list_hendelser(&Caller::Operator, world.storevik.org, &filter).await.unwrap();
+        side.rows.into_iter().map(|rad| rad.hva).filter(|hva| hva.ends_with("sending")).collect()
+    }
+
+    #[tokio::test]
+    async fn sending_is_stopped_after_a_question_and_started_without() {
+        let world = World::new().await;
+        let mut browser = world.browser(Hvem::Protokoll).await;
+        let form = path(&world, "/sending");
+        let tekst = "Klienten får avvist alt den sender fra kontoen, til sendingen startes igjen. Meldinger til kontoen \
+                     kommer fram som før.";
+        let page = browser.get(&path(&world, "")).await;
+        page.says("Kontoen kan sende meldinger.").says(&format!("Stoppe sendingen fra {NAVN}?")).says(tekst);
+        page.says("Stopp sending").says("Behold sendingen").says_not("Start sending");
+        browser.get(&world.storevik.k()).await.says_not("Sending er stoppet");
+        // Without script it is a page.
+        let question = browser.get(&form).await;
+        question.is(200).says(&format!("Stoppe sendingen fra {NAVN}?")).says(tekst).says("Behold sendingen");
+        assert!(question.text.contains(&format!("href=\"{}\"", path(&world, ""))));
+        world.clock.advance(std::time::Duration::from_secs(1));
+        let shown = versjon(&question);
+        let stop = [("versjon", shown.as_str()), ("sending", "stopp")];
+        let location = browser.post(&form, &stop).await.location().to_owned();
+        let page = browser.get(&location).await;
+        page.says("Sendingen er stoppet.").says("Start sending").says_not("Stopp sending");
+        assert!(konto(&world).await.konto.send_meldinger_deaktivert);
+        // Pressed twice: what was wanted is so, and the log tells of it once.
+        browser.post(&form, &stop).await.is(303);
+        assert_eq!(browser.get(&form).await.location(), path(&world, ""));
+        assert_eq!(hendelser(&world).await, ["stoppet sending"]);
+
+        let oversikt = browser.get(&world.storevik.k()).await;
+        oversikt.says("Sending er stoppet").says("Klienten får avvist alt den sender fra kontoen.");
+        let cure = format!("href=\"{}#sending\"", path(&world, ""));
+        assert!(oversikt.text.contains(&cure), "{}", oversikt.text);
+        let oversikt = world.browser(Hvem::Les).await.get(&world.storevik.k()).await;
+        oversikt.says("Sending er stoppet");
+        assert!(!oversikt.text.contains("#sending"), "{}", oversikt.text);
+
+        world.clock.advance(std::time::Duration::from_secs(1));
+        let shown = versjon(&page);
+        let start = [("versjon", shown.as_str()), ("sending", "start")];
+        let location = browser.post(&form, &start).await.location().to_owned();
+        browser.get(&location).await.says("Sendingen er startet.").says("Kontoen kan sende meldinger.");
+        assert!(!konto(&world).await.konto.send_meldinger_deaktivert);
+        assert_eq!(hendelser(&world).await, ["startet sending", "stoppet sending"]);
+        let log = browser.get(&format!("{}/hendelser", world.storevik.o())).await;
+        log.says("Stoppet sending").says("Startet sending");
+        for (sprak, texts) in [
+            ("nn", ["Sending", "Kontoen kan sende meldingar.", "Stopp sending", "Hald fram med sendinga"]),
+            ("en", ["Sending", "The account can send messages.", "Stop sending", "Keep sending"]),
+        ] {
+            browser.sprak = sprak;
+            let page = browser.get(&path(&world, "")).await;
+            for text in texts {
+                page.says(text);
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn sending_is_not_stopped_on_top_of_another_ones_change() {
+        let world = World::new().await;
+        let mut browser = world.browser(Hvem::Admin).await;
+        let form = path(&world, "/sending");
+        let shown = versjon(&browser.get(&path(&world, "")).await);
+        world.clock.advance(std::time::Duration::from_secs(1));
+        let (navn, beskrivelse) = ("Deres navn".to_owned(), "Deres".to_owned());
+        let sti = world.storevik.sti;
+        world.app.update_konto_info(&Caller::Operator, sti, navn, beskrivelse, None).await.unwrap();
+        let answer = browser.post(&form, &[("versjon", shown.as_str()), ("sending", "stopp")]).await;
+        answer.is(409).says("Noen andre har endret dette siden du åpnet siden. Se over og lagre på nytt.");
+        answer.says("Deres navn").says("Kontoen kan sende meldinger.");
+        assert!(!konto(&world).await.konto.send_meldinger_deaktivert);
+        let seen = versjon(&answer);
+        browser.post(&form, &[("versjon", seen.as_str()), ("sending", "stopp")]).await.is(303);
+        assert!(konto(&world).await.konto.send_meldinger_deaktivert);
+        for nonsense in ["", "av"] {
+            let answer = browser.post(&form, &[("sending", nonsense)]).await;
+            assert_eq!(answer.location(), path(&world, ""));
+        }
+        assert_eq!(hendelser(&world).await, ["stoppet sending"]);
     }
 
     #[tokio::test]

@@ -11,6 +11,16 @@ konto-konfigurasjon-gammel-nokkel = { $m ->
 }
 konto-konfigurasjon-last-opp = Upload
 konto-konfigurasjon-tidligere = Earlier keys
+konto-konfigurasjon-sending = Sending
+konto-konfigurasjon-sending-gar = The account can send messages.
+konto-konfigurasjon-sending-er-stoppet = The account cannot send messages. The client is refused everything it sends from the account until sending is started again. Messages to the account arrive as before.
+konto-konfigurasjon-sending-stopp = Stop sending
+konto-konfigurasjon-sending-start = Start sending
+konto-konfigurasjon-sending-tittel = Stop sending from { $navn }?
+konto-konfigurasjon-sending-tekst = The client is refused everything it sends from the account until sending is started again. Messages to the account arrive as before.
+konto-konfigurasjon-sending-behold = Keep sending
+konto-konfigurasjon-sending-stoppet = Sending has been stopped.
+konto-konfigurasjon-sending-startet = Sending has been started.
 konto-konfigurasjon-slett = Delete account
 konto-konfigurasjon-slett-forklaring = The account is deleted with its queue, keys and access. This cannot be undone.
 konto-konfigurasjon-slett-tittel = Delete { $navn }?

@@ -11,6 +11,16 @@ konto-konfigurasjon-gammel-nokkel = { $m ->
 }
 konto-konfigurasjon-last-opp = Last opp
 konto-konfigurasjon-tidligere = Tidligere nøkler
+konto-konfigurasjon-sending = Sending
+konto-konfigurasjon-sending-gar = Kontoen kan sende meldinger.
+konto-konfigurasjon-sending-er-stoppet = Kontoen kan ikke sende meldinger. Klienten får avvist alt den sender fra kontoen, til sendingen startes igjen. Meldinger til kontoen kommer fram som før.
+konto-konfigurasjon-sending-stopp = Stopp sending
+konto-konfigurasjon-sending-start = Start sending
+konto-konfigurasjon-sending-tittel = Stoppe sendingen fra { $navn }?
+konto-konfigurasjon-sending-tekst = Klienten får avvist alt den sender fra kontoen, til sendingen startes igjen. Meldinger til kontoen kommer fram som før.
+konto-konfigurasjon-sending-behold = Behold sendingen
+konto-konfigurasjon-sending-stoppet = Sendingen er stoppet.
+konto-konfigurasjon-sending-startet = Sendingen er startet.
 konto-konfigurasjon-slett = Slett konto
 konto-konfigurasjon-slett-forklaring = Kontoen slettes med køen, nøklene og tilgangene. Dette kan ikke angres.
 konto-konfigurasjon-slett-tittel = Slette { $navn }?

@@ -11,6 +11,16 @@ konto-konfigurasjon-gammel-nokkel = { $m ->
 }
 konto-konfigurasjon-last-opp = Last opp
 konto-konfigurasjon-tidligere = Tidlegare nøklar
+konto-konfigurasjon-sending = Sending
+konto-konfigurasjon-sending-gar = Kontoen kan sende meldingar.
+konto-konfigurasjon-sending-er-stoppet = Kontoen kan ikkje sende meldingar. Klienten får avvist alt han sender frå kontoen, til sendinga blir starta att. Meldingar til kontoen kjem fram som før.
+konto-konfigurasjon-sending-stopp = Stopp sending
+konto-konfigurasjon-sending-start = Start sending
+konto-konfigurasjon-sending-tittel = Stoppe sendinga frå { $navn }?
+konto-konfigurasjon-sending-tekst = Klienten får avvist alt han sender frå kontoen, til sendinga blir starta att. Meldingar til kontoen kjem fram som før.
+konto-konfigurasjon-sending-behold = Hald fram med sendinga
+konto-konfigurasjon-sending-stoppet = Sendinga er stoppa.
+konto-konfigurasjon-sending-startet = Sendinga er starta.
 konto-konfigurasjon-slett = Slett konto
 konto-konfigurasjon-slett-forklaring = Kontoen blir sletta med køen, nøklane og tilgangane. Dette kan ikkje angrast.
 konto-konfigurasjon-slett-tittel = Slette { $navn }?

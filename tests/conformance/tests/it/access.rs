@@ -55,6 +55,35 @@ async fn svar_needs_tilgang_where_the_installation_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn konto_that_is_kept_from_sending_still_receives_and_sends_again_when_it_may() {
+    let server = TestServer::start().await.unwrap();
+    let pair = server.pair().await.unwrap();
+    let sti = |konto: &testkit::Innlogging| testkit::app::konto::KontoSti {
+        fiks_org_id: konto.fiks_org_id,
+        system_id: konto.system_id,
+        konto_id: konto.konto_id,
+    };
+    let set = async |konto, may_send| {
+        server.app().update_sending(&Caller::Operator, sti(konto), may_send, None).await.unwrap();
+    };
+    // Each melding is judged anew, also by a server that has just let one through.
+    pair.from.send(arkivmelding(pair.arkiv.konto_id)).await.unwrap();
+    set(&pair.fagsystem, false).await;
+    let refused = refusal(pair.from.send(arkivmelding(pair.arkiv.konto_id)).await);
+    assert_eq!(refused, (403, "AVSENDER_DEAKTIVERT".to_owned()));
+    let mut at_arkiv = pair.to.receive().await.unwrap();
+    let received = next(&mut at_arkiv).await;
+    let svar = received.svar(MOTTATT, Payload::none()).await.unwrap();
+    received.ack().await.unwrap();
+    let mut at_fagsystem = pair.from.receive().await.unwrap();
+    let received = next(&mut at_fagsystem).await;
+    assert_eq!(received.melding_id, svar.melding_id);
+    received.ack().await.unwrap();
+    set(&pair.fagsystem, true).await;
+    pair.from.send(arkivmelding(pair.arkiv.konto_id)).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn new_passord_ends_connections_at_once_and_the_old_one_stops_working() {
     let server = TestServer::start().await.unwrap();
     let pair = server.pair().await.unwrap();
