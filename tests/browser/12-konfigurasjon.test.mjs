@@ -107,3 +107,24 @@ test("every section of a system, two persons at it at once, and its end", async 
   await per.reload();
   await at(per, "Fant ikke siden");
 });
+
+test("sending from a konto is stopped and started again", async () => {
+  const page = await world.loggedIn("Lars Lillefjord");
+  await tilKonto(page, "Mitt arkiv", "Mitt arkiv");
+  await fane(page, "Konfigurasjon", "Mitt arkiv – Konfigurasjon");
+  await page.getByRole("link", { name: "Stopp sending" }).click();
+  const dialog = page.getByRole("dialog", { name: "Stoppe sendingen fra Mitt arkiv?" });
+  await dialog.waitFor();
+  await check(page, "15-stopp-sending");
+  await dialog.getByRole("button", { name: "Behold sendingen" }).click();
+  await dialog.waitFor({ state: "hidden" });
+  await page.getByRole("link", { name: "Stopp sending" }).click();
+  await dialog.getByRole("button", { name: "Stopp sending" }).click();
+  await said(page, "Sendingen er stoppet.");
+  await fane(page, "Oversikt", "Mitt arkiv – Oversikt");
+  await page.getByRole("heading", { name: "Sending er stoppet" }).waitFor();
+  await check(page, "12-sending-stoppet");
+  await page.getByRole("link", { name: "Start sending igjen" }).click();
+  await page.getByRole("button", { name: "Start sending" }).click();
+  await said(page, "Sendingen er startet.");
+});

@@ -557,6 +557,34 @@ impl Browser {
     }
 }
 
+/// Who may open a page of Storevik that everybody with a rolle there sees, with the status for them.
+pub(crate) const READERS: [(Hvem, u16); 6] = [
+    (Hvem::Admin, 200),
+    (Hvem::Protokoll, 200),
+    (Hvem::Les, 200),
+    (Hvem::Lillefjord, 404),
+    (Hvem::Drift, 404),
+    (Hvem::Uten, 404),
+];
+
+/// The same for a page of those who may change something.
+pub(crate) const CHANGERS: [(Hvem, u16); 6] = [
+    (Hvem::Admin, 200),
+    (Hvem::Protokoll, 200),
+    (Hvem::Les, 403),
+    (Hvem::Lillefjord, 404),
+    (Hvem::Drift, 404),
+    (Hvem::Uten, 404),
+];
+
+/// Opens a page as each of them, and as somebody who is not logged in: they are asked to log in.
+pub(crate) async fn opens(world: &World, path: &str, expected: [(Hvem, u16); 6]) {
+    for (hvem, status) in expected {
+        world.browser(hvem).await.get(path).await.is(status);
+    }
+    assert!(world.anonymous().get(path).await.location().starts_with("/logg-inn?retur="));
+}
+
 /// Script and labels find elements by their ids: each stands once, and what is named is there.
 #[track_caller]
 fn ids_are_sound(html: &str) {

@@ -241,8 +241,8 @@ async fn withdraw(side: SystemSide, Ekstern(id): Ekstern, _: Skjema) -> Result<R
 mod tests {
     use app::Caller;
 
-    use crate::screens::tilgangsliste::tests::{READERS, UNKNOWN, ask, follow, give, info, opens};
-    use crate::testing::{Hvem, World};
+    use crate::screens::tilgangsliste::tests::{UNKNOWN, ask, follow, give, info};
+    use crate::testing::{Hvem, READERS, World, opens};
 
     fn path(world: &World) -> String {
         format!("{}/tilganger/be-om", world.storevik.s())

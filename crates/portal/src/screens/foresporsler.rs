@@ -133,8 +133,8 @@ async fn reject(side: KontoSide, Avsender(id): Avsender, _: Skjema) -> Result<Re
 mod tests {
     use app::Caller;
 
-    use crate::screens::tilgangsliste::tests::{READERS, UNKNOWN, ask, follow, opens};
-    use crate::testing::{Hvem, World};
+    use crate::screens::tilgangsliste::tests::{UNKNOWN, ask, follow};
+    use crate::testing::{Hvem, READERS, World, opens};
 
     #[tokio::test]
     async fn pages_are_for_their_roles() {

@@ -177,23 +177,13 @@ mod tests {
     use app::Caller;
 
     use crate::screens::ny_konto::tests::valid;
-    use crate::testing::{Hvem, World};
+    use crate::testing::{Hvem, READERS, World, opens};
 
     #[tokio::test]
     async fn page_is_for_every_role_with_the_tabs_that_it_may_open() {
         let world = World::new().await;
         let path = world.storevik.k();
-        for (hvem, status) in [
-            (Hvem::Admin, 200),
-            (Hvem::Protokoll, 200),
-            (Hvem::Les, 200),
-            (Hvem::Lillefjord, 404),
-            (Hvem::Drift, 404),
-            (Hvem::Uten, 404),
-        ] {
-            world.browser(hvem).await.get(&path).await.is(status);
-        }
-        assert!(world.anonymous().get(&path).await.location().starts_with("/logg-inn?retur="));
+        opens(&world, &path, READERS).await;
         // A Konto of another System is not found below this one.
         let foreign = format!("{}/kontoer/{}", world.storevik.s(), world.lillefjord.sti.konto_id);
         world.browser(Hvem::Mange).await.get(&foreign).await.is(404);

@@ -186,10 +186,8 @@ async fn remove(side: KontoSide, Avsender(id): Avsender, _: Skjema) -> Result<Re
 
 #[cfg(test)]
 mod tests {
-    use crate::screens::tilgangsliste::tests::{
-        CHANGERS, READERS, UNKNOWN, add_system, ask, follow, give, opens,
-    };
-    use crate::testing::{Hvem, World};
+    use crate::screens::tilgangsliste::tests::{UNKNOWN, add_system, ask, follow, give};
+    use crate::testing::{CHANGERS, Hvem, READERS, World, opens};
 
     #[tokio::test]
     async fn pages_are_for_their_roles() {

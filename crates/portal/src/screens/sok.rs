@@ -129,8 +129,8 @@ async fn grant(side: KontoSide, skjema: Skjema) -> Result<Response, Feil> {
 mod tests {
     use app::Caller;
 
-    use crate::screens::tilgangsliste::tests::{CHANGERS, UNKNOWN, add_system, ask, follow, info, opens};
-    use crate::testing::{Hvem, World};
+    use crate::screens::tilgangsliste::tests::{UNKNOWN, add_system, ask, follow, info};
+    use crate::testing::{CHANGERS, Hvem, World, opens};
 
     #[tokio::test]
     async fn pages_are_for_those_who_may_change_something() {

@@ -192,7 +192,7 @@ mod tests {
 
     use crate::live;
     use crate::screens::sporing::tests::send;
-    use crate::testing::{Hvem, World};
+    use crate::testing::{Hvem, READERS, World, opens};
 
     async fn add(world: &World, navn: &str) {
         let ny = NyKonto {
@@ -210,17 +210,7 @@ mod tests {
     async fn page_is_for_every_role_in_the_organisasjon_and_nobody_else() {
         let world = World::new().await;
         let path = format!("{}/status", world.storevik.o());
-        for (hvem, status) in [
-            (Hvem::Admin, 200),
-            (Hvem::Protokoll, 200),
-            (Hvem::Les, 200),
-            (Hvem::Lillefjord, 404),
-            (Hvem::Drift, 404),
-            (Hvem::Uten, 404),
-        ] {
-            world.browser(hvem).await.get(&path).await.is(status);
-        }
-        assert!(world.anonymous().get(&path).await.location().starts_with("/logg-inn?retur="));
+        opens(&world, &path, READERS).await;
     }
 
     #[tokio::test]

@@ -149,23 +149,13 @@ mod tests {
 
     use super::*;
     use crate::sprak::Sprak;
-    use crate::testing::{Hvem, World};
+    use crate::testing::{Hvem, READERS, World, opens};
 
     #[tokio::test]
     async fn overview_is_for_those_with_a_role_and_the_tab_for_changes_for_those_who_may() {
         let world = World::new().await;
         let sti = world.storevik.s();
-        for (hvem, status) in [
-            (Hvem::Admin, 200),
-            (Hvem::Protokoll, 200),
-            (Hvem::Les, 200),
-            (Hvem::Lillefjord, 404),
-            (Hvem::Drift, 404),
-            (Hvem::Uten, 404),
-        ] {
-            world.browser(hvem).await.get(&sti).await.is(status);
-        }
-        assert!(world.anonymous().get(&sti).await.location().starts_with("/logg-inn?retur="));
+        opens(&world, &sti, READERS).await;
         let foreign = format!("{}/protokoll/systemer/{}", world.storevik.o(), world.lillefjord.system);
         world.browser(Hvem::Admin).await.get(&foreign).await.is(404);
         world.browser(Hvem::Protokoll).await.get(&sti).await.says("Tilganger Konfigurasjon");

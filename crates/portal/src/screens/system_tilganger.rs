@@ -261,8 +261,8 @@ async fn give_up(side: SystemSide, Ekstern(id): Ekstern, _: Skjema) -> Result<Re
 mod tests {
     use app::Caller;
 
-    use crate::screens::tilgangsliste::tests::{CHANGERS, READERS, UNKNOWN, follow, give, info, opens};
-    use crate::testing::{Hvem, World};
+    use crate::screens::tilgangsliste::tests::{UNKNOWN, follow, give, info};
+    use crate::testing::{CHANGERS, Hvem, READERS, World, opens};
 
     #[tokio::test]
     async fn pages_are_for_their_roles() {

@@ -202,7 +202,7 @@ mod tests {
     use app::system::NyttSystem;
     use domain::system::SystemInfo;
 
-    use crate::testing::{Hvem, World};
+    use crate::testing::{Hvem, READERS, World, opens};
 
     async fn add_system(world: &World, navn: &str, beskrivelse: &str) {
         let ny = NyttSystem {
@@ -225,21 +225,9 @@ mod tests {
     async fn list_is_for_those_with_a_role_and_the_button_for_those_who_may_change() {
         let world = World::new().await;
         let sti = format!("{}/protokoll/systemer", world.storevik.o());
-        for (hvem, status) in [
-            (Hvem::Admin, 200),
-            (Hvem::Protokoll, 200),
-            (Hvem::Les, 200),
-            (Hvem::Lillefjord, 404),
-            (Hvem::Drift, 404),
-            (Hvem::Uten, 404),
-        ] {
-            let mut browser = world.browser(hvem).await;
-            for path in [sti.clone(), format!("{sti}.csv")] {
-                browser.get(&path).await.is(status);
-            }
+        for path in [sti.clone(), format!("{sti}.csv")] {
+            opens(&world, &path, READERS).await;
         }
-        let anonymous = world.anonymous().get(&sti).await;
-        assert!(anonymous.location().starts_with("/logg-inn?retur="), "{}", anonymous.location());
         let nyvik = format!("/o/{}/protokoll", world.nyvik);
         let answer = world.browser(Hvem::Nyvik).await.get(&format!("{nyvik}/systemer")).await;
         assert_eq!(answer.location(), format!("{nyvik}/avtale"));

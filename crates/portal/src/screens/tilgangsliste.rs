@@ -111,37 +111,10 @@ pub(crate) mod tests {
     use domain::id::{FiksOrgId, SystemId};
     use domain::system::SystemInfo;
 
-    use crate::testing::{Answer, Browser, Hvem, Part, World};
+    use crate::testing::{Answer, Browser, Part, World};
 
     /// Nobody has it.
     pub(crate) const UNKNOWN: &str = "00000000-0000-4000-8000-000000000000";
-
-    /// Who may open a page of Storevik that everybody with a rolle there sees, with the status for them.
-    pub(crate) const READERS: [(Hvem, u16); 6] = [
-        (Hvem::Admin, 200),
-        (Hvem::Protokoll, 200),
-        (Hvem::Les, 200),
-        (Hvem::Lillefjord, 404),
-        (Hvem::Drift, 404),
-        (Hvem::Uten, 404),
-    ];
-
-    /// The same for a page of those who may change something.
-    pub(crate) const CHANGERS: [(Hvem, u16); 6] = [
-        (Hvem::Admin, 200),
-        (Hvem::Protokoll, 200),
-        (Hvem::Les, 403),
-        (Hvem::Lillefjord, 404),
-        (Hvem::Drift, 404),
-        (Hvem::Uten, 404),
-    ];
-
-    pub(crate) async fn opens(world: &World, path: &str, expected: [(Hvem, u16); 6]) {
-        for (hvem, status) in expected {
-            world.browser(hvem).await.get(path).await.is(status);
-        }
-        assert!(world.anonymous().get(path).await.location().starts_with("/logg-inn?retur="));
-    }
 
     /// The page that an answer leads to.
     pub(crate) async fn follow(browser: &mut Browser, answer: Answer) -> Answer {

@@ -126,24 +126,13 @@ async fn show_ta_i_bruk(side: OrgSide) -> Result<Response, Feil> {
 
 #[cfg(test)]
 mod tests {
-    use crate::testing::{Hvem, World};
+    use crate::testing::{Hvem, READERS, World, opens};
 
     #[tokio::test]
     async fn every_role_sees_the_services_of_its_organisasjon_and_nobody_else_does() {
         let world = World::new().await;
         let path = format!("{}/tjenester", world.storevik.o());
-        for (hvem, status) in [
-            (Hvem::Admin, 200),
-            (Hvem::Protokoll, 200),
-            (Hvem::Les, 200),
-            (Hvem::Lillefjord, 404),
-            (Hvem::Drift, 404),
-            (Hvem::Uten, 404),
-        ] {
-            world.browser(hvem).await.get(&path).await.is(status);
-        }
-        let answer = world.anonymous().get(&path).await;
-        assert!(answer.location().starts_with("/logg-inn?retur="), "{}", answer.location());
+        opens(&world, &path, READERS).await;
     }
 
     #[tokio::test]
