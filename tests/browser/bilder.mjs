@@ -94,6 +94,7 @@ async function opprettKonto(nina, system) {
   await part.selectOption(await part.locator("option").filter({ hasText: PART }).first().getAttribute("value"));
   await bilde(nina, "3-ny-konto", { fra: nina.getByRole("heading", { level: 1 }), til: part });
   const info = section(nina, /^klient\.full/);
+  await info.getByText(/^Kan sende/).click();
   await bilde(nina, "3-part", { fra: nina.getByText("Protokollpart", { exact: true }), til: info.locator("details").first(), under: 2 });
   const mappe = await server.sertifikat("310000302", "byggesak");
   await nina.getByLabel("Last opp offentlig nøkkel").setInputFiles(join(mappe, "konto-byggesak.pem"));
