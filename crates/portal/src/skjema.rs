@@ -195,6 +195,7 @@ async fn read_multipart(request: Request, portal: &Portal) -> Result<Skjema, Fei
 #[template(path = "prov-igjen.html")]
 struct ProvIgjen<'a> {
     ramme: Ramme,
+    csrf: String,
     forklaring: String,
     farge: Color,
     felter: Vec<(&'a str, &'a str)>,
@@ -213,8 +214,12 @@ pub(crate) fn prov_igjen(
     let t = kontekst.t;
     // After logging in the person comes to a page that can be shown by itself.
     let logg_inn = (status == StatusCode::UNAUTHORIZED).then(|| "/logg-inn".to_owned());
+    let ramme = Ramme::new(kontekst, t.s(&format!("{key}-tittel")));
+    // Where the session cannot be read, the token that was sent may still be the right one when it can.
+    let csrf = if ramme.csrf().is_empty() { felter.raw(CSRF) } else { ramme.csrf() }.to_owned();
     let side = ProvIgjen {
-        ramme: Ramme::new(kontekst, t.s(&format!("{key}-tittel"))),
+        ramme,
+        csrf,
         forklaring: t.s(key),
         farge: if feilkode.is_some() { Color::Danger } else { Color::Warning },
         felter: felter.pairs().filter(|(name, _)| ![CSRF, IDENTIFIKATOR].contains(name)).collect(),

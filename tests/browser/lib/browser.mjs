@@ -98,7 +98,7 @@ export class World {
       if (message.type() !== "error" && message.type() !== "warning") return;
       // A page that is an answer with an error status is said to be one, and is what the test asked for.
       const { url } = message.location();
-      if (/^Failed to load resource: .* status of (4\d\d)/.test(message.text()) && documents.has(withoutHash(url))) return;
+      if (/^Failed to load resource: .* status of (4\d\d|503)/.test(message.text()) && documents.has(withoutHash(url))) return;
       faults.push(`console: ${message.text()} (${url})`);
     });
     page.on("pageerror", (error) => faults.push(`script: ${error.stack}`));
