@@ -30,7 +30,7 @@ pub(crate) fn searchable(navn: &str, beskrivelse: &str) -> String {
 }
 
 /// Makes each character of a search stand for itself. The SQL in `sql` writes it out.
-const ESCAPE: char = '!';
+pub(crate) const ESCAPE: char = '!';
 
 /// Matches rows whose [`searchable`] text holds `term`.
 pub(crate) fn contains(term: &str) -> LikeExpr {

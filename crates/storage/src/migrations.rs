@@ -27,6 +27,10 @@ const MIGRATIONS: &[Migration] = &[
     Migration { name: "2026_11_26_personer", sql: include_str!("migrations/2026_11_26_personer.sql") },
     Migration { name: "2026_11_26_sok", sql: include_str!("migrations/2026_11_26_sok.sql") },
     Migration { name: "2026_11_26_soketekst", sql: include_str!("migrations/2026_11_26_soketekst.sql") },
+    Migration {
+        name: "2026_11_27_part_av_konto",
+        sql: include_str!("migrations/2026_11_27_part_av_konto.sql"),
+    },
 ];
 
 /// The name of the newest migration: the version of the tables of every registry that is open.

@@ -10,16 +10,18 @@ use crate::sql::Sql;
 
 /// The ids of the systemer that [`ListeRepository::sok_systemer`](app::ports::ListeRepository::sok_systemer) finds.
 pub(crate) fn systemer(utvalg: &Utvalg) -> Sql {
-    let mut sql = Sql::new("SELECT system.id, COUNT(*) OVER () AS total FROM system WHERE ");
+    // All are found before a page is taken of them. PostgreSQL does not see that a count takes them all, and would walk the
+    // systemer by name, looking for each of them among those that play a Part, in the hope of stopping after a page.
+    let mut sql = Sql::new("WITH found AS MATERIALIZED (SELECT system.id, system.sortering, ");
+    for (at, word) in utvalg.ord.iter().enumerate() {
+        sql.push(if at > 0 { " + " } else { "" }).push("CASE WHEN ");
+        sql.has_word_start("system.sok_med_kontoer", word).push(" THEN 0 ELSE 1 END");
+    }
+    sql.push(if utvalg.ord.is_empty() { "0" } else { "" }).push(" AS inside FROM system WHERE ");
     findable(&mut sql, utvalg);
     has_every_word(&mut sql, utvalg);
     plays_as_system(&mut sql, utvalg);
-    sql.push(" ORDER BY ");
-    for (at, word) in utvalg.ord.iter().enumerate() {
-        sql.push("CASE WHEN ").has_word_start("system.sok_med_kontoer", word);
-        sql.push(" THEN 0 ELSE 1 END").push(if at + 1 < utvalg.ord.len() { " + " } else { ", " });
-    }
-    sql.push("system.sortering, system.id");
+    sql.push(") SELECT id, COUNT(*) OVER () AS total FROM found ORDER BY inside, sortering, id");
     sql
 }
 

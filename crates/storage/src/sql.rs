@@ -4,7 +4,7 @@ use app::paging::{Page, Side};
 use app::ports::RegistryError;
 use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
 
-use crate::convert::like_pattern;
+use crate::convert::{ESCAPE, like_pattern};
 use crate::error::{backend, failed};
 
 /// A statement put together piece by piece. What comes from outside goes in by [`Sql::bind`] alone.
@@ -44,17 +44,23 @@ impl Sql {
 
     /// Whether `column`, which holds searchable text, holds `word`.
     pub(crate) fn has_word(&mut self, column: &str, word: &str) -> &mut Self {
-        self.push(column).push(" LIKE ").bind(like_pattern(word)).push(" ESCAPE '!'")
+        self.like(column, like_pattern(word))
+    }
+
+    fn like(&mut self, column: &str, pattern: String) -> &mut Self {
+        // PostgreSQL rewrites an escaped pattern anew for each row, and has an escape of its own where none is named.
+        let escaped = pattern.contains([ESCAPE, '\\']);
+        self.push(column).push(" LIKE ").bind(pattern);
+        self.push(if escaped { " ESCAPE '!'" } else { "" })
     }
 
     /// Whether in `column` a word starts with `word`.
     pub(crate) fn has_word_start(&mut self, column: &str, word: &str) -> &mut Self {
         let inside = like_pattern(word);
         // Without its first wildcard the pattern asks for the start of the whole text.
-        self.push("(").push(column).push(" LIKE ").bind(&inside[1..]).push(" ESCAPE '!'");
+        self.push("(").like(column, inside[1..].to_owned());
         for before in [" ", "\n", "-", "/"] {
-            self.push(" OR ").push(column).push(" LIKE ");
-            self.bind(format!("%{before}{}", &inside[1..])).push(" ESCAPE '!'");
+            self.push(" OR ").like(column, format!("%{before}{}", &inside[1..]));
         }
         self.push(")")
     }

@@ -1,4 +1,5 @@
-//! Measures the pages of the portal over a registry filled by `stor_verden`: `sidetider <database-url>`.
+//! Measures the pages of the portal over a registry filled by `stor_verden`: `sidetider <database-url> [<text>]`. With a text only
+//! the pages whose name holds it are measured.
 //!
 //! Starts a whole server on it, logs persons of many organisasjoner in, and asks for each page over HTTP, one at a time.
 //! Prints how long the answers took in milliseconds, and how large they are.
@@ -41,15 +42,17 @@ struct Innlogget {
 }
 
 fn main() -> anyhow::Result<()> {
-    let url = std::env::args().nth(1).context("usage: sidetider <database-url>")?;
+    let mut arguments = std::env::args().skip(1);
+    let url = arguments.next().context("usage: sidetider <database-url> [<text>]")?;
+    let only = arguments.next().unwrap_or_default();
     if std::env::var(URL).ok().as_deref() != Some(&url) {
         // The configuration is adjusted by a function that takes nothing along; so the address comes by the environment.
         let this = std::env::current_exe()?;
-        let done = std::process::Command::new(this).arg(&url).env(URL, &url).status()?;
+        let done = std::process::Command::new(this).args([&url, &only]).env(URL, &url).status()?;
         ensure!(done.success(), "the measuring process failed");
         return Ok(());
     }
-    tokio::runtime::Runtime::new()?.block_on(measure(&url))
+    tokio::runtime::Runtime::new()?.block_on(measure(&url, &only))
 }
 
 /// Starts a server and tells how long that took.
@@ -70,7 +73,7 @@ async fn start(data: &Path, what: &str) -> anyhow::Result<(Dev, u16)> {
     Ok((dev, port))
 }
 
-async fn measure(url: &str) -> anyhow::Result<()> {
+async fn measure(url: &str, only: &str) -> anyhow::Result<()> {
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let database = storage::connect(url).await?;
     database.migrate().await?;
@@ -90,6 +93,7 @@ async fn measure(url: &str) -> anyhow::Result<()> {
         .iter()
         .map(|(what, path)| (what, people.as_slice(), path))
         .chain(PAGES_OF_MANY.iter().map(|(what, path)| (what, many.as_slice(), path)))
+        .filter(|(what, ..)| what.contains(only))
     {
         let count = ORGANISASJONER * ROUNDS;
         let (mut times, mut largest) = (Vec::with_capacity(count), 0);
