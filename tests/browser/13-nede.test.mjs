@@ -1,4 +1,4 @@
-// The database fails while people are at work. (What the pages say while the queues are down, the portal's own tests hold.)
+// The database fails while people are at work.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { join } from "node:path";

@@ -174,12 +174,12 @@ export async function said(page, text) {
 }
 
 /** Polls a condition that the page tells of in no other way. */
-export async function until(condition, what, shown = async () => "") {
-  const deadline = Date.now() + DEADLINE_MS;
+export async function until(condition, what, shown = async () => "", patience = DEADLINE_MS) {
+  const deadline = Date.now() + patience;
   for (;;) {
     const value = await condition();
     if (value) return value;
-    if (Date.now() > deadline) assert.fail(`not within ${DEADLINE_MS} ms: ${what}; ${await shown()}`);
+    if (Date.now() > deadline) assert.fail(`not within ${patience} ms: ${what}; ${await shown()}`);
     await new Promise((resolve) => setTimeout(resolve, BETWEEN_LOOKS_MS));
   }
 }

@@ -18,17 +18,15 @@ export class Server {
   /** What ends the clients of this server. */
   klienter = new Set();
   #output = "";
+  /** What it said before it was last started. */
+  #before = "";
 
   static async start() {
     const server = new Server();
     server.folder = await mkdtemp(join(tmpdir(), "knutepunkt-nettleser-"));
     server.data = join(server.folder, "data");
-    const ports = ["--http-port", "0", "--https-port", "0", "--amqps-port", "0"];
-    // All that the log can say, so that what it must not say would show.
-    const env = { ...process.env, RUST_LOG: process.env.RUST_LOG ?? "debug" };
-    server.process = spawn(program, ["dev", "--data", server.data, ...ports], { stdio: ["ignore", "pipe", "pipe"], env });
     try {
-      await server.#ready();
+      await server.#start({ http: 0, https: 0, amqps: 0 });
       server.klient = JSON.parse(await readFile(join(server.data, "klient.json"), "utf8"));
     } catch (error) {
       server.process.kill("SIGKILL");
@@ -38,6 +36,34 @@ export class Server {
     server.url = server.klient.httpUrl;
     for (const konto of server.klient.kontoer) server.secrets.add(konto.integrasjonPassord);
     return server;
+  }
+
+  async #start(ports) {
+    const command = [program, "dev", "--data", this.data];
+    for (const [name, port] of Object.entries(ports)) command.push(`--${name}-port`, String(port));
+    // All that the log can say, so that what it must not say would show.
+    const env = { ...process.env, RUST_LOG: process.env.RUST_LOG ?? "debug" };
+    // A file that may not grow is an error to the server, as a full disk is, and not the end of it.
+    const shell = ["-c", 'trap "" XFSZ; exec "$0" "$@"', ...command];
+    this.process = spawn("sh", shell, { stdio: ["ignore", "pipe", "pipe"], env });
+    await this.#ready();
+  }
+
+  /** Ends the process and starts another on the same data and ports. */
+  async restart() {
+    const code = await this.#end();
+    if (code !== 0) throw new Error(`the server ended with ${code}`);
+    this.#before += this.log;
+    this.#output = "";
+    const { httpUrl, httpsUrl, amqp } = this.klient;
+    await this.#start({ http: new URL(httpUrl).port, https: new URL(httpsUrl).port, amqps: amqp.port });
+  }
+
+  /** Asks the process to end, and answers the code it ends with. */
+  async #end() {
+    const ended = new Promise((resolve) => this.process.on("exit", (code, signal) => resolve(code ?? signal)));
+    if (this.process.exitCode === null) this.process.kill("SIGTERM");
+    return this.process.exitCode ?? ended;
   }
 
   #ready() {
@@ -59,15 +85,13 @@ export class Server {
 
   /** What the server has said since it was ready. */
   get log() {
-    return this.#output.slice(this.#output.indexOf(READY));
+    return this.#before + this.#output.slice(this.#output.indexOf(READY));
   }
 
   /** Ends the server; an error if its log holds a secret, or if it did not end well. */
   async stop() {
     for (const stop of this.klienter) await stop();
-    const ended = new Promise((resolve) => this.process.on("exit", (code, signal) => resolve(code ?? signal)));
-    if (this.process.exitCode === null) this.process.kill("SIGTERM");
-    const code = this.process.exitCode ?? (await ended);
+    const code = await this.#end();
     await rm(this.folder, { recursive: true, force: true });
     const told = [...this.secrets].filter((secret) => secret && this.log.includes(secret));
     if (told.length > 0) {
@@ -123,8 +147,10 @@ export class Server {
   }
 
   /** What the machine API answers somebody who logs in with this password. */
-  async api(path, { organisasjon, integrasjonId, integrasjonPassord }) {
+  async api(path, { organisasjon, integrasjonId, integrasjonPassord, method, body }) {
     return fetch(`${this.url}${path}`, {
+      method,
+      body,
       headers: { authorization: `Bearer ${await this.token(organisasjon)}`, integrasjonId, integrasjonPassord },
     });
   }
