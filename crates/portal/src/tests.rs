@@ -10,10 +10,13 @@ use crate::testing::{Answer, Browser, Hvem, ORIGIN, PROVIDER, World};
 
 /// Path and methods of every route, read from the code: one that is forgotten here cannot hide.
 fn routes() -> Vec<(String, bool, bool)> {
-    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/screens");
+    let mut paths = vec![std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/screens")];
     let mut found = Vec::new();
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
+    while let Some(path) = paths.pop() {
+        if path.is_dir() {
+            paths.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
         // Without tools for developers, as here, these pages are not there for anybody: their own tests say so.
         if ["utvikling.rs", "start.rs"].iter().any(|file| path.ends_with(file)) {
             continue;

@@ -8,6 +8,7 @@ use askama::Template;
 use axum::Router;
 use axum::response::Response;
 use axum::routing::get;
+use domain::id::KontoId;
 use domain::protokoll::Protokoll;
 use domain::tekst::{MAX_BESKRIVELSE, MAX_NAVN, check_beskrivelse, check_navn};
 use serde::{Deserialize, Serialize};
@@ -237,8 +238,8 @@ async fn create(side: SystemSide, skjema: Skjema) -> Result<Response, Feil> {
     let t = side.t();
     let mut utkast = Utkast::load(&side, skjema.felter.raw("u")).await?;
     let once = utkast.once(&side);
-    if side.app().konto_of_form(&once).await?.is_some() {
-        return made(&side, &once).await;
+    if let Some(konto) = side.app().konto_of_form(&once).await? {
+        return made(&side, Some(konto)).await;
     }
     let mut skrevet = Skrevet::of(&skjema.felter);
     let protokoller = protokoller(&side).await?;
@@ -262,14 +263,16 @@ async fn create(side: SystemSide, skjema: Skjema) -> Result<Response, Feil> {
         .create_konto(&side.caller(), side.side.id(), side.system.id, ny, Some(once.clone()))
         .await
     {
-        Ok(_) => {
+        Ok(detaljer) => {
             utkast.beholdt = Beholdt::default();
             // Only to keep less; the Konto is there, and that is what has to be said.
             let _ = utkast.save(&side).await;
-            made(&side, &once).await
+            made(&side, Some(detaljer.konto.id)).await
         }
         // The same form, sent twice at once.
-        Err(Error::Conflict { what: "engangsnokkel" }) => made(&side, &once).await,
+        Err(Error::Conflict { what: "engangsnokkel" }) => {
+            made(&side, side.app().konto_of_form(&once).await?).await
+        }
         Err(Error::Invalid(errors)) => {
             let felter = [
                 Felt { json: "navn", id: "navn", navn: "navn" },
@@ -290,9 +293,9 @@ async fn create(side: SystemSide, skjema: Skjema) -> Result<Response, Feil> {
 }
 
 /// To the Konto that the form became. A repeat is led there too: to whoever pressed twice it is the first answer he sees.
-async fn made(side: &SystemSide, once: &Once) -> Result<Response, Feil> {
+async fn made(side: &SystemSide, konto: Option<KontoId>) -> Result<Response, Feil> {
     let kontoer = format!("{}/kontoer", side.sti());
-    let sti = match side.app().konto_of_form(once).await? {
+    let sti = match konto {
         Some(konto) => format!("{kontoer}/{konto}"),
         // So much was done since that the session no longer knows which one it is.
         None => kontoer,
@@ -368,7 +371,7 @@ pub(crate) mod tests {
     use domain::nokkel::OffentligNokkel;
     use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_RSA_SHA256, date_time_ymd};
 
-    use crate::testing::{Answer, Browser, Hvem, World, certificate};
+    use crate::testing::{Answer, Browser, CHANGERS, Hvem, World, certificate, opens};
 
     const ARKIV: &str = "no.ks.fiks.arkiv/v1/arkiv.full";
     const KLIENT: &str = "no.ks.fiks.arkiv/v1/klient.full";
@@ -461,17 +464,9 @@ pub(crate) mod tests {
     async fn page_is_for_those_who_may_change_something() {
         let world = World::new().await;
         let path = format!("{}/kontoer/ny", world.storevik.s());
-        for (hvem, status) in [
-            (Hvem::Admin, 200),
-            (Hvem::Protokoll, 200),
-            (Hvem::Les, 403),
-            (Hvem::Lillefjord, 404),
-            (Hvem::Drift, 404),
-            (Hvem::Uten, 404),
-        ] {
-            let mut browser = world.browser(hvem).await;
-            browser.get(&path).await.is(status);
-            let answer = browser.post(&path, &fields("", "")).await;
+        opens(&world, &path, CHANGERS).await;
+        for (hvem, status) in CHANGERS {
+            let answer = world.browser(hvem).await.post(&path, &fields("", "")).await;
             answer.is(if status == 200 { 422 } else { status });
         }
         assert!(world.anonymous().get(&path).await.location().starts_with("/logg-inn?retur="));
