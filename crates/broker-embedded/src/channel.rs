@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use wire::id::KontoId;
 
-use crate::engine::{ChannelKey, Handle, Request, Shared, Stopped, unavailable};
+use crate::request::{ChannelKey, Handle, Request, Shared, Stopped, unavailable};
 use crate::store::{Store, StoreError};
 
 /// Deliveries that may wait for the receiver.

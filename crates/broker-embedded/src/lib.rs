@@ -7,6 +7,7 @@ mod cache;
 mod channel;
 mod engine;
 pub mod queue;
+mod request;
 mod store;
 
 use std::path::Path;
@@ -27,7 +28,8 @@ use tokio::task::JoinHandle;
 use wire::id::{KontoId, MeldingId};
 
 use crate::channel::{Channel, WAITING, ask, forward};
-use crate::engine::{ChannelLink, Engine, Parts, Ready, Request, Shared, Standing, Stopped, unavailable};
+use crate::engine::{Engine, Parts};
+use crate::request::{ChannelLink, Ready, Request, Shared, Standing, Stopped, unavailable};
 use crate::store::{Layout, Store, StoreError};
 
 const MIB: u64 = 1024 * 1024;

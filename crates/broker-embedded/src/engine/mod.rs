@@ -5,161 +5,36 @@
 //! all who wait at the same time share one fsync. That a melding was handed out is written in the same step as what
 //! caused it.
 
+mod effects;
+mod step;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
-use std::time::{Duration, Instant};
 
 use app::ports::{BrokerError, Clock, Consumer, DeletedQueue, DeliveryId, IdSource, QueueStatus, Settlement};
 use bytes::Bytes;
 use domain::melding::{Hendelse, Kvittering, Melding, Retur};
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use wire::id::{KontoId, MeldingId};
 
-use crate::cache::{Cache, Loaded, SMALL};
+use self::step::{Fresh, REQUESTS_AT_ONCE, Step};
+use crate::cache::Cache;
 use crate::queue::{Command, ConsumerKey, Effect, Entry, Millis, Number, Queue, Tries};
-use crate::store::{DeadMelding, Line, Store, StoreError};
+use crate::request::{Answer, ChannelKey, ChannelLink, Ready, Request, Standing, Stopped, unavailable};
+use crate::store::{Line, Store, StoreError};
 
-/// A channel within the broker.
-pub(crate) type ChannelKey = u64;
-/// How a queue stands, and its oldest melding, of which the time is still to be read.
-pub(crate) type Standing = (QueueStatus, Option<Number>);
-type Answer<T> = oneshot::Sender<Result<T, BrokerError>>;
-
-/// How many requests go into one step: as many as can be judged in the time that a sync takes, within bounds. With all that
-/// wait in one step, everybody waits for the same sync and then works at the same time; with a few steps' worth under way,
-/// one part is worked on while another waits for the disk. A slow disk gets large steps, since there a sync is what costs.
-const REQUESTS_AT_ONCE: std::ops::RangeInclusive<usize> = 32..=2048;
-/// Time to judge one request, about.
-const REQUEST_TIME: Duration = Duration::from_micros(5);
 /// How many bytes of payload go into one step, after which it takes no more.
 const BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
-/// So many answers at a time are handed to the runtime in one go: each one given from this thread may have to wake one of
-/// the runtime's, which costs more than the answer.
-const FEW_ANSWERS: usize = 4;
 /// How many meldinger of a removed queue are seen to in one step.
 const REMOVED_AT_ONCE: usize = 256;
 /// How many queues with something due are looked at in one step.
 const DUE_AT_ONCE: usize = 16;
 /// How many meldinger a consumer without limit may hold.
 const NO_PREFETCH: u32 = 2000;
-/// How many bytes may be under way to one channel in memory; the rest it reads from disk as it goes.
-const UNDER_WAY: usize = 2 * 1024 * 1024;
-
-/// What is asked of the engine.
-pub(crate) enum Request {
-    CreateQueue {
-        konto: KontoId,
-        answer: Answer<()>,
-    },
-    DeleteQueue {
-        konto: KontoId,
-        answer: Answer<DeletedQueue>,
-    },
-    Publish {
-        melding: Arc<Melding>,
-        payload: Bytes,
-        answer: Answer<()>,
-    },
-    OpenChannel {
-        link: ChannelLink,
-        adresse: Option<SocketAddr>,
-        answer: Answer<ChannelKey>,
-    },
-    Consume {
-        channel: ChannelKey,
-        consumer: Consumer,
-        konto: KontoId,
-        prefetch: u16,
-        answer: Answer<()>,
-    },
-    Cancel {
-        channel: ChannelKey,
-        consumer: Consumer,
-        answer: Answer<()>,
-    },
-    Settle {
-        channel: ChannelKey,
-        delivery: DeliveryId,
-        settlement: Settlement,
-    },
-    CloseChannel {
-        channel: ChannelKey,
-        answer: Option<Answer<()>>,
-    },
-    Status {
-        konto: KontoId,
-        answer: Answer<Standing>,
-    },
-    Statuses {
-        kontoer: Vec<KontoId>,
-        answer: Answer<Vec<Option<Standing>>>,
-    },
-    /// A dead letter goes back to its queue.
-    Requeue {
-        konto: KontoId,
-        id: MeldingId,
-        answer: Answer<bool>,
-    },
-    /// Answered when all that was asked before is written.
-    Barrier {
-        answer: Answer<()>,
-    },
-    /// Something may be due.
-    Tick,
-    /// Dead letters were forgotten.
-    Pruned {
-        dead: HashMap<KontoId, u64>,
-    },
-    /// Stop in good order.
-    Close {
-        answer: Answer<()>,
-    },
-}
-
-/// The engine's end of a channel.
-pub(crate) struct ChannelLink {
-    pub(crate) handles: mpsc::UnboundedSender<Handle>,
-    pub(crate) ended: mpsc::UnboundedSender<Consumer>,
-    pub(crate) shared: Arc<Shared>,
-}
-
-/// What the engine and a channel's forwarder both know.
-#[derive(Default)]
-pub(crate) struct Shared {
-    /// The channel is closed: what is still under way to it has gone back.
-    pub(crate) closed: AtomicBool,
-    /// Bytes under way to it.
-    pub(crate) bytes: AtomicUsize,
-}
-
-/// A delivery on its way to a channel.
-pub(crate) struct Handle {
-    pub(crate) id: DeliveryId,
-    pub(crate) consumer: Consumer,
-    pub(crate) number: Number,
-    pub(crate) attempts: u32,
-    /// The melding, where it was at hand.
-    pub(crate) loaded: Option<Loaded>,
-    /// How much of [`Shared::bytes`] is this one's.
-    pub(crate) counted: usize,
-}
-
-/// The engine has stopped.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum Stopped {
-    #[error("the broker has been closed")]
-    Closed,
-    #[error("the queue log could not be written, so nothing can be promised until a restart")]
-    Failed,
-}
-
-pub(crate) fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BrokerError {
-    BrokerError::Unavailable(source.into())
-}
 
 struct Slot {
     queue: Queue,
@@ -180,66 +55,6 @@ struct Removed {
     numbers: VecDeque<Number>,
     meldinger: u64,
     answer: Option<Answer<DeletedQueue>>,
-}
-
-/// What the running step has changed and must write before anybody hears of it.
-#[derive(Default)]
-struct Step {
-    /// Published in this step.
-    fresh: HashMap<Number, Fresh>,
-    /// As they stand at its end; `None` has left its queue. A key may be written once in a step only.
-    entries: HashMap<Number, Option<(KontoId, Entry)>>,
-    lines: Vec<(Number, Line)>,
-    dead: Vec<(KontoId, Number)>,
-    /// Dead letters that stand in their queue again, under a new number.
-    requeued: Vec<DeadMelding>,
-    kontoer: Vec<(KontoId, bool)>,
-    answers: Vec<Ready>,
-    handles: Vec<(ChannelKey, Handle)>,
-    ended: Vec<(ChannelKey, Consumer)>,
-    bytes: usize,
-    sync: bool,
-}
-
-struct Fresh {
-    melding: Arc<Melding>,
-    payload: Bytes,
-    lines: Vec<Line>,
-}
-
-/// An answer that waits for the step to be on disk.
-pub(crate) enum Ready {
-    Unit(Answer<()>, Result<(), BrokerError>),
-    Deleted(Answer<DeletedQueue>, DeletedQueue),
-    Channel(Answer<ChannelKey>, ChannelKey),
-    Status(Answer<Standing>, Standing),
-    Statuses(Answer<Vec<Option<Standing>>>, Vec<Option<Standing>>),
-    Requeued(Answer<bool>, bool),
-}
-
-impl Ready {
-    /// Whoever asked may have stopped waiting; that is no fault.
-    pub(crate) fn send(self) {
-        match self {
-            Self::Unit(answer, result) => drop(answer.send(result)),
-            Self::Deleted(answer, deleted) => drop(answer.send(Ok(deleted))),
-            Self::Channel(answer, key) => drop(answer.send(Ok(key))),
-            Self::Status(answer, status) => drop(answer.send(Ok(status))),
-            Self::Statuses(answer, statuses) => drop(answer.send(Ok(statuses))),
-            Self::Requeued(answer, done) => drop(answer.send(Ok(done))),
-        }
-    }
-
-    fn refuse(self) {
-        match self {
-            Self::Unit(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
-            Self::Deleted(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
-            Self::Channel(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
-            Self::Status(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
-            Self::Statuses(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
-            Self::Requeued(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
-        }
-    }
 }
 
 /// What the engine is given.
@@ -723,234 +538,6 @@ impl Engine {
                 Some(&(deadline, konto)) if deadline <= self.now_ms => self.run(konto, Command::Tick)?,
                 _ => break,
             }
-        }
-        Ok(())
-    }
-
-    /// Gives `command` to the queue of `konto`, and what follows from it to whom it concerns, other queues included.
-    fn run(&mut self, konto: KontoId, command: Command) -> Result<(), StoreError> {
-        let mut work = VecDeque::from([(konto, command)]);
-        let mut effects = std::mem::take(&mut self.effects);
-        while let Some((konto, command)) = work.pop_front() {
-            let Some(slot) = self.queues.get_mut(&konto) else { continue };
-            let before = slot.queue.next_deadline();
-            slot.queue.apply(self.now_ms, command, &mut effects);
-            let after = slot.queue.next_deadline();
-            if before != after {
-                if let Some(deadline) = before {
-                    self.deadlines.remove(&(deadline, konto));
-                }
-                if let Some(deadline) = after {
-                    self.deadlines.insert((deadline, konto));
-                }
-            }
-            for effect in effects.drain(..) {
-                self.take_effect(konto, effect, &mut work)?;
-            }
-        }
-        self.effects = effects;
-        Ok(())
-    }
-
-    fn take_effect(
-        &mut self,
-        konto: KontoId,
-        effect: Effect,
-        work: &mut VecDeque<(KontoId, Command)>,
-    ) -> Result<(), StoreError> {
-        match effect {
-            Effect::Deliver { consumer, number, deadline, tries } => {
-                self.deliver(konto, consumer, Entry { number, deadline, tries, held: true });
-            }
-            Effect::Acked { number } => self.leave(number, &Hendelse::Bekreftet),
-            Effect::Dropped { number } => self.leave(number, &Hendelse::Avvist),
-            Effect::Returned { number, deadline, arsak, tries } => {
-                let entry = Entry { number, deadline, tries, held: false };
-                self.step.entries.insert(number, Some((konto, entry)));
-                self.line(number, &Hendelse::Returnert { arsak });
-            }
-            Effect::GivenUp { number } => {
-                self.step.entries.insert(number, None);
-                self.line(number, &Hendelse::Dodko);
-                self.step.dead.push((konto, number));
-                if let Some(slot) = self.queues.get_mut(&konto) {
-                    slot.dead += 1;
-                }
-                work.extend(self.kvittering(number, Kvittering::Serverfeil)?);
-            }
-            Effect::Expired { number } => {
-                self.leave(number, &Hendelse::Utlopt);
-                work.extend(self.kvittering(number, Kvittering::Tidsavbrudd)?);
-            }
-            // Of a removed queue; seen to in `delete_queue`.
-            Effect::Removed { .. } | Effect::Ended { .. } => {}
-        }
-        Ok(())
-    }
-
-    fn deliver(&mut self, konto: KontoId, consumer: ConsumerKey, entry: Entry) {
-        let id = DeliveryId(self.number());
-        let Some(&(channel, name)) = self.consumers.get(&consumer) else { return };
-        let Some(open) = self.channels.get_mut(&channel) else { return };
-        let Entry { number, tries, .. } = entry;
-        open.held.insert(id, (konto, number));
-        let adresse = open.adresse;
-        let loaded = match self.step.fresh.get(&number) {
-            Some(fresh) => Some((fresh.melding.clone(), fresh.payload.clone())),
-            None => self.cache.take(number),
-        };
-        let shared = &open.link.shared;
-        let loaded = loaded.filter(|(_, payload)| {
-            payload.len() <= SMALL && shared.bytes.load(Ordering::Relaxed) <= UNDER_WAY
-        });
-        let counted = loaded.as_ref().map_or(0, |(_, payload)| payload.len());
-        shared.bytes.fetch_add(counted, Ordering::Relaxed);
-        let attempts = u32::from(tries.returned);
-        self.step.handles.push((channel, Handle { id, consumer: name, number, attempts, loaded, counted }));
-        self.step.entries.insert(number, Some((konto, entry)));
-        self.line(number, &Hendelse::Levert { forsok: attempts + 1, adresse });
-        self.step.sync = true;
-    }
-
-    /// Notes that a melding has left its queue for good, with the line that says how.
-    fn leave(&mut self, number: Number, hendelse: &Hendelse) {
-        self.step.entries.insert(number, None);
-        self.line(number, hendelse);
-        self.cache.take(number);
-    }
-
-    fn line(&mut self, number: Number, hendelse: &Hendelse) {
-        let line = Line::new(self.now, hendelse);
-        match self.step.fresh.get_mut(&number) {
-            Some(fresh) => fresh.lines.push(line),
-            None => self.step.lines.push((number, line)),
-        }
-    }
-
-    fn tell_sender(&mut self, number: Number, kind: Kvittering) -> Result<(), StoreError> {
-        if let Some((konto, command)) = self.kvittering(number, kind)? {
-            self.run(konto, command)?;
-        }
-        Ok(())
-    }
-
-    /// Makes the kvittering for the sender of `number`, if there is to be one and he has a queue.
-    fn kvittering(
-        &mut self,
-        number: Number,
-        kind: Kvittering,
-    ) -> Result<Option<(KontoId, Command)>, StoreError> {
-        let original = match self.step.fresh.get(&number) {
-            Some(fresh) => fresh.melding.clone(),
-            None => match self.store.melding(number) {
-                Ok(Some(melding)) => Arc::new(melding),
-                // One damaged melding must not stop all others.
-                Ok(None) | Err(StoreError::Damaged(_)) => {
-                    tracing::error!(
-                        melding.number = number,
-                        "a melding in a queue cannot be read, no kvittering sent"
-                    );
-                    return Ok(None);
-                }
-                Err(error) => return Err(error),
-            },
-        };
-        self.step.sync = true;
-        let id = MeldingId::from_uuid(self.ids.uuid());
-        let Some(kvittering) = original.kvittering(kind, id, self.now) else { return Ok(None) };
-        let konto = kvittering.mottaker;
-        if !self.queues.contains_key(&konto) {
-            tracing::debug!(melding.id = %original.id, konto.id = %konto, "no queue for the kvittering, dropped");
-            return Ok(None);
-        }
-        let command = self.take_in(Arc::new(kvittering), Bytes::new());
-        self.line(number, &Hendelse::KvitteringSendt { kvittering: id });
-        Ok(Some((konto, command)))
-    }
-
-    /// Writes the step, and lets go of what waited for it.
-    fn commit(&mut self) -> Result<(), StoreError> {
-        let mut step = std::mem::take(&mut self.step);
-        let result = self.write(&mut step);
-        if result.is_err() {
-            for answer in std::mem::take(&mut step.answers) {
-                answer.refuse();
-            }
-            return result;
-        }
-        if step.answers.len() > FEW_ANSWERS {
-            // Whoever gives them ends after us.
-            self.answers.send(step.answers).ok();
-        } else {
-            step.answers.into_iter().for_each(Ready::send);
-        }
-        for (channel, handle) in step.handles {
-            if let Some(open) = self.channels.get(&channel) {
-                // A forwarder that is gone has asked to close the channel, or will.
-                open.link.handles.send(handle).ok();
-            }
-        }
-        for (channel, consumer) in step.ended {
-            if let Some(open) = self.channels.get(&channel) {
-                open.link.ended.send(consumer).ok();
-            }
-        }
-        for (number, fresh) in step.fresh {
-            if let Some(Some((_, Entry { held: false, .. }))) = step.entries.get(&number) {
-                self.cache.put(number, (fresh.melding, fresh.payload));
-            }
-        }
-        let due = self.deadlines.first().map(|(deadline, _)| *deadline);
-        self.due.send_if_modified(|before| std::mem::replace(before, due) != due);
-        Ok(())
-    }
-
-    fn write(&mut self, step: &mut Step) -> Result<(), StoreError> {
-        if step.fresh.is_empty()
-            && step.entries.is_empty()
-            && step.lines.is_empty()
-            && step.kontoer.is_empty()
-        {
-            return Ok(());
-        }
-        let mut write = self.store.write();
-        for (konto, exists) in &step.kontoer {
-            if *exists { write.queue_created(*konto) } else { write.queue_removed(*konto) }
-        }
-        for (number, entry) in &step.entries {
-            let fresh = step.fresh.get(number);
-            match entry {
-                Some((konto, entry)) => write.entry(*konto, entry),
-                None if fresh.is_none() => write.entry_gone(*number),
-                None => {}
-            }
-            let keep = entry.is_some() || step.dead.iter().any(|(_, dead)| dead == number);
-            match fresh {
-                Some(Fresh { payload, .. }) if keep && !payload.is_empty() => write.payload(*number, payload),
-                None if !keep => write.payload_gone(*number),
-                _ => {}
-            }
-        }
-        for (number, Fresh { melding, payload, lines }) in &step.fresh {
-            write.melding(*number, melding, payload.len(), lines)?;
-        }
-        for (number, line) in &step.lines {
-            write.line(*number, self.next, line)?;
-            self.next += 1;
-        }
-        for dead in &step.requeued {
-            write.moved(dead);
-        }
-        for (konto, number) in &step.dead {
-            write.dead(*konto, *number, self.now);
-        }
-        let begun = Instant::now();
-        write.commit(step.sync)?;
-        if step.sync {
-            let fits = begun.elapsed().as_micros() / REQUEST_TIME.as_micros();
-            self.requests_at_once = usize::try_from(fits)
-                .unwrap_or(usize::MAX)
-                .clamp(*REQUESTS_AT_ONCE.start(), *REQUESTS_AT_ONCE.end());
         }
         Ok(())
     }

@@ -1,0 +1,162 @@
+//! What follows from a command to a queue, for the consumers, the log of each melding, and other queues.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use app::ports::DeliveryId;
+use bytes::Bytes;
+use domain::melding::{Hendelse, Kvittering};
+use wire::id::{KontoId, MeldingId};
+
+use super::Engine;
+use crate::cache::SMALL;
+use crate::queue::{Command, ConsumerKey, Effect, Entry, Number};
+use crate::request::Handle;
+use crate::store::{Line, StoreError};
+
+/// How many bytes may be under way to one channel in memory; the rest it reads from disk as it goes.
+const UNDER_WAY: usize = 2 * 1024 * 1024;
+
+impl Engine {
+    /// Gives `command` to the queue of `konto`, and what follows from it to whom it concerns, other queues included.
+    pub(super) fn run(&mut self, konto: KontoId, command: Command) -> Result<(), StoreError> {
+        let mut work = VecDeque::from([(konto, command)]);
+        let mut effects = std::mem::take(&mut self.effects);
+        while let Some((konto, command)) = work.pop_front() {
+            let Some(slot) = self.queues.get_mut(&konto) else { continue };
+            let before = slot.queue.next_deadline();
+            slot.queue.apply(self.now_ms, command, &mut effects);
+            let after = slot.queue.next_deadline();
+            if before != after {
+                if let Some(deadline) = before {
+                    self.deadlines.remove(&(deadline, konto));
+                }
+                if let Some(deadline) = after {
+                    self.deadlines.insert((deadline, konto));
+                }
+            }
+            for effect in effects.drain(..) {
+                self.take_effect(konto, effect, &mut work)?;
+            }
+        }
+        self.effects = effects;
+        Ok(())
+    }
+
+    fn take_effect(
+        &mut self,
+        konto: KontoId,
+        effect: Effect,
+        work: &mut VecDeque<(KontoId, Command)>,
+    ) -> Result<(), StoreError> {
+        match effect {
+            Effect::Deliver { consumer, number, deadline, tries } => {
+                self.deliver(konto, consumer, Entry { number, deadline, tries, held: true });
+            }
+            Effect::Acked { number } => self.leave(number, &Hendelse::Bekreftet),
+            Effect::Dropped { number } => self.leave(number, &Hendelse::Avvist),
+            Effect::Returned { number, deadline, arsak, tries } => {
+                let entry = Entry { number, deadline, tries, held: false };
+                self.step.entries.insert(number, Some((konto, entry)));
+                self.line(number, &Hendelse::Returnert { arsak });
+            }
+            Effect::GivenUp { number } => {
+                self.step.entries.insert(number, None);
+                self.line(number, &Hendelse::Dodko);
+                self.step.dead.push((konto, number));
+                if let Some(slot) = self.queues.get_mut(&konto) {
+                    slot.dead += 1;
+                }
+                work.extend(self.kvittering(number, Kvittering::Serverfeil)?);
+            }
+            Effect::Expired { number } => {
+                self.leave(number, &Hendelse::Utlopt);
+                work.extend(self.kvittering(number, Kvittering::Tidsavbrudd)?);
+            }
+            // Of a removed queue; seen to in `delete_queue`.
+            Effect::Removed { .. } | Effect::Ended { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, konto: KontoId, consumer: ConsumerKey, entry: Entry) {
+        let id = DeliveryId(self.number());
+        let Some(&(channel, name)) = self.consumers.get(&consumer) else { return };
+        let Some(open) = self.channels.get_mut(&channel) else { return };
+        let Entry { number, tries, .. } = entry;
+        open.held.insert(id, (konto, number));
+        let adresse = open.adresse;
+        let loaded = match self.step.fresh.get(&number) {
+            Some(fresh) => Some((fresh.melding.clone(), fresh.payload.clone())),
+            None => self.cache.take(number),
+        };
+        let shared = &open.link.shared;
+        let loaded = loaded.filter(|(_, payload)| {
+            payload.len() <= SMALL && shared.bytes.load(Ordering::Relaxed) <= UNDER_WAY
+        });
+        let counted = loaded.as_ref().map_or(0, |(_, payload)| payload.len());
+        shared.bytes.fetch_add(counted, Ordering::Relaxed);
+        let attempts = u32::from(tries.returned);
+        self.step.handles.push((channel, Handle { id, consumer: name, number, attempts, loaded, counted }));
+        self.step.entries.insert(number, Some((konto, entry)));
+        self.line(number, &Hendelse::Levert { forsok: attempts + 1, adresse });
+        self.step.sync = true;
+    }
+
+    /// Notes that a melding has left its queue for good, with the line that says how.
+    pub(super) fn leave(&mut self, number: Number, hendelse: &Hendelse) {
+        self.step.entries.insert(number, None);
+        self.line(number, hendelse);
+        self.cache.take(number);
+    }
+
+    pub(super) fn line(&mut self, number: Number, hendelse: &Hendelse) {
+        let line = Line::new(self.now, hendelse);
+        match self.step.fresh.get_mut(&number) {
+            Some(fresh) => fresh.lines.push(line),
+            None => self.step.lines.push((number, line)),
+        }
+    }
+
+    pub(super) fn tell_sender(&mut self, number: Number, kind: Kvittering) -> Result<(), StoreError> {
+        if let Some((konto, command)) = self.kvittering(number, kind)? {
+            self.run(konto, command)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the kvittering for the sender of `number`, if there is to be one and he has a queue.
+    fn kvittering(
+        &mut self,
+        number: Number,
+        kind: Kvittering,
+    ) -> Result<Option<(KontoId, Command)>, StoreError> {
+        let original = match self.step.fresh.get(&number) {
+            Some(fresh) => fresh.melding.clone(),
+            None => match self.store.melding(number) {
+                Ok(Some(melding)) => Arc::new(melding),
+                // One damaged melding must not stop all others.
+                Ok(None) | Err(StoreError::Damaged(_)) => {
+                    tracing::error!(
+                        melding.number = number,
+                        "a melding in a queue cannot be read, no kvittering sent"
+                    );
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        self.step.sync = true;
+        let id = MeldingId::from_uuid(self.ids.uuid());
+        let Some(kvittering) = original.kvittering(kind, id, self.now) else { return Ok(None) };
+        let konto = kvittering.mottaker;
+        if !self.queues.contains_key(&konto) {
+            tracing::debug!(melding.id = %original.id, konto.id = %konto, "no queue for the kvittering, dropped");
+            return Ok(None);
+        }
+        let command = self.take_in(Arc::new(kvittering), Bytes::new());
+        self.line(number, &Hendelse::KvitteringSendt { kvittering: id });
+        Ok(Some((konto, command)))
+    }
+}

@@ -1,0 +1,168 @@
+//! What is asked of the engine, and what it gives in return.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+
+use app::ports::{BrokerError, Consumer, DeletedQueue, DeliveryId, QueueStatus, Settlement};
+use bytes::Bytes;
+use domain::melding::Melding;
+use tokio::sync::{mpsc, oneshot};
+use wire::id::{KontoId, MeldingId};
+
+use crate::cache::Loaded;
+use crate::queue::Number;
+
+/// A channel within the broker.
+pub(crate) type ChannelKey = u64;
+/// How a queue stands, and its oldest melding, of which the time is still to be read.
+pub(crate) type Standing = (QueueStatus, Option<Number>);
+pub(crate) type Answer<T> = oneshot::Sender<Result<T, BrokerError>>;
+
+/// What is asked of the engine.
+pub(crate) enum Request {
+    CreateQueue {
+        konto: KontoId,
+        answer: Answer<()>,
+    },
+    DeleteQueue {
+        konto: KontoId,
+        answer: Answer<DeletedQueue>,
+    },
+    Publish {
+        melding: Arc<Melding>,
+        payload: Bytes,
+        answer: Answer<()>,
+    },
+    OpenChannel {
+        link: ChannelLink,
+        adresse: Option<SocketAddr>,
+        answer: Answer<ChannelKey>,
+    },
+    Consume {
+        channel: ChannelKey,
+        consumer: Consumer,
+        konto: KontoId,
+        prefetch: u16,
+        answer: Answer<()>,
+    },
+    Cancel {
+        channel: ChannelKey,
+        consumer: Consumer,
+        answer: Answer<()>,
+    },
+    Settle {
+        channel: ChannelKey,
+        delivery: DeliveryId,
+        settlement: Settlement,
+    },
+    CloseChannel {
+        channel: ChannelKey,
+        answer: Option<Answer<()>>,
+    },
+    Status {
+        konto: KontoId,
+        answer: Answer<Standing>,
+    },
+    Statuses {
+        kontoer: Vec<KontoId>,
+        answer: Answer<Vec<Option<Standing>>>,
+    },
+    /// A dead letter goes back to its queue.
+    Requeue {
+        konto: KontoId,
+        id: MeldingId,
+        answer: Answer<bool>,
+    },
+    /// Answered when all that was asked before is written.
+    Barrier {
+        answer: Answer<()>,
+    },
+    /// Something may be due.
+    Tick,
+    /// Dead letters were forgotten.
+    Pruned {
+        dead: HashMap<KontoId, u64>,
+    },
+    /// Stop in good order.
+    Close {
+        answer: Answer<()>,
+    },
+}
+
+/// The engine's end of a channel.
+pub(crate) struct ChannelLink {
+    pub(crate) handles: mpsc::UnboundedSender<Handle>,
+    pub(crate) ended: mpsc::UnboundedSender<Consumer>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What the engine and a channel's forwarder both know.
+#[derive(Default)]
+pub(crate) struct Shared {
+    /// The channel is closed: what is still under way to it has gone back.
+    pub(crate) closed: AtomicBool,
+    /// Bytes under way to it.
+    pub(crate) bytes: AtomicUsize,
+}
+
+/// A delivery on its way to a channel.
+pub(crate) struct Handle {
+    pub(crate) id: DeliveryId,
+    pub(crate) consumer: Consumer,
+    pub(crate) number: Number,
+    pub(crate) attempts: u32,
+    /// The melding, where it was at hand.
+    pub(crate) loaded: Option<Loaded>,
+    /// How much of [`Shared::bytes`] is this one's.
+    pub(crate) counted: usize,
+}
+
+/// The engine has stopped.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stopped {
+    #[error("the broker has been closed")]
+    Closed,
+    #[error("the queue log could not be written, so nothing can be promised until a restart")]
+    Failed,
+}
+
+pub(crate) fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BrokerError {
+    BrokerError::Unavailable(source.into())
+}
+
+/// An answer that waits for the step to be on disk.
+pub(crate) enum Ready {
+    Unit(Answer<()>, Result<(), BrokerError>),
+    Deleted(Answer<DeletedQueue>, DeletedQueue),
+    Channel(Answer<ChannelKey>, ChannelKey),
+    Status(Answer<Standing>, Standing),
+    Statuses(Answer<Vec<Option<Standing>>>, Vec<Option<Standing>>),
+    Requeued(Answer<bool>, bool),
+}
+
+impl Ready {
+    /// Whoever asked may have stopped waiting; that is no fault.
+    pub(crate) fn send(self) {
+        match self {
+            Self::Unit(answer, result) => drop(answer.send(result)),
+            Self::Deleted(answer, deleted) => drop(answer.send(Ok(deleted))),
+            Self::Channel(answer, key) => drop(answer.send(Ok(key))),
+            Self::Status(answer, status) => drop(answer.send(Ok(status))),
+            Self::Statuses(answer, statuses) => drop(answer.send(Ok(statuses))),
+            Self::Requeued(answer, done) => drop(answer.send(Ok(done))),
+        }
+    }
+
+    pub(crate) fn refuse(self) {
+        match self {
+            Self::Unit(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
+            Self::Deleted(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
+            Self::Channel(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
+            Self::Status(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
+            Self::Statuses(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
+            Self::Requeued(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
+        }
+    }
+}
