@@ -36,4 +36,4 @@ fi
 
 files=("$@")
 if [ ${#files[@]} -eq 0 ]; then files=(*.test.mjs); fi
-node --test --test-reporter=spec --test-concurrency=2 --test-timeout=240000 "${files[@]}"
+node --test --test-reporter=spec --test-concurrency=2 --test-timeout=360000 "${files[@]}"

@@ -40,6 +40,10 @@ pub(crate) const MANGLER_KOBLING: &str = "mangler-kobling";
 pub(crate) const PA_KO: &str = "pa-ko";
 /// Whether somebody should look at any of them: a tag.
 pub(crate) const SAMLET: &str = "samlet";
+/// The heading of the warning that nobody is connected to a Konto; empty while there is nothing to warn of.
+pub(crate) const VARSEL_KOBLING: &str = "varsel-kobling";
+/// The same of several kontoer.
+pub(crate) const VARSEL_MANGLER_KOBLING: &str = "varsel-mangler-kobling";
 
 /// In the address of `status.json`: a Konto that is wanted. Without any, all are.
 pub(crate) const KONTO: &str = "konto";
@@ -83,6 +87,16 @@ pub(crate) fn samlet(t: Tekster, status: &Kontostatus) -> Tag {
     } else {
         Tag::new(Color::Warning, t.v("status-trenger-oppfolging", "n", n))
     }
+}
+
+/// The heading of [`VARSEL_KOBLING`].
+pub(crate) fn uten_kobling(t: Tekster, kobling: Kontotilstand) -> String {
+    if kobling == Kontotilstand::ManglerKobling { tilstand::tag(t, kobling).text } else { String::new() }
+}
+
+/// The heading of [`VARSEL_MANGLER_KOBLING`], of `n` kontoer that nobody is connected to.
+pub(crate) fn mangler_kobling(t: Tekster, n: u64) -> String {
+    if n > 0 { t.v("system-mangler-kobling-antall", "n", n) } else { String::new() }
 }
 
 /// The state of the connection of a Konto, which is always the first of its states.
@@ -157,6 +171,9 @@ impl Statussvar {
         self.number(MANGLER_KOBLING, status.totalt.mangler_kobling);
         self.number(PA_KO, status.totalt.pa_ko);
         self.number(ULEVERTE, status.totalt.uleverte);
+        if let Some(n) = status.totalt.mangler_kobling {
+            self.text(VARSEL_MANGLER_KOBLING, mangler_kobling(self.t, n));
+        }
         // Each Konto tells of its own change; the sum of them need not be read out as well.
         self.tag(SAMLET, samlet(self.t, status), String::new());
     }
@@ -175,6 +192,7 @@ impl Statussvar {
             self.sent = true;
             return;
         }
+        self.text(name(VARSEL_KOBLING), uten_kobling(t, tilstand));
         let tall = Tall::new(t, self.tidspunkt, rad.tall.as_ref());
         self.text(name(KONSUMENTER), tall.konsumenter);
         self.text(name(KONSUMENTER_ORD), tall.konsumenter_ord);

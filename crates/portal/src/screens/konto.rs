@@ -73,6 +73,10 @@ struct OversiktSide {
     ramme: Ramme,
     faner_navn: String,
     faner: Vec<Tab>,
+    /// That nobody is connected; empty where somebody is, or that is not known.
+    mangler_kobling: String,
+    /// Where the login of the client is seen to: address and text.
+    til_palogging: (String, String),
     varsler: Vec<Varsel>,
     kobling: Tag,
     tall: Vec<Live>,
@@ -101,32 +105,27 @@ struct Varsel {
 
 fn varsel(side: &KontoSide, tilstand: Kontotilstand) -> Option<Varsel> {
     let t = side.t();
-    let may_change = side.side.side.may_change();
-    let (key, lenke) = match tilstand {
-        // Told beside the numbers.
-        Kontotilstand::Koblet | Kontotilstand::Ukjent => return None,
-        Kontotilstand::ManglerKobling => {
-            let integrasjon = format!("{}/konfigurasjon", side.side.sti());
-            let (href, key) = if may_change {
-                (integrasjon, "konto-til-integrasjon")
-            } else {
-                (side.side.sti(), "konto-til-system")
-            };
-            ("konto-mangler-kobling", Some((href, t.s(key))))
-        }
-        Kontotilstand::ManglerNokkel => ("konto-mangler-nokkel", None),
-        Kontotilstand::NokkelUtloper { .. } => ("konto-nokkel-utloper", None),
-        Kontotilstand::NokkelUtlopt => ("konto-nokkel-utlopt", None),
-        Kontotilstand::SendingStoppet => ("konto-sending-stoppet", None),
+    let (key, del, til) = match tilstand {
+        // Told beside the numbers, or in the warning that comes and goes.
+        Kontotilstand::Koblet | Kontotilstand::Ukjent | Kontotilstand::ManglerKobling => return None,
+        Kontotilstand::ManglerNokkel => ("konto-mangler-nokkel", "nokkel", "konto-til-nokkel"),
+        Kontotilstand::NokkelUtloper { .. } => ("konto-nokkel-utloper", "nokkel", "konto-til-nokkel"),
+        Kontotilstand::NokkelUtlopt => ("konto-nokkel-utlopt", "nokkel", "konto-til-nokkel"),
+        Kontotilstand::SendingStoppet => ("konto-sending-stoppet", "sending", "konto-til-sending"),
     };
-    let (del, til) = match tilstand {
-        Kontotilstand::SendingStoppet => ("sending", "konto-til-sending"),
-        _ => ("nokkel", "konto-til-nokkel"),
-    };
-    let kur = (format!("{}/konfigurasjon#{del}", side.sti()), t.s(til));
+    let kur = || (format!("{}/konfigurasjon#{del}", side.sti()), t.s(til));
     let tag = tilstand::tag(t, tilstand);
-    let lenke = lenke.or(may_change.then_some(kur));
+    let lenke = side.side.side.may_change().then(kur);
     Some(Varsel { color: tag.color, tittel: tag.text, tekst: t.s(key), lenke })
+}
+
+fn til_palogging(side: &KontoSide) -> (String, String) {
+    let (t, system) = (side.t(), side.side.sti());
+    if side.side.side.may_change() {
+        (format!("{system}/konfigurasjon"), t.s("konto-til-integrasjon"))
+    } else {
+        (system, t.s("konto-til-system"))
+    }
 }
 
 async fn show(side: KontoSide) -> Result<Response, Feil> {
@@ -140,6 +139,7 @@ async fn show(side: KontoSide) -> Result<Response, Feil> {
         nokkel.map(|nokkel| (nokkel.gyldig_fra, nokkel.gyldig_til)),
         konto.send_meldinger_deaktivert,
     );
+    let kobling = tilstander.first().copied().unwrap_or(Kontotilstand::Ukjent);
     let tall = Tall::new(t, now, status.as_ref());
     let time = |at| format::time_of(at, t.sprak());
     let siden = t.s("konto-fane-oversikt");
@@ -147,8 +147,10 @@ async fn show(side: KontoSide) -> Result<Response, Feil> {
         ramme: side.ramme(&siden).here(siden),
         faner_navn: konto_faner::label(&side),
         faner: konto_faner::tabs(&side, "oversikt").await?,
+        mangler_kobling: live::uten_kobling(t, kobling),
+        til_palogging: til_palogging(&side),
         varsler: tilstander.iter().filter_map(|tilstand| varsel(&side, *tilstand)).collect(),
-        kobling: tilstand::tag(t, tilstander.first().copied().unwrap_or(Kontotilstand::Ukjent)),
+        kobling: tilstand::tag(t, kobling),
         tall: vec![
             Live::new(live::KONSUMENTER, t.s("konto-konsumenter"), tall.konsumenter),
             Live::new(live::KO, t.s("konto-pa-ko"), tall.pa_ko),

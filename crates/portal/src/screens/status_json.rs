@@ -107,6 +107,11 @@ mod tests {
                 let sent = sent["tekst"].as_str().or(sent.as_str()).unwrap_or_default();
                 assert_eq!(sent, shown, "{name} of {page}");
             }
+            for rest in text.split("data-varsel=\"").skip(1) {
+                let (name, rest) = rest.split_once('"').unwrap();
+                let shown = rest.split_once("2xs\">").unwrap().1.split('<').next().unwrap();
+                assert_eq!(json["verdier"][name], shown, "{name} of {page}");
+            }
         }
     }
 
@@ -122,11 +127,13 @@ mod tests {
         });
         assert_eq!(json["verdier"]["kobling"], missing);
         assert_eq!(json["verdier"]["ko"], "0");
+        assert_eq!(json["verdier"]["varsel-kobling"], "Mangler kobling");
         let channel = world.broker.open_channel(ChannelOptions::default()).await.unwrap();
         channel.control.consume(Consumer(1), world.storevik.sti.konto_id, 1).await.unwrap();
         let json = parsed(&browser.get(&path).await);
         assert_eq!(json["verdier"]["kobling"]["melding"], "Mitt fagsystem - konto: koblet til");
         assert_eq!(json["verdier"]["konsumenter"], "1");
+        assert_eq!(json["verdier"]["varsel-kobling"], "");
         assert!(json.get("sent").is_none(), "{json}");
     }
 

@@ -71,8 +71,8 @@ struct OversiktSide {
     ramme: Ramme,
     faner: Vec<Tab>,
     faner_navn: String,
-    /// How many kontoer nobody fetches from; 0 where that is not known.
-    mangler_kobling: u64,
+    /// That there are kontoer nobody fetches from; empty where there are none, or that is not known.
+    mangler_kobling: String,
     kontoer_sti: String,
     status_url: String,
     oppdatert: Time,
@@ -116,7 +116,7 @@ async fn show(side: SystemSide) -> Result<Response, Feil> {
         ramme: side.ramme(&tab).here(&tab),
         faner: system_faner::tabs(&side, "oversikt"),
         faner_navn: system_faner::label(&side),
-        mangler_kobling: status.totalt.mangler_kobling.unwrap_or_default(),
+        mangler_kobling: live::mangler_kobling(t, status.totalt.mangler_kobling.unwrap_or_default()),
         kontoer_sti: format!("{}/kontoer", side.sti()),
         status_url: live::url(&side.sti(), []),
         oppdatert: format::time_of(status.tidspunkt, t.sprak()),

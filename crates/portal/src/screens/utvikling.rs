@@ -13,7 +13,7 @@ use axum::routing::get;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use domain::Orgnummer;
-use domain::id::{FiksOrgId, KontoId, MeldingId};
+use domain::id::{FiksOrgId, MeldingId};
 use domain::konto::Konto;
 use domain::melding::{Status, status};
 use domain::protokoll::{PayloadKriterie, Protokoll};
@@ -438,8 +438,6 @@ struct MeldingSide {
     side: KontoSide,
     id: MeldingId,
     status: Status,
-    meldingstype: String,
-    mottaker: KontoId,
 }
 
 impl FromRequestParts<Portal> for MeldingSide {
@@ -453,9 +451,7 @@ impl FromRequestParts<Portal> for MeldingSide {
         if record.melding.avsender != side.detaljer.konto.id {
             return Err(Feil::FinnesIkke.into_response());
         }
-        let status = status(&record.sporing);
-        let (meldingstype, mottaker) = (record.melding.meldingstype, record.melding.mottaker);
-        Ok(Self { side, id, status, meldingstype, mottaker })
+        Ok(Self { side, id, status: status(&record.sporing) })
     }
 }
 
@@ -488,14 +484,19 @@ struct SendtSide {
 }
 
 async fn show_testmelding(_: Kasse, found: MeldingSide) -> Result<Response, Feil> {
-    let MeldingSide { side, id, status, meldingstype, mottaker } = found;
+    let MeldingSide { side, id, status } = found;
     let t = side.t();
+    let detaljer = side.app().sporing_melding(&side.caller(), side.side.side.id(), id).await?;
+    let mottaker = match detaljer.mottaker {
+        Some(konto) => format!("{} ({})", konto.navn, konto.organisasjon_navn),
+        None => t.s("sporing-slettet-konto"),
+    };
     let sti = format!("{}/testmelding/{id}", side.sti());
     Ok(ok(&SendtSide {
         ramme: konto_ramme(&side, &t.s("utvikling-sendt-tittel")),
         id: id.to_string(),
-        meldingstype,
-        mottaker: mottaker.to_string(),
+        meldingstype: detaljer.rad.meldingstype,
+        mottaker,
         tilstand: status_tag(t, status),
         forklaring: forklaring(t, status),
         status_url: format!("{sti}/status.json"),
@@ -521,7 +522,7 @@ pub(crate) mod tests {
     use app::{App, BoxError, Caller};
     use async_trait::async_trait;
     use bytes::Bytes;
-    use domain::id::SystemId;
+    use domain::id::{KontoId, SystemId};
     use wire::send::SendMetadata;
 
     use super::*;
@@ -740,7 +741,11 @@ pub(crate) mod tests {
         let followed = answer.location().to_owned();
         let id = followed.rsplit('/').next().unwrap();
         let answer = browser.get(&followed).await;
-        answer.says("På kø").says("Oppdater").says("arkivmelding");
+        answer
+            .says("På kø")
+            .says("Oppdater")
+            .says("arkivmelding")
+            .says("Mitt arkiv - konto (Lillefjord kommune)");
         assert!(answer.text.contains(&format!("href=\"{}/sporing/{id}\"", world.storevik.o())));
         let status = browser.get(&format!("{followed}/status.json")).await;
         let status: serde_json::Value = serde_json::from_str(&status.text).unwrap();

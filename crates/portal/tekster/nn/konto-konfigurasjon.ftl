@@ -32,5 +32,5 @@ konto-konfigurasjon-slett-tekst-ukjent = Alle meldingar på kø blir sletta.
 konto-konfigurasjon-bekreft = Skriv kontonamnet for å stadfeste
 konto-konfigurasjon-feil-navn = Namnet stemmer ikkje med { $navn }
 konto-konfigurasjon-sletter = Slettar …
-konto-konfigurasjon-behold = Ta vare på kontoen
+konto-konfigurasjon-behold = Behald kontoen
 konto-konfigurasjon-slettet = { $navn } er sletta.

@@ -26,5 +26,5 @@ nytt-system-opprettet = Systemet er oppretta
 nytt-system-passord-bare-na = Passordet blir berre vist no. Lagre det på ein trygg stad. Mistar du det, må du generere eit nytt.
 nytt-system-verdiene = Alle fire verdiane
 nytt-system-ga-til-system = Gå til system
-nytt-system-allerede-tittel = Systemet er allereie oppretta
+nytt-system-allerede-tittel = Systemet er alt oppretta
 nytt-system-allerede = Passordet kan ikkje visast på nytt. Rakk du ikkje å lagre det, kan du generere eit nytt.

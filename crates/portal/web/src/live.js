@@ -84,6 +84,13 @@ class Poller {
       if (farge) element.dataset.color = farge;
       if (melding) changes.push(melding);
     }
+    // Warnings stand at the top of the page, outside the part with the numbers.
+    for (const alert of all("[data-varsel]")) {
+      const heading = verdier[alert.dataset.varsel ?? ""];
+      if (typeof heading !== "string") continue;
+      alert.hidden = heading === "";
+      for (const element of all("h2", alert)) element.textContent = heading;
+    }
     this.#late = sent !== undefined;
     for (const late of all("[data-sent]", this.part)) {
       late.textContent = sent ?? "";
