@@ -89,19 +89,22 @@ struct Forespurt {
 async fn show(side: SystemSide) -> Result<Response, Feil> {
     let (t, liste) = (side.t(), Liste::new(side.k()));
     let may_change = side.side.may_change();
-    let (skjema, treff) = if may_change {
-        (Some(sokeskjema(&side, &liste).await?), search(&side, &liste).await?)
-    } else {
-        (None, None)
-    };
     let wanted = TilgangListe {
         sok: String::new(),
         sortering: TilgangSortering::Tidspunkt,
         synkende: true,
         page: liste.page_by(FORESPURT_SIDE),
     };
-    let (caller, owner) = (side.caller(), side.side.id());
-    let sent = side.app().list_foresporsler_for_system_side(&caller, owner, side.system.id, &wanted).await?;
+    let (app, caller, owner) = (side.app(), side.caller(), side.side.id());
+    let sent =
+        async { Ok(app.list_foresporsler_for_system_side(&caller, owner, side.system.id, &wanted).await?) };
+    // The search takes its time, so the rest is asked for meanwhile.
+    let (skjema, treff, sent) = if may_change {
+        let (skjema, treff, sent) = tokio::try_join!(sokeskjema(&side, &liste), search(&side, &liste), sent)?;
+        (Some(skjema), treff, sent)
+    } else {
+        (None, None, sent.await?)
+    };
     let siden = t.s(if may_change { "tilganger-be-om" } else { "tilganger-forespurte" });
     let tilganger = Crumb::link(tilganger_sti(&side), t.s("tilganger-tittel"));
     Ok(ok(&BeOmSide {

@@ -78,14 +78,19 @@ async fn show(side: KontoSide) -> Result<Response, Feil> {
     let (t, app, caller, sti) = (side.t(), side.app(), side.caller(), side.konto_sti());
     let liste = Liste::new(side.k());
     let wanted = asked(&liste);
-    let found = app.sok_systemer(&caller, sti, &wanted).await?;
-    let owners = app.list_organisasjoner_for_valg(&caller, org.id(), side.side.system.id).await?;
+    // The search takes its time, so the rest is asked for meanwhile.
+    let (found, owners, meldingstyper, faner) = tokio::try_join!(
+        async { Ok(app.sok_systemer(&caller, sti, &wanted).await?) },
+        async { Ok(app.list_organisasjoner_for_valg(&caller, org.id(), side.side.system.id).await?) },
+        async { Ok(app.list_meldingstyper_som_kan_mottas().await?) },
+        konto_faner::tabs(&side, "sok"),
+    )?;
     let utveksle = Field::new("utveksle", t.s("sok-utveksle")).optional();
     let siden = t.s("sok-tittel");
     Ok(ok(&SokSide {
         ramme: side.ramme(&siden).here(siden),
         faner_navn: konto_faner::label(&side),
-        faner: konto_faner::tabs(&side, "sok").await?,
+        faner,
         sok: Field::new("sok", t.s("felles-sok"))
             .description(t.s("sok-hjelp"))
             .kind("search")
@@ -94,7 +99,7 @@ async fn show(side: KontoSide) -> Result<Response, Feil> {
         eier: filter(t, "eier", t.s("sok-eier"), &liste.text("eier"), organisasjoner(owners)),
         utveksle: Checkbox::new(utveksle, wanted.bare_som_kan_utveksle),
         meldingstype: meldingstype_field(t, liste.text("meldingstype")),
-        meldingstyper: app.list_meldingstyper_som_kan_mottas().await?,
+        meldingstyper,
         egen: wanted.bare_egne.then(|| org.org.navn.clone()),
         antall: found.total,
         paging: liste.paging(&found, t.s("sok-sider")),
