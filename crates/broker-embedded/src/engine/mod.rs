@@ -146,13 +146,7 @@ impl Engine {
             .iter()
             .filter_map(|(konto, slot)| Some((slot.queue.next_deadline()?, *konto)))
             .collect();
-        let held: Vec<(KontoId, Vec<Number>)> = engine
-            .queues
-            .iter()
-            .filter(|(_, slot)| slot.queue.held_len() > 0)
-            .map(|(konto, slot)| (*konto, slot.queue.held().collect()))
-            .collect();
-        for (konto, numbers) in held {
+        for (konto, numbers) in engine.held() {
             engine.run(konto, Command::Return { numbers, arsak: Retur::Omstart, counts: true })?;
         }
         engine.step.sync = true;
@@ -552,17 +546,17 @@ impl Engine {
         for (key, konto) in open.values().flat_map(|channel| channel.consumers.values()) {
             self.run(*konto, Command::Cancel { consumer: *key })?;
         }
-        let held: Vec<(KontoId, Vec<Number>)> = self
-            .queues
-            .iter()
-            .filter(|(_, slot)| slot.queue.held_len() > 0)
-            .map(|(konto, slot)| (*konto, slot.queue.held().collect()))
-            .collect();
-        for (konto, numbers) in held {
+        for (konto, numbers) in self.held() {
             self.run(konto, Command::Return { numbers, arsak: Retur::Omstart, counts: false })?;
         }
         self.step.sync = true;
         self.commit()
+    }
+
+    /// What consumers hold of each queue.
+    fn held(&self) -> Vec<(KontoId, Vec<Number>)> {
+        let held = self.queues.iter().filter(|(_, slot)| slot.queue.held_len() > 0);
+        held.map(|(konto, slot)| (*konto, slot.queue.held().collect())).collect()
     }
 
     fn has_room(&mut self) -> bool {
