@@ -107,7 +107,7 @@ impl SqlTx {
         let mut found = Vec::new();
         for chunk in ids.chunks(CHUNK) {
             let keys: Vec<_> = chunk.iter().map(key).collect();
-            let mut statement = Sql::default();
+            let mut statement = self.sql("");
             sql(&mut statement, &keys);
             for row in statement.all(self.connection(), what).await? {
                 found.push(read(&row)?);
@@ -125,7 +125,7 @@ impl SqlTx {
         made: impl Fn(KontoId, SystemId, Timestamp) -> T,
     ) -> Result<Side<T>, RegistryError> {
         let Forhold { table, since } = forhold;
-        let mut sql = Sql::new(&format!(
+        let mut sql = self.sql(&format!(
             "SELECT system.id, {table}.{since} AS since, COUNT(*) OVER () AS total FROM {table} \
              JOIN system ON system.id = {table}.system_id \
              JOIN organisasjon ON organisasjon.id = system.fiks_org_id WHERE {table}.konto_id = "
@@ -149,7 +149,7 @@ impl SqlTx {
         made: impl Fn(KontoId, SystemId, Timestamp) -> T,
     ) -> Result<Side<T>, RegistryError> {
         let Forhold { table, since } = forhold;
-        let mut sql = Sql::new(&format!(
+        let mut sql = self.sql(&format!(
             "SELECT konto.id, {table}.{since} AS since, COUNT(*) OVER () AS total FROM {table} \
              JOIN konto ON konto.id = {table}.konto_id \
              JOIN system ON system.id = konto.system_id \
@@ -323,9 +323,9 @@ impl ListeRepository for SqlTx {
 
     async fn count_organisasjon(&mut self, owner: FiksOrgId) -> Result<OrganisasjonTall, RegistryError> {
         let owner = key(owner.as_uuid());
-        let mut systemer = Sql::new("SELECT COUNT(*) FROM system WHERE fiks_org_id = ");
+        let mut systemer = self.sql("SELECT COUNT(*) FROM system WHERE fiks_org_id = ");
         systemer.bind(owner);
-        let mut kontoer = Sql::new(
+        let mut kontoer = self.sql(
             "SELECT COUNT(*) FROM system JOIN konto ON konto.system_id = system.id WHERE system.fiks_org_id = ",
         );
         kontoer.bind(owner);
@@ -341,7 +341,7 @@ impl ListeRepository for SqlTx {
         liste: &SystemListe,
     ) -> Result<Side<System>, RegistryError> {
         let mut sql =
-            Sql::new("SELECT system.id, COUNT(*) OVER () AS total FROM system WHERE system.fiks_org_id = ");
+            self.sql("SELECT system.id, COUNT(*) OVER () AS total FROM system WHERE system.fiks_org_id = ");
         sql.bind(key(owner.as_uuid()));
         matching(&mut sql, &liste.sok, &["system.sok"], "system.id");
         let direction = direction(liste.synkende);
@@ -364,7 +364,7 @@ impl ListeRepository for SqlTx {
         liste: &KontoListe,
     ) -> Result<Side<Konto>, RegistryError> {
         let mut sql =
-            Sql::new("SELECT konto.id, COUNT(*) OVER () AS total FROM konto WHERE konto.system_id = ");
+            self.sql("SELECT konto.id, COUNT(*) OVER () AS total FROM konto WHERE konto.system_id = ");
         sql.bind(key(system.as_uuid()));
         matching(&mut sql, &liste.sok, &["konto.sok"], "konto.id");
         let direction = direction(liste.synkende);
@@ -382,7 +382,7 @@ impl ListeRepository for SqlTx {
         &mut self,
         owner: FiksOrgId,
     ) -> Result<Vec<(SystemId, KontoId)>, RegistryError> {
-        let mut sql = Sql::new(
+        let mut sql = self.sql(
             "SELECT konto.system_id, konto.id FROM system JOIN konto ON konto.system_id = system.id \
              WHERE system.fiks_org_id = ",
         );
@@ -424,7 +424,7 @@ impl ListeRepository for SqlTx {
     }
 
     async fn count_foresporsler_til_konto(&mut self, konto: KontoId) -> Result<u64, RegistryError> {
-        let mut sql = Sql::new("SELECT COUNT(*) FROM foresporsel WHERE konto_id = ");
+        let mut sql = self.sql("SELECT COUNT(*) FROM foresporsel WHERE konto_id = ");
         sql.bind(key(konto.as_uuid()));
         sql.count(self.connection(), FORESPORSEL.table).await
     }
@@ -470,21 +470,23 @@ impl ListeRepository for SqlTx {
     }
 
     async fn sok_systemer(&mut self, utvalg: &Utvalg) -> Result<Side<System>, RegistryError> {
-        let ids = sok::systemer(utvalg).side(self.connection(), SYSTEM, utvalg.page, sok::system_id).await?;
+        let ids = sok::systemer(utvalg, self.backend())
+            .side(self.connection(), SYSTEM, utvalg.page, sok::system_id)
+            .await?;
         let found = self.systemer_by_id(&ids.rows).await?;
         Ok(in_order(ids, found, |system| system.id))
     }
 
     async fn sok_kontoer(&mut self, utvalg: &Utvalg) -> Result<Side<Konto>, RegistryError> {
         let ids = if utvalg.ord.is_empty() {
-            let total = sok::count_kontoer(utvalg).count(self.connection(), KONTO).await?;
-            let mut sql = sok::kontoer_by_name(utvalg);
+            let total = sok::count_kontoer(utvalg, self.backend()).count(self.connection(), KONTO).await?;
+            let mut sql = sok::kontoer_by_name(utvalg, self.backend());
             sql.limit(utvalg.page)?;
             let rows = sql.all(self.connection(), KONTO).await?;
             let rows = rows.iter().map(sok::konto_id).collect::<Result<_, _>>()?;
             Side { rows, total, page: utvalg.page }
         } else {
-            let sql = sok::kontoer_by_words(utvalg, self.connection().get_database_backend());
+            let sql = sok::kontoer_by_words(utvalg, self.backend());
             sql.side(self.connection(), KONTO, utvalg.page, sok::konto_id).await?
         };
         let found = self.kontoer_by_id(&ids.rows).await?;
@@ -514,7 +516,7 @@ impl ListeRepository for SqlTx {
         synlig_for: FiksOrgId,
         unntatt: SystemId,
     ) -> Result<Vec<Organisasjon>, RegistryError> {
-        let mut sql = Sql::new(
+        let mut sql = self.sql(
             "SELECT * FROM organisasjon WHERE EXISTS (SELECT 1 FROM system \
              WHERE system.fiks_org_id = organisasjon.id AND (system.offentlig OR system.fiks_org_id = ",
         );
@@ -536,10 +538,10 @@ impl ListeRepository for SqlTx {
         filter: &HendelseFilter,
     ) -> Result<Side<NamedAuditLine>, RegistryError> {
         // Counted apart: names are then looked up for the rows of the page alone.
-        let mut counting = Sql::new("SELECT COUNT(*)");
+        let mut counting = self.sql("SELECT COUNT(*)");
         hendelser(&mut counting, owner, filter);
         let total = counting.count(self.connection(), AUDIT).await?;
-        let mut sql = Sql::new(
+        let mut sql = self.sql(
             "SELECT line.*, system.navn AS system_navn, konto.navn AS konto_navn, \
              COALESCE(person.navn, its_system.navn, other.navn) AS hvem_navn FROM (SELECT audit_line.*",
         );

@@ -1,5 +1,7 @@
 //! Searches of people.
 
+use std::collections::BTreeMap;
+
 use app::ports::{RegistryError, Utvalg};
 use domain::utveksling::Protokollpart;
 use sea_orm::DbBackend;
@@ -9,10 +11,10 @@ use crate::convert::key;
 use crate::sql::Sql;
 
 /// The ids of the systemer that [`ListeRepository::sok_systemer`](app::ports::ListeRepository::sok_systemer) finds.
-pub(crate) fn systemer(utvalg: &Utvalg) -> Sql {
+pub(crate) fn systemer(utvalg: &Utvalg, backend: DbBackend) -> Sql {
     // All are found before a page is taken of them. PostgreSQL does not see that a count takes them all, and would walk the
     // systemer by name, looking for each of them among those that play a Part, in the hope of stopping after a page.
-    let mut sql = Sql::new("WITH found AS MATERIALIZED (SELECT system.id, system.sortering, ");
+    let mut sql = Sql::new(backend, "WITH found AS MATERIALIZED (SELECT system.id, system.sortering, ");
     for (at, word) in utvalg.ord.iter().enumerate() {
         sql.push(if at > 0 { " + " } else { "" }).push("CASE WHEN ");
         sql.has_word_start("system.sok_med_kontoer", word).push(" THEN 0 ELSE 1 END");
@@ -29,7 +31,7 @@ pub(crate) fn systemer(utvalg: &Utvalg) -> Sql {
 pub(crate) fn kontoer_by_words(utvalg: &Utvalg, backend: DbBackend) -> Sql {
     // What is asked of a System is asked once for all its kontoer: whether it has a word at the start (2), or has it or is
     // of an owner who has it (1).
-    let mut sql = Sql::new("WITH findable AS MATERIALIZED (SELECT system.id AS system_id");
+    let mut sql = Sql::new(backend, "WITH findable AS MATERIALIZED (SELECT system.id AS system_id");
     for (at, word) in utvalg.ord.iter().enumerate() {
         sql.push(", CASE WHEN ").has_word_start("system.sok", word).push(" THEN 2 WHEN ");
         sql.has_word("system.sok", word).push(" OR ");
@@ -63,19 +65,23 @@ pub(crate) fn kontoer_by_words(utvalg: &Utvalg, backend: DbBackend) -> Sql {
 }
 
 /// How many kontoer can be found without words. To count them along with a page would mean to sort them all.
-pub(crate) fn count_kontoer(utvalg: &Utvalg) -> Sql {
+pub(crate) fn count_kontoer(utvalg: &Utvalg, backend: DbBackend) -> Sql {
     // SQLite takes the tables of a CROSS JOIN in the order they are written in: an index tells the kontoer of a System.
-    let mut sql =
-        Sql::new("SELECT COUNT(*) FROM system CROSS JOIN konto WHERE konto.system_id = system.id AND ");
+    let mut sql = Sql::new(
+        backend,
+        "SELECT COUNT(*) FROM system CROSS JOIN konto WHERE konto.system_id = system.id AND ",
+    );
     findable(&mut sql, utvalg);
     of_protokoll(&mut sql, utvalg);
     sql
 }
 
 /// A page of the kontoer that can be found without words, by name.
-pub(crate) fn kontoer_by_name(utvalg: &Utvalg) -> Sql {
-    let mut sql =
-        Sql::new("SELECT konto.id FROM konto CROSS JOIN system WHERE system.id = konto.system_id AND ");
+pub(crate) fn kontoer_by_name(utvalg: &Utvalg, backend: DbBackend) -> Sql {
+    let mut sql = Sql::new(
+        backend,
+        "SELECT konto.id FROM konto CROSS JOIN system WHERE system.id = konto.system_id AND ",
+    );
     findable(&mut sql, utvalg);
     of_protokoll(&mut sql, utvalg);
     sql.push(" ORDER BY konto.sortering, konto.id");
@@ -131,13 +137,19 @@ fn plays_as_system(sql: &mut Sql, utvalg: &Utvalg) {
 }
 
 fn any_of(sql: &mut Sql, parter: &[Protokollpart]) {
-    for (at, part) in parter.iter().enumerate() {
-        if at > 0 {
-            sql.push(" OR ");
-        }
-        sql.push("konto_part.protokoll_navn = ").bind(part.protokoll_navn.as_str());
-        sql.push(" AND konto_part.versjon = ").bind(part.versjon.as_str());
-        sql.push(" AND konto_part.navn = ").bind(part.navn.as_str());
+    // Names are listed a Protokoll: PostgreSQL reads the index alone for a list, but rows for each side of an OR.
+    let mut names: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    for part in parter {
+        names
+            .entry((part.protokoll_navn.as_str(), part.versjon.as_str()))
+            .or_default()
+            .push(part.navn.as_str());
+    }
+    for (at, ((protokoll, versjon), names)) in names.into_iter().enumerate() {
+        sql.push(if at > 0 { " OR " } else { "" });
+        sql.push("konto_part.protokoll_navn = ").bind(protokoll);
+        sql.push(" AND konto_part.versjon = ").bind(versjon);
+        sql.push(" AND konto_part.navn IN (").bind_all(names).push(")");
     }
 }
 

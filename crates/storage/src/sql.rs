@@ -2,21 +2,22 @@
 
 use app::paging::{Page, Side};
 use app::ports::RegistryError;
-use sea_orm::{ConnectionTrait, QueryResult, Statement, Value};
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 
 use crate::convert::{ESCAPE, like_pattern};
 use crate::error::{backend, failed};
 
 /// A statement put together piece by piece. What comes from outside goes in by [`Sql::bind`] alone.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct Sql {
+    backend: DbBackend,
     text: String,
     values: Vec<Value>,
 }
 
 impl Sql {
-    pub(crate) fn new(text: &str) -> Self {
-        Self { text: text.to_owned(), values: Vec::new() }
+    pub(crate) fn new(backend: DbBackend, text: &str) -> Self {
+        Self { backend, text: text.to_owned(), values: Vec::new() }
     }
 
     pub(crate) fn push(&mut self, text: &str) -> &mut Self {
@@ -44,7 +45,12 @@ impl Sql {
 
     /// Whether `column`, which holds searchable text, holds `word`.
     pub(crate) fn has_word(&mut self, column: &str, word: &str) -> &mut Self {
-        self.like(column, like_pattern(word))
+        // PostgreSQL finds a text in about half the time that it takes to compare a pattern; SQLite is faster at patterns.
+        if self.backend == DbBackend::Postgres {
+            self.push("strpos(").push(column).push(", ").bind(word.to_lowercase()).push(") > 0")
+        } else {
+            self.like(column, like_pattern(word))
+        }
     }
 
     fn like(&mut self, column: &str, pattern: String) -> &mut Self {
@@ -76,8 +82,7 @@ impl Sql {
         connection: &impl ConnectionTrait,
         what: &'static str,
     ) -> Result<Vec<QueryResult>, RegistryError> {
-        let statement =
-            Statement::from_sql_and_values(connection.get_database_backend(), self.text, self.values);
+        let statement = Statement::from_sql_and_values(self.backend, self.text, self.values);
         connection.query_all_raw(statement).await.map_err(failed(what))
     }
 
@@ -86,8 +91,7 @@ impl Sql {
         connection: &impl ConnectionTrait,
         what: &'static str,
     ) -> Result<(), RegistryError> {
-        let statement =
-            Statement::from_sql_and_values(connection.get_database_backend(), self.text, self.values);
+        let statement = Statement::from_sql_and_values(self.backend, self.text, self.values);
         connection.execute_raw(statement).await.map_err(failed(what))?;
         Ok(())
     }
@@ -123,7 +127,7 @@ impl Sql {
             None if page.offset() == 0 => 0,
             // Behind the last page nobody says how many there are.
             None => {
-                let mut counted = Sql::new("SELECT COUNT(*) FROM (");
+                let mut counted = Sql::new(self.backend, "SELECT COUNT(*) FROM (");
                 counted.push(&self.text).push(") AS every_row");
                 counted.values = self.values;
                 counted.count(connection, what).await?

@@ -12,7 +12,6 @@ use wire::id::{FiksOrgId, SystemId, Uuid};
 
 use crate::convert::{contains, key, millis, searchable, sort_key, timestamp};
 use crate::error::{backend, corrupt, failed};
-use crate::sql::Sql;
 use crate::tx::{SqlTx, insert};
 
 const TABLE: &str = "system";
@@ -105,7 +104,7 @@ pub(crate) fn ids(condition: Condition) -> SelectStatement {
 
 /// Brings what words are looked for in up to date, after the texts of a System or of its kontoer have changed.
 pub(crate) async fn update_sok_med_kontoer(tx: &mut SqlTx, id: TextUuid) -> Result<(), RegistryError> {
-    let mut sql = Sql::new(
+    let mut sql = tx.sql(
         "UPDATE system SET sok_med_kontoer = sok || COALESCE((SELECT string_agg('\n' || konto.sok, '') \
          FROM konto WHERE konto.system_id = system.id), '') WHERE system.id = ",
     );

@@ -3,10 +3,11 @@ use std::sync::Arc;
 use app::ports::{RegistryError, Tx};
 use async_trait::async_trait;
 use sea_orm::sea_query::OnConflict;
-use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseTransaction, EntityTrait, QueryTrait};
+use sea_orm::{ActiveModelTrait, ConnectionTrait, DatabaseTransaction, DbBackend, EntityTrait, QueryTrait};
 
 use crate::error::{backend, failed};
 use crate::generation::{self, Generation};
+use crate::sql::Sql;
 
 /// One unit of work on either database. Dropping the transaction rolls it back.
 pub(crate) struct SqlTx {
@@ -24,6 +25,15 @@ impl SqlTx {
     /// For reading, and for writing what does not count as a change.
     pub(crate) fn connection(&self) -> &DatabaseTransaction {
         &self.tx
+    }
+
+    pub(crate) fn backend(&self) -> DbBackend {
+        self.tx.get_database_backend()
+    }
+
+    /// The beginning of a statement.
+    pub(crate) fn sql(&self, text: &str) -> Sql {
+        Sql::new(self.backend(), text)
     }
 
     /// For writing.
