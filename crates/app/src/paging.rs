@@ -40,6 +40,14 @@ impl Page {
     pub fn offset(self) -> u64 {
         u64::from(self.number.max(1) - 1) * self.limit()
     }
+
+    /// This piece of a list that is at hand as a whole.
+    pub fn of<T>(self, all: impl ExactSizeIterator<Item = T>) -> Side<T> {
+        let total = all.len() as u64;
+        let skip = usize::try_from(self.offset()).unwrap_or(usize::MAX);
+        let take = usize::try_from(self.limit()).unwrap_or(usize::MAX);
+        Side { rows: all.skip(skip).take(take).collect(), total, page: self }
+    }
 }
 
 /// One piece of a list.

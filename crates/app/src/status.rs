@@ -1,5 +1,7 @@
 //! How kontoer and their queues stand right now.
 
+use std::cmp::Ordering;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::id::{FiksOrgId, KontoId, SystemId};
@@ -8,7 +10,8 @@ use jiff::Timestamp;
 
 use crate::error::{Error, Missing};
 use crate::konto::KontoSti;
-use crate::ports::{KontoFakta, QueueStatus};
+use crate::paging::{Page, Side};
+use crate::ports::{KontoFakta, Kontonavn, OrgKontoListe, OrgKontoSortering, QueueStatus};
 use crate::{App, Caller};
 
 /// How long live numbers may take before a page goes on without them.
@@ -42,10 +45,42 @@ pub struct Statustall {
     pub uleverte: Option<u64>,
 }
 
+/// What the list of how kontoer stand is sorted by. Those alike in a number stand by name of System and Konto.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StatusSortering {
+    /// Their names.
+    Navn(OrgKontoSortering),
+    /// How many are connected.
+    Konsumenter,
+    /// How many meldinger no consumer holds.
+    PaKo,
+    /// How many meldinger a consumer holds.
+    Ubekreftede,
+    /// How long the oldest melding has waited.
+    Eldste,
+    /// How many dead letters there are.
+    Uleverte,
+}
+
+/// Which kontoer of an organisasjon to tell of.
+#[derive(Debug, Clone)]
+pub struct StatusListe {
+    /// As [`OrgKontoListe::sok`].
+    pub sok: String,
+    /// Only those that somebody should look at.
+    pub bare_oppfolging: bool,
+    /// Their order.
+    pub sortering: StatusSortering,
+    /// The other way round.
+    pub synkende: bool,
+    /// Which of them.
+    pub page: Page,
+}
+
 /// How several kontoer stand.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Kontostatus {
-    /// Each of them, by name of System and Konto.
+    /// Each of them, by name of System and Konto. Who shows some asks for the names of those.
     pub rader: Vec<KontoStatusRad>,
     /// All of them together.
     pub totalt: Statustall,
@@ -79,20 +114,23 @@ impl App {
         vec![None; kontoer.len()]
     }
 
-    /// What the registry knows of the kontoer of an organisasjon, by name of System and Konto, the first `limit`.
+    /// How the first `limit` kontoer of an organisasjon are called, by name of System and Konto.
     ///
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
-    pub async fn kontofakta_for_org(
+    pub async fn kontonavn_for_org(
         &self,
         caller: &Caller,
         owner: FiksOrgId,
         limit: u32,
-    ) -> Result<Vec<KontoFakta>, Error> {
+    ) -> Result<Vec<Kontonavn>, Error> {
         caller.may_see_org(owner)?;
         let mut tx = self.begin_read().await?;
         tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
-        Ok(tx.list_kontostatus(owner, None, limit).await?)
+        let kontoer = tx.list_kontostatus(owner, None, limit).await?;
+        let ids: Vec<KontoId> = kontoer.iter().map(|konto| konto.konto_id).collect();
+        let mut navn = by_id(tx.list_kontonavn(&ids).await?, |navn| navn.konto_id);
+        Ok(ids.iter().filter_map(|id| navn.remove(id)).collect())
     }
 
     /// How all kontoer of an organisasjon stand.
@@ -100,8 +138,53 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn status_for_org(&self, caller: &Caller, owner: FiksOrgId) -> Result<Kontostatus, Error> {
-        let kontoer = self.kontofakta_for_org(caller, owner, STATUS_MAX + 1).await?;
+        caller.may_see_org(owner)?;
+        let mut tx = self.begin_read().await?;
+        tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
+        let kontoer = tx.list_kontostatus(owner, None, STATUS_MAX + 1).await?;
+        drop(tx);
         Ok(self.with_numbers(kontoer).await)
+    }
+
+    /// One page of the kontoer of an organisasjon, with how all of them stand.
+    ///
+    /// The page is the registry's own where it can tell which it is. Numbers stand in the queues, so where they decide what
+    /// is shown, or in which order, the ids of those found are put in order here, and names are read for the page alone.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    pub async fn list_status(
+        &self,
+        caller: &Caller,
+        owner: FiksOrgId,
+        liste: &StatusListe,
+    ) -> Result<(Side<(Kontonavn, KontoStatusRad)>, Kontostatus), Error> {
+        let status = self.status_for_org(caller, owner).await?;
+        let rader: HashMap<KontoId, &KontoStatusRad> =
+            status.rader.iter().map(|rad| (rad.konto.konto_id, rad)).collect();
+        let mut by = OrgKontoListe { sok: liste.sok.clone(), ..OrgKontoListe::default() };
+        if let StatusSortering::Navn(navn) = liste.sortering {
+            (by.sortering, by.synkende) = (navn, liste.synkende);
+        }
+        let by_name = matches!(liste.sortering, StatusSortering::Navn(_));
+        let mut tx = self.begin_read().await?;
+        let side = if by_name && !liste.bare_oppfolging && !status.avkortet {
+            tx.list_konto_ids_side(owner, &by, liste.page).await?
+        } else {
+            let ids = tx.list_konto_ids_sorted(owner, &by).await?;
+            let mut found: Vec<_> = ids.iter().filter_map(|id| rader.get(id).copied()).collect();
+            found.retain(|rad| !liste.bare_oppfolging || rad.trenger_oppfolging);
+            found.sort_by(|a, b| {
+                let order = by_number(status.tidspunkt, liste.sortering, a.tall.as_ref(), b.tall.as_ref());
+                if liste.synkende { order.reverse() } else { order }
+            });
+            liste.page.of(found.iter().map(|rad| rad.konto.konto_id))
+        };
+        let mut navn = by_id(tx.list_kontonavn(&side.rows).await?, |navn| navn.konto_id);
+        // One that came or went meanwhile is missing on one side.
+        let rows = side.rows.iter().filter_map(|id| Some((navn.remove(id)?, (*rader.get(id)?).clone())));
+        let side = Side { rows: rows.collect(), total: side.total, page: side.page };
+        Ok((side, status))
     }
 
     /// How all kontoer of a System stand.
@@ -133,9 +216,7 @@ impl App {
         drop(tx);
         let fakta = KontoFakta {
             konto_id: konto.id,
-            navn: konto.navn,
             system_id: system.id,
-            system_navn: system.info.navn,
             nokkel: nokkel.map(|nokkel| (nokkel.gyldig_fra, nokkel.gyldig_til)),
             send_meldinger_deaktivert: konto.send_meldinger_deaktivert,
         };
@@ -161,6 +242,31 @@ impl App {
         };
         Kontostatus { rader, totalt, tidspunkt, avkortet }
     }
+}
+
+fn by_id<T>(found: Vec<T>, id: impl Fn(&T) -> KontoId) -> HashMap<KontoId, T> {
+    found.into_iter().map(|one| (id(&one), one)).collect()
+}
+
+/// Which of two kontoer has the smaller number. One whose queue did not say stands before all others.
+fn by_number(
+    now: Timestamp,
+    sortering: StatusSortering,
+    a: Option<&QueueStatus>,
+    b: Option<&QueueStatus>,
+) -> Ordering {
+    let number = |tall: &QueueStatus| match sortering {
+        StatusSortering::Navn(_) | StatusSortering::Eldste => 0,
+        StatusSortering::Konsumenter => tall.consumers.into(),
+        StatusSortering::PaKo => tall.ready,
+        StatusSortering::Ubekreftede => tall.unacked,
+        StatusSortering::Uleverte => tall.dead,
+    };
+    if sortering == StatusSortering::Eldste {
+        let waited = |tall: &QueueStatus| tall.oldest.map(|since| now.duration_since(since));
+        return a.map(waited).cmp(&b.map(waited));
+    }
+    a.map(number).cmp(&b.map(number))
 }
 
 fn judged(now: Timestamp, konto: KontoFakta, tall: Option<QueueStatus>) -> KontoStatusRad {

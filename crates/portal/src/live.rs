@@ -45,7 +45,7 @@ pub(crate) const VARSEL_KOBLING: &str = "varsel-kobling";
 /// The same of several kontoer.
 pub(crate) const VARSEL_MANGLER_KOBLING: &str = "varsel-mangler-kobling";
 
-/// In the address of `status.json`: a Konto that is wanted. Without any, all are.
+/// In the address of `status.json`: a Konto that the page shows. All together are told of in any case.
 pub(crate) const KONTO: &str = "konto";
 
 /// What a value is called where there is one for each of several kontoer.
@@ -178,21 +178,20 @@ impl Statussvar {
         self.tag(SAMLET, samlet(self.t, status), String::new());
     }
 
-    /// With what there is to say of a Konto; `name` tells what a value of it is called.
-    pub(crate) fn konto(&mut self, rad: &KontoStatusRad, name: impl Fn(&str) -> String) {
+    /// With what there is to say of the Konto called `navn`; `name` tells what a value of it is called.
+    pub(crate) fn konto(&mut self, rad: &KontoStatusRad, navn: &str, name: impl Fn(&str) -> String) {
         let t = self.t;
         let tilstand = kobling(rad);
         let melding = match tilstand {
-            Kontotilstand::Koblet => t.v("status-melding-koblet", "konto", &rad.konto.navn),
-            Kontotilstand::ManglerKobling => t.v("status-melding-mangler-kobling", "konto", &rad.konto.navn),
-            _ => t.v("status-melding-ukjent", "konto", &rad.konto.navn),
+            Kontotilstand::Koblet => t.v("status-melding-koblet", "konto", navn),
+            Kontotilstand::ManglerKobling => t.v("status-melding-mangler-kobling", "konto", navn),
+            _ => t.v("status-melding-ukjent", "konto", navn),
         };
         self.tag(name(KOBLING), tilstand::tag(t, tilstand), melding);
         if rad.tall.is_none() {
             self.sent = true;
             return;
         }
-        self.text(name(VARSEL_KOBLING), uten_kobling(t, tilstand));
         let tall = Tall::new(t, self.tidspunkt, rad.tall.as_ref());
         self.text(name(KONSUMENTER), tall.konsumenter);
         self.text(name(KONSUMENTER_ORD), tall.konsumenter_ord);

@@ -25,9 +25,7 @@ fn with_systemer() -> SelectStatement {
     let mut query = Query::select();
     query
         .expr_as(Expr::col((konto::Entity, konto::Column::Id)), Alias::new("konto_id"))
-        .expr_as(Expr::col((konto::Entity, konto::Column::Navn)), Alias::new("konto_navn"))
         .expr_as(Expr::col((system::Entity, system::Column::Id)), Alias::new("system_id"))
-        .expr_as(Expr::col((system::Entity, system::Column::Navn)), Alias::new("system_navn"))
         .from(konto::Entity)
         .inner_join(
             system::Entity,
@@ -73,9 +71,7 @@ fn fakta(row: &QueryResult) -> Result<KontoFakta, RegistryError> {
     });
     Ok(KontoFakta {
         konto_id: KontoId::from_uuid(read::<TextUuid>(row, "konto_id")?.0),
-        navn: read(row, "konto_navn")?,
         system_id: SystemId::from_uuid(read::<TextUuid>(row, "system_id")?.0),
-        system_navn: read(row, "system_navn")?,
         nokkel: nokkel.transpose()?,
         send_meldinger_deaktivert: read(row, "send_meldinger_deaktivert")?,
     })
@@ -89,6 +85,8 @@ pub(crate) async fn list_kontonavn(
     for chunk in kontoer.chunks(CHUNK) {
         let mut query = with_systemer();
         query
+            .expr_as(Expr::col((konto::Entity, konto::Column::Navn)), Alias::new("konto_navn"))
+            .expr_as(Expr::col((system::Entity, system::Column::Navn)), Alias::new("system_navn"))
             .expr_as(Expr::col((organisasjon::Entity, organisasjon::Column::Id)), Alias::new("fiks_org_id"))
             .expr_as(
                 Expr::col((organisasjon::Entity, organisasjon::Column::Navn)),

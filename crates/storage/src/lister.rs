@@ -1,10 +1,11 @@
 use std::collections::HashMap;
 use std::hash::Hash;
 
-use app::paging::Side;
+use app::paging::{Page, Side};
 use app::ports::{
     HendelseFilter, KontoListe, KontoSortering, ListeRepository, NamedAuditLine, NokkelTilstand,
-    OrganisasjonTall, RegistryError, SystemListe, SystemSortering, TilgangListe, TilgangSortering, Utvalg,
+    OrgKontoListe, OrgKontoSortering, OrganisasjonTall, RegistryError, SystemListe, SystemSortering,
+    TilgangListe, TilgangSortering, Utvalg,
 };
 use async_trait::async_trait;
 use domain::konto::Konto;
@@ -93,6 +94,21 @@ fn matching(sql: &mut Sql, sok: &str, columns: &[&str], id_column: &str) {
 
 const fn direction(synkende: bool) -> &'static str {
     if synkende { " DESC" } else { "" }
+}
+
+/// The kontoer of an organisasjon, in order.
+fn kontoer_of_org(sql: &mut Sql, owner: FiksOrgId, liste: &OrgKontoListe) {
+    sql.push(" FROM system JOIN konto ON konto.system_id = system.id WHERE system.fiks_org_id = ");
+    sql.bind(key(owner.as_uuid()));
+    matching(sql, &liste.sok, &["konto.sok", "system.sok"], "konto.id");
+    let direction = direction(liste.synkende);
+    let by = match liste.sortering {
+        OrgKontoSortering::System => {
+            format!("system.sortering{direction}, system.id{direction}, konto.sortering{direction}")
+        }
+        OrgKontoSortering::Navn => format!("konto.sortering{direction}, system.sortering, system.id"),
+    };
+    sql.push(" ORDER BY ").push(&by).push(", konto.id");
 }
 
 impl SqlTx {
@@ -376,6 +392,27 @@ impl ListeRepository for SqlTx {
         let ids = sql.side(self.connection(), KONTO, liste.page, sok::konto_id).await?;
         let found = self.kontoer_by_id(&ids.rows).await?;
         Ok(in_order(ids, found, |konto| konto.id))
+    }
+
+    async fn list_konto_ids_side(
+        &mut self,
+        owner: FiksOrgId,
+        liste: &OrgKontoListe,
+        page: Page,
+    ) -> Result<Side<KontoId>, RegistryError> {
+        let mut sql = self.sql("SELECT konto.id, COUNT(*) OVER () AS total");
+        kontoer_of_org(&mut sql, owner, liste);
+        sql.side(self.connection(), KONTO, page, sok::konto_id).await
+    }
+
+    async fn list_konto_ids_sorted(
+        &mut self,
+        owner: FiksOrgId,
+        liste: &OrgKontoListe,
+    ) -> Result<Vec<KontoId>, RegistryError> {
+        let mut sql = self.sql("SELECT konto.id");
+        kontoer_of_org(&mut sql, owner, liste);
+        sql.all(self.connection(), KONTO).await?.iter().map(sok::konto_id).collect()
     }
 
     async fn list_konto_ids_for_org(

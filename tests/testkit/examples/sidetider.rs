@@ -195,6 +195,9 @@ const PAGES: &[Page] = &[
     ("Konto: Søk, a systemId", |one| sok(one, &format!("sok={}", one.annen.system_id))),
     ("Status for køer", |one| format!("{}/status", o(one))),
     ("Status for køer, search", |one| format!("{}/status?sok=sak&oppfolging=ja", o(one))),
+    ("Status for køer, what needs attention", |one| {
+        format!("{}/status?oppfolging=ja&sorter=ko&retning=ned", o(one))
+    }),
     ("Status for køer: status.json", |one| format!("{}/status.json?konto={}", o(one), one.sti.konto_id)),
     ("Hendelser", |one| format!("{}/hendelser", o(one))),
     ("Hendelser, of one kind", |one| format!("{}/hendelser?hva=ga+tilgang", o(one))),

@@ -16,8 +16,8 @@ use crate::contract::registry::{
 };
 use crate::paging::{Page, Side};
 use crate::ports::{
-    AuditLine, HendelseFilter, KontoListe, KontoSortering, NokkelTilstand, OrganisasjonTall, SystemListe,
-    SystemSortering, TilgangListe, TilgangSortering, Tx, Utvalg,
+    AuditLine, HendelseFilter, KontoListe, KontoSortering, NokkelTilstand, OrgKontoListe, OrgKontoSortering,
+    OrganisasjonTall, SystemListe, SystemSortering, TilgangListe, TilgangSortering, Tx, Utvalg,
 };
 
 /// Runs each case as a test of its own, as [`registry_contract!`](crate::registry_contract) does.
@@ -31,6 +31,7 @@ macro_rules! lister_contract {
             kontoer_are_sorted_and_searched,
             nokler_are_told_of_those_in_use,
             konto_ids_and_counts_are_of_the_owner_alone,
+            kontoer_of_an_organisasjon_are_sorted_searched_and_paged,
             tilganger_til_konto_are_paged_sorted_and_searched,
             tilganger_for_system_are_paged_sorted_and_searched,
             foresporsler_are_listed_and_counted,
@@ -217,6 +218,39 @@ pub async fn nokler_are_told_of_those_in_use(registry: Reg) {
     let in_use = NokkelTilstand { gyldig_fra: at(-1000), gyldig_til: at(1_000_000) };
     assert_eq!(found, [(konto_id(1), in_use)]);
     assert!(tx.list_nokkeltilstander(&[]).await.unwrap().is_empty());
+}
+
+/// By the name asked for, each page with the number of all; words may stand in the Konto or in its System; nothing of others.
+pub async fn kontoer_of_an_organisasjon_are_sorted_searched_and_paged(registry: Reg) {
+    seed(&registry).await;
+    let mut tx = begin(&registry).await;
+    tx.add_system(&system(8, 1, "Åpent")).await.unwrap();
+    tx.add_konto(&konto(8, 8, "Anna")).await.unwrap();
+    tx.add_konto(&konto(9, 8, "Ærlig")).await.unwrap();
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    let (system, navn) = (OrgKontoSortering::System, OrgKontoSortering::Navn);
+    for (sok, sortering, synkende, expected) in [
+        ("", system, false, vec![2, 1, 8, 9]),
+        ("", system, true, vec![9, 8, 1, 2]),
+        ("", navn, false, vec![8, 2, 1, 9]),
+        ("", navn, true, vec![9, 1, 2, 8]),
+        ("ÅPENT", navn, false, vec![8, 9]),
+        ("fagsystem sak", system, false, vec![2, 1]),
+        ("åpent sak", system, false, vec![]),
+        ("arkiv", system, false, vec![]),
+        (&konto_id(9).to_string(), system, false, vec![9]),
+        (&konto_id(3).to_string(), system, false, vec![]),
+    ] {
+        let liste = OrgKontoListe { sok: sok.to_owned(), sortering, synkende };
+        let expected: Vec<_> = expected.into_iter().map(konto_id).collect();
+        assert_eq!(tx.list_konto_ids_sorted(org_id(1), &liste).await.unwrap(), expected, "{liste:?}");
+        let all = tx.list_konto_ids_side(org_id(1), &liste, page(1, 10)).await.unwrap();
+        assert_eq!((all.rows.as_slice(), all.total), (&*expected, expected.len() as u64), "{liste:?}");
+        let second = tx.list_konto_ids_side(org_id(1), &liste, page(2, 2)).await.unwrap();
+        let rest: Vec<_> = expected.iter().copied().skip(2).take(2).collect();
+        assert_eq!((second.rows, second.total), (rest, expected.len() as u64), "{liste:?}");
+    }
 }
 
 /// Nothing of others.

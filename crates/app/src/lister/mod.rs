@@ -23,8 +23,8 @@ use crate::system::EksternKonto;
 use crate::tilgang::SystemMedEier;
 
 pub use crate::ports::{
-    HendelseFilter, KontoListe, KontoSortering, NokkelTilstand, OrganisasjonTall, SystemListe,
-    SystemSortering, TilgangListe, TilgangSortering,
+    HendelseFilter, KontoListe, KontoSortering, NokkelTilstand, OrgKontoListe, OrgKontoSortering,
+    OrganisasjonTall, SystemListe, SystemSortering, TilgangListe, TilgangSortering,
 };
 pub use hendelser::HendelseRad;
 pub use kontoer::KontoRad;

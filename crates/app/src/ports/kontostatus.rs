@@ -6,12 +6,8 @@ use wire::id::{FiksOrgId, KontoId, SystemId};
 pub struct KontoFakta {
     /// The Konto.
     pub konto_id: KontoId,
-    /// Its name.
-    pub navn: String,
     /// Its System.
     pub system_id: SystemId,
-    /// The name of its System.
-    pub system_navn: String,
     /// Start and end of validity of the nøkkel in use, if there is one.
     pub nokkel: Option<(Timestamp, Timestamp)>,
     /// It may only receive.

@@ -58,6 +58,27 @@ pub struct KontoListe {
     pub page: Page,
 }
 
+/// What the kontoer of an organisasjon are sorted by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum OrgKontoSortering {
+    /// Name of the System, as in Norwegian; those of one System by their own.
+    #[default]
+    System,
+    /// Their own name; those alike by that of the System.
+    Navn,
+}
+
+/// Which kontoer of an organisasjon.
+#[derive(Debug, Clone, Default)]
+pub struct OrgKontoListe {
+    /// Words that must all stand in navn or beskrivelse of the Konto or its System, or a whole kontoId; empty means all.
+    pub sok: String,
+    /// Their order.
+    pub sortering: OrgKontoSortering,
+    /// The other way round.
+    pub synkende: bool,
+}
+
 /// What tilganger and forespørsler are sorted by; those alike by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum TilgangSortering {
@@ -183,6 +204,19 @@ pub trait ListeRepository {
         system: SystemId,
         liste: &KontoListe,
     ) -> Result<Side<Konto>, RegistryError>;
+    /// The ids of one page of the kontoer of an organisasjon.
+    async fn list_konto_ids_side(
+        &mut self,
+        owner: FiksOrgId,
+        liste: &OrgKontoListe,
+        page: Page,
+    ) -> Result<Side<KontoId>, RegistryError>;
+    /// The same of all pages: for what is sorted by something that the registry does not know.
+    async fn list_konto_ids_sorted(
+        &mut self,
+        owner: FiksOrgId,
+        liste: &OrgKontoListe,
+    ) -> Result<Vec<KontoId>, RegistryError>;
     /// The ids of the kontoer of an organisasjon, each with its System, in no order.
     async fn list_konto_ids_for_org(
         &mut self,

@@ -22,7 +22,8 @@ pub use ids::IdSource;
 pub use kontostatus::{KontoFakta, Kontonavn};
 pub use lister::{
     HendelseFilter, KontoListe, KontoSortering, ListeRepository, NamedAuditLine, NokkelTilstand,
-    OrganisasjonTall, SystemListe, SystemSortering, TilgangListe, TilgangSortering, Utvalg,
+    OrgKontoListe, OrgKontoSortering, OrganisasjonTall, SystemListe, SystemSortering, TilgangListe,
+    TilgangSortering, Utvalg,
 };
 pub use person_login::{
     LoginAnswer, LoginStart, PersonIdentifier, PersonLogin, PersonLoginError, VerifiedPerson,

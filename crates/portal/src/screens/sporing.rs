@@ -1,7 +1,6 @@
 //! Screen 20: what became of meldinger, and the dead letters of a Konto. Nobody sees what a melding says.
 
 use app::melding::{Retning, SporingRad, SporingSok, Sporingsdetaljer, Sporingsside, Trinn, Uleverbar};
-use app::paging::Side;
 use app::ports::{BrokerError, Kontonavn};
 use app::{Error, Missing};
 use askama::Template;
@@ -320,7 +319,7 @@ async fn show(side: OrgSide) -> Result<Response, Feil> {
 
 async fn konto_felt(side: &OrgSide, chosen: &str, wrong: Option<String>) -> Result<KontoFelt, Feil> {
     let t = side.t();
-    let all = side.app().kontofakta_for_org(&side.caller(), side.id(), KONTOER_I_VALG + 1).await?;
+    let all = side.app().kontonavn_for_org(&side.caller(), side.id(), KONTOER_I_VALG + 1).await?;
     if all.len() > KONTOER_I_VALG as usize {
         let field = Field::new("konto", t.s("felles-konto-id")).width(40).optional();
         return Ok(KontoFelt::Id(field.value(chosen).error(wrong)));
@@ -351,13 +350,9 @@ async fn show_konto(side: KontoSide) -> Result<Response, Feil> {
 
 fn dodko(side: &KontoSide, liste: &Liste, letters: Vec<Uleverbar>) -> Dodko {
     let (t, org) = (side.t(), &side.side.side);
-    let (page, total) = (liste.page_by(DODKO_SIDE), letters.len() as u64);
-    let skip = usize::try_from(page.offset()).unwrap_or(usize::MAX);
-    let take = usize::try_from(page.limit()).unwrap_or(usize::MAX);
-    let rows: Vec<_> = letters.into_iter().skip(skip).take(take).collect();
-    let found = Side { rows, total, page };
+    let found = liste.page_by(DODKO_SIDE).of(letters.into_iter());
     Dodko {
-        antall: total,
+        antall: found.total,
         paging: liste.paging_by(DODKO_SIDE, &found, t.s("sporing-dodko-sider")),
         rader: found
             .rows

@@ -1,8 +1,8 @@
 //! Screen 16: how the queues of all kontoer of an organisasjon stand.
 
-use app::paging::Side;
-use app::ports::QueueStatus;
-use app::status::{KontoStatusRad, STATUS_MAX};
+use app::lister::OrgKontoSortering;
+use app::ports::Kontonavn;
+use app::status::{KontoStatusRad, STATUS_MAX, StatusListe, StatusSortering};
 use askama::Template;
 use axum::Router;
 use axum::response::Response;
@@ -78,54 +78,36 @@ struct Rad {
     tall: Tall,
 }
 
-/// Puts the rows in the order that the address asks for. They come by name of System and Konto.
-fn sort(rader: &mut [KontoStatusRad], now: Timestamp, by: &str, synkende: bool) {
-    let number = |rader: &mut [KontoStatusRad], of: fn(&QueueStatus) -> u64| {
-        rader.sort_by_key(|rad| rad.tall.as_ref().map(of));
-    };
+/// What the address asks to sort by.
+fn sortering(by: &str) -> StatusSortering {
     match by {
-        "konto" => rader.sort_by_cached_key(|rad| rad.konto.navn.to_lowercase()),
-        live::KONSUMENTER => number(rader, |tall| tall.consumers.into()),
-        live::KO => number(rader, |tall| tall.ready),
-        live::UBEKREFTEDE => number(rader, |tall| tall.unacked),
-        live::ULEVERTE => number(rader, |tall| tall.dead),
-        // By how long it has waited.
-        live::ELDSTE => {
-            rader.sort_by_key(|rad| rad.tall.map(|tall| tall.oldest.map(|since| now.duration_since(since))));
-        }
-        _ => {}
+        "konto" => StatusSortering::Navn(OrgKontoSortering::Navn),
+        live::KONSUMENTER => StatusSortering::Konsumenter,
+        live::KO => StatusSortering::PaKo,
+        live::UBEKREFTEDE => StatusSortering::Ubekreftede,
+        live::ELDSTE => StatusSortering::Eldste,
+        live::ULEVERTE => StatusSortering::Uleverte,
+        _ => StatusSortering::Navn(OrgKontoSortering::System),
     }
-    if synkende {
-        rader.reverse();
-    }
-}
-
-fn is_called(rad: &KontoStatusRad, sok: &str) -> bool {
-    let sok = sok.to_lowercase();
-    [&rad.konto.navn, &rad.konto.system_navn].into_iter().any(|navn| navn.to_lowercase().contains(&sok))
-        || rad.konto.konto_id.to_string() == sok
 }
 
 async fn show(side: OrgSide) -> Result<Response, Feil> {
     let (t, liste) = (side.t(), Liste::new(side.k()));
-    let status = side.app().status_for_org(&side.caller(), side.id()).await?;
+    let (only, sok) = (liste.checked("oppfolging"), liste.sok());
+    let (by, synkende) = liste.sortering(SORTERING);
+    let asked = StatusListe {
+        sok: sok.clone(),
+        bare_oppfolging: only,
+        sortering: sortering(&by),
+        synkende,
+        page: liste.page(),
+    };
+    let (found, status) = side.app().list_status(&side.caller(), side.id(), &asked).await?;
     let (samlet, mut totalt) = (live::samlet(t, &status), live::totals(t, &status.totalt));
     let uleverte = status.totalt.uleverte.map_or_else(|| t.s("felles-ukjent"), format::number);
     totalt.push(Live::new(live::ULEVERTE, t.s("status-uleverte"), uleverte));
-    let (only, sok, now) = (liste.checked("oppfolging"), liste.sok(), status.tidspunkt);
-    let all = status.totalt.kontoer;
+    let (all, total, now) = (status.totalt.kontoer, found.total, status.tidspunkt);
     let unknown = status.rader.iter().any(|rad| rad.tall.is_none());
-    let mut rader: Vec<_> = status
-        .rader
-        .into_iter()
-        .filter(|rad| (!only || rad.trenger_oppfolging) && (sok.is_empty() || is_called(rad, &sok)))
-        .collect();
-    let (by, synkende) = liste.sortering(SORTERING);
-    sort(&mut rader, now, &by, synkende);
-    let (page, total) = (liste.page(), rader.len() as u64);
-    let skip = usize::try_from(page.offset()).unwrap_or(usize::MAX);
-    let take = usize::try_from(page.limit()).unwrap_or(usize::MAX);
-    let found = Side { rows: rader.into_iter().skip(skip).take(take).collect(), total, page };
     let kolonne = |by: &str, text: &str| liste.sort_number(by, t.s(text), SORTERING);
     let tittel = t.s("tjenester-status");
     Ok(ok(&StatusSide {
@@ -134,7 +116,7 @@ async fn show(side: OrgSide) -> Result<Response, Feil> {
         avkortet: status.avkortet.then(|| t.v("status-avkortet", "n", STATUS_MAX)),
         samlet,
         totalt,
-        status_url: live::url(&side.sti(), found.rows.iter().map(|rad| rad.konto.konto_id)),
+        status_url: live::url(&side.sti(), found.rows.iter().map(|(navn, _)| navn.konto_id)),
         oppdatert: format::time_of(now, t.sprak()),
         sent: if unknown { t.s("felles-status-ikke-tilgjengelig") } else { String::new() },
         oppfolging: Checkbox::new(Field::new("oppfolging", t.s("status-bare-oppfolging")).optional(), only),
@@ -162,22 +144,22 @@ async fn show(side: OrgSide) -> Result<Response, Feil> {
         ],
         kobling: t.s("konto-kobling"),
         paging: liste.paging(&found, t.s("kontoer-sider")),
-        rader: found.rows.into_iter().map(|rad| row(&side, now, rad)).collect(),
+        rader: found.rows.into_iter().map(|(navn, rad)| row(&side, now, navn, &rad)).collect(),
     }))
 }
 
-fn row(side: &OrgSide, now: Timestamp, rad: KontoStatusRad) -> Rad {
+fn row(side: &OrgSide, now: Timestamp, navn: Kontonavn, rad: &KontoStatusRad) -> Rad {
     let t = side.t();
-    let system_href = format!("{}/{}", side.systemer_sti(), rad.konto.system_id);
+    let system_href = format!("{}/{}", side.systemer_sti(), navn.system_id);
     Rad {
-        id: rad.konto.konto_id,
-        konto_href: format!("{system_href}/kontoer/{}", rad.konto.konto_id),
+        id: navn.konto_id,
+        konto_href: format!("{system_href}/kontoer/{}", navn.konto_id),
         system_href,
-        kobling: tilstand::tag(t, live::kobling(&rad)),
+        kobling: tilstand::tag(t, live::kobling(rad)),
         tilstander: rad.tilstander.iter().skip(1).map(|one| tilstand::tag(t, *one)).collect(),
         tall: Tall::new(t, now, rad.tall.as_ref()),
-        system: rad.konto.system_navn,
-        konto: rad.konto.navn,
+        system: navn.system_navn,
+        konto: navn.navn,
     }
 }
 
@@ -261,12 +243,27 @@ mod tests {
         let page = browser.get(&format!("{path}?sorter=konto&retning=ned&sok=PLAN")).await;
         page.says("30 kontoer").says("Plan 29").says_not("Plan 04").says_not("Mitt fagsystem - konto");
         browser.get(&format!("{path}?sok=finnes-ikke")).await.says("Ingen kontoer passer med søket");
-        send(&world, world.lillefjord.sti.konto_id, world.storevik.sti.konto_id, &[]).await;
+        let id = world.storevik.sti.konto_id;
+        let page = browser.get(&format!("{path}?sok={id}")).await;
+        page.says("1 konto").says("Mitt fagsystem - konto").says_not("Plan 00");
+        send(&world, world.lillefjord.sti.konto_id, id, &[]).await;
         for by in ["ko", "eldste"] {
-            let page = browser.get(&format!("{path}?sorter={by}&retning=ned&side=1")).await;
-            let rows = page.plain();
-            assert!(rows.find("Mitt fagsystem - konto") < rows.find("Plan "), "{by}: {rows}");
+            for only in ["", "&oppfolging=ja"] {
+                let page = browser.get(&format!("{path}?sorter={by}&retning=ned&side=1{only}")).await;
+                let rows = page.plain();
+                assert!(rows.find("Mitt fagsystem - konto") < rows.find("Plan "), "{by}: {rows}");
+                page.says("Plan 23").says_not("Plan 24");
+            }
+            let last = browser.get(&format!("{path}?sorter={by}&side=2")).await;
+            last.says("Mitt fagsystem - konto").says("Plan 29").says_not("Plan 24");
         }
+        // Those of one number stay in the order of their names, and a page is cut from all that were found.
+        let channel = world.broker.open_channel(ChannelOptions::default()).await.unwrap();
+        channel.control.consume(Consumer(1), id, 1).await.unwrap();
+        let page = browser.get(&format!("{path}?sorter=konsumenter&oppfolging=ja&sok=plan&side=2")).await;
+        page.says("30 kontoer").says("Plan 25").says("Plan 29").says_not("Plan 24");
+        let page = browser.get(&format!("{path}?oppfolging=ja&sok={id}")).await;
+        page.says_not("Mitt fagsystem - konto");
     }
 
     #[tokio::test]

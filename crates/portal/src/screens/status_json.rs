@@ -25,35 +25,42 @@ pub(crate) fn routes() -> Router<Portal> {
 
 async fn of_org(side: OrgSide, headers: HeaderMap) -> Result<Response, Feil> {
     let status = side.app().status_for_org(&side.caller(), side.id()).await?;
-    several(side.k(), &status).answer(&headers)
+    several(side.k(), &status).await?.answer(&headers)
 }
 
 async fn of_system(side: SystemSide, headers: HeaderMap) -> Result<Response, Feil> {
     let status = side.app().status_for_system(&side.caller(), side.side.id(), side.system.id).await?;
-    several(side.k(), &status).answer(&headers)
+    several(side.k(), &status).await?.answer(&headers)
 }
 
 async fn of_konto(side: KontoSide, headers: HeaderMap) -> Result<Response, Feil> {
     let rad = side.app().status_for_konto(&side.caller(), side.konto_sti()).await?;
     let mut svar = Statussvar::new(side.t(), side.k().now);
-    svar.konto(&rad, str::to_owned);
+    svar.konto(&rad, &side.detaljer.konto.navn, str::to_owned);
+    if rad.tall.is_some() {
+        svar.text(live::VARSEL_KOBLING, live::uten_kobling(side.t(), live::kobling(&rad)));
+    }
     svar.answer(&headers)
 }
 
 /// All together, and each of those that the address names.
-fn several(k: &Kontekst, status: &Kontostatus) -> Statussvar {
+async fn several(k: &Kontekst, status: &Kontostatus) -> Result<Statussvar, Feil> {
     let query = k.sti.split_once('?').map_or("", |(_, query)| query);
     let wanted: BTreeSet<KontoId> =
         Felter::from_query(query).all(live::KONTO).iter().filter_map(|id| id.parse().ok()).collect();
     let mut svar = Statussvar::new(k.t, status.tidspunkt);
     svar.totals(status);
-    for rad in &status.rader {
-        let konto = rad.konto.konto_id;
-        if wanted.is_empty() || wanted.contains(&konto) {
-            svar.konto(rad, |name| live::of(name, &konto));
+    let shown: Vec<_> = status.rader.iter().filter(|rad| wanted.contains(&rad.konto.konto_id)).collect();
+    let ids: Vec<_> = shown.iter().map(|rad| rad.konto.konto_id).collect();
+    let called = k.portal.app().kontonavn(&ids).await?;
+    for rad in shown {
+        let id = rad.konto.konto_id;
+        // Without a name it was removed this very moment.
+        if let Some(kontonavn) = called.get(&id) {
+            svar.konto(rad, &kontonavn.navn, |name| live::of(name, &id));
         }
     }
-    svar
+    Ok(svar)
 }
 
 #[cfg(test)]
@@ -165,9 +172,13 @@ mod tests {
         let path = format!("{}/status.json", world.storevik.s());
         let mut browser = world.browser(Hvem::Les).await;
         let other = format!("{path}?konto={}", world.lillefjord.sti.konto_id);
-        let json = parsed(&browser.get(&other).await);
-        assert_eq!(json["verdier"]["kontoer"], "1");
-        assert!(!json.to_string().contains("kobling-"), "{json}");
+        for path in [&path, &other] {
+            let json = parsed(&browser.get(path).await);
+            assert_eq!(json["verdier"]["kontoer"], "1");
+            assert!(!json.to_string().contains("kobling-"), "{json}");
+        }
+        let own = format!("{path}?konto={}", world.storevik.sti.konto_id);
+        assert!(parsed(&browser.get(&own).await).to_string().contains("kobling-"));
     }
 
     #[tokio::test]
