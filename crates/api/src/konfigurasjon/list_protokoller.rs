@@ -30,14 +30,14 @@ async fn list_protokoller(
     Path(_): Path<FiksOrgId>,
 ) -> Result<Json<Vec<ProtokollDefinisjonSummaryResponse>>, Failure> {
     let protokoller = app.list_protokoller().await?;
-    let summary = |protokoll: Protokoll| ProtokollDefinisjonSummaryResponse {
-        navn: protokoll.navn,
-        protokollversjon: protokoll.versjon,
-        beskrivelse: protokoll.beskrivelse,
-        parter: protokoll.parter.into_iter().map(|part| part.navn).collect(),
+    let summary = |protokoll: &Protokoll| ProtokollDefinisjonSummaryResponse {
+        navn: protokoll.navn.clone(),
+        protokollversjon: protokoll.versjon.clone(),
+        beskrivelse: protokoll.beskrivelse.clone(),
+        parter: protokoll.parter.iter().map(|part| part.navn.clone()).collect(),
         status: protokoll.status,
     };
-    Ok(Json(protokoller.into_iter().map(summary).collect()))
+    Ok(Json(protokoller.iter().map(summary).collect()))
 }
 
 #[cfg(test)]

@@ -97,7 +97,7 @@ impl App {
         sti: KontoSti,
         sok: &SystemSok,
     ) -> Result<Side<SystemTreff>, Error> {
-        let protokoller = self.alle_protokoller().await?;
+        let protokoller = self.list_protokoller().await?;
         let mut tx = self.begin_read().await?;
         let (own, konto) = find(&mut *tx, sti).await?;
         caller.may_see(&own)?;
@@ -141,7 +141,7 @@ impl App {
         system: SystemId,
         sok: &KontoSok,
     ) -> Result<Side<KontoTreff>, Error> {
-        let protokoller = self.alle_protokoller().await?;
+        let protokoller = self.list_protokoller().await?;
         let mut tx = self.begin_read().await?;
         let own = crate::system::find(&mut *tx, owner, system).await?;
         caller.may_see(&own)?;
@@ -193,7 +193,7 @@ impl App {
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn list_meldingstyper_som_kan_mottas(&self) -> Result<Vec<String>, Error> {
-        let protokoller = self.alle_protokoller().await?;
+        let protokoller = self.list_protokoller().await?;
         Ok(utveksling::meldingstyper_som_kan_mottas(&protokoller).into_iter().collect())
     }
 }

@@ -27,9 +27,12 @@ impl App {
         Ok(tx.commit().await?)
     }
 
-    /// All versions of all protokoller, kept in memory. To be called outside of a unit of work, since it may begin one of
-    /// its own.
-    pub(crate) async fn alle_protokoller(&self) -> Result<Arc<Vec<Protokoll>>, Error> {
+    /// All versions of all protokoller, kept in memory. The caller has logged in; more is not asked. To be called outside of
+    /// a unit of work, since it may begin one of its own.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn list_protokoller(&self) -> Result<Arc<Vec<Protokoll>>, Error> {
         self.inner
             .facts
             .alle_protokoller
@@ -37,14 +40,6 @@ impl App {
                 Ok(Arc::new(self.begin_read().await?.list_protokoller().await?))
             })
             .await
-    }
-
-    /// All versions of all protokoller. The caller has logged in; more is not asked.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn list_protokoller(&self) -> Result<Vec<Protokoll>, Error> {
-        Ok(self.begin_read().await?.list_protokoller().await?)
     }
 
     /// All versions of one Protokoll.

@@ -222,7 +222,8 @@ fn protokoll_valg(t: Tekster, field: Field, protokoller: &[Protokoll], valgt: &s
 
 /// What a Konto can be made for.
 async fn protokoller(side: &SystemSide) -> Result<Vec<Protokoll>, Feil> {
-    Ok(side.app().list_protokoller().await?.into_iter().filter(parter::in_use).collect())
+    let protokoller = side.app().list_protokoller().await?;
+    Ok(protokoller.iter().filter(|protokoll| parter::in_use(protokoll)).cloned().collect())
 }
 
 async fn show(side: SystemSide) -> Result<Response, Feil> {
