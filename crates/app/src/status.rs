@@ -1,6 +1,5 @@
 //! How kontoer and their queues stand right now.
 
-use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -62,6 +61,20 @@ pub enum StatusSortering {
     Uleverte,
 }
 
+impl StatusSortering {
+    /// What is sorted by; `None` where nothing waits, or names decide.
+    fn number(self, now: Timestamp, tall: &QueueStatus) -> Option<i128> {
+        match self {
+            Self::Navn(_) => None,
+            Self::Konsumenter => Some(tall.consumers.into()),
+            Self::PaKo => Some(tall.ready.into()),
+            Self::Ubekreftede => Some(tall.unacked.into()),
+            Self::Eldste => tall.oldest.map(|since| now.duration_since(since).as_nanos()),
+            Self::Uleverte => Some(tall.dead.into()),
+        }
+    }
+}
+
 /// Which kontoer of an organisasjon to tell of.
 #[derive(Debug, Clone)]
 pub struct StatusListe {
@@ -114,6 +127,17 @@ impl App {
         vec![None; kontoer.len()]
     }
 
+    /// How those of `kontoer` that exist are called.
+    ///
+    /// Checks no rights: for those who have found the kontoer by a use case that did.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn kontonavn(&self, kontoer: &[KontoId]) -> Result<HashMap<KontoId, Kontonavn>, Error> {
+        let names = self.begin_read().await?.list_kontonavn(kontoer).await?;
+        Ok(names.into_iter().map(|navn| (navn.konto_id, navn)).collect())
+    }
+
     /// How the first `limit` kontoer of an organisasjon are called, by name of System and Konto.
     ///
     /// # Errors
@@ -128,8 +152,9 @@ impl App {
         let mut tx = self.begin_read().await?;
         tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
         let kontoer = tx.list_kontostatus(owner, None, limit).await?;
+        drop(tx);
         let ids: Vec<KontoId> = kontoer.iter().map(|konto| konto.konto_id).collect();
-        let mut navn = by_id(tx.list_kontonavn(&ids).await?, |navn| navn.konto_id);
+        let mut navn = self.kontonavn(&ids).await?;
         Ok(ids.iter().filter_map(|id| navn.remove(id)).collect())
     }
 
@@ -174,13 +199,14 @@ impl App {
             let ids = tx.list_konto_ids_sorted(owner, &by).await?;
             let mut found: Vec<_> = ids.iter().filter_map(|id| rader.get(id).copied()).collect();
             found.retain(|rad| !liste.bare_oppfolging || rad.trenger_oppfolging);
-            found.sort_by(|a, b| {
-                let order = by_number(status.tidspunkt, liste.sortering, a.tall.as_ref(), b.tall.as_ref());
-                if liste.synkende { order.reverse() } else { order }
-            });
+            // One whose queue did not say stands before all others.
+            let key =
+                |rad: &KontoStatusRad| rad.tall.map(|tall| liste.sortering.number(status.tidspunkt, &tall));
+            found.sort_by(|a, b| if liste.synkende { key(b).cmp(&key(a)) } else { key(a).cmp(&key(b)) });
             liste.page.of(found.iter().map(|rad| rad.konto.konto_id))
         };
-        let mut navn = by_id(tx.list_kontonavn(&side.rows).await?, |navn| navn.konto_id);
+        drop(tx);
+        let mut navn = self.kontonavn(&side.rows).await?;
         // One that came or went meanwhile is missing on one side.
         let rows = side.rows.iter().filter_map(|id| Some((navn.remove(id)?, (*rader.get(id)?).clone())));
         let side = Side { rows: rows.collect(), total: side.total, page: side.page };
@@ -242,31 +268,6 @@ impl App {
         };
         Kontostatus { rader, totalt, tidspunkt, avkortet }
     }
-}
-
-fn by_id<T>(found: Vec<T>, id: impl Fn(&T) -> KontoId) -> HashMap<KontoId, T> {
-    found.into_iter().map(|one| (id(&one), one)).collect()
-}
-
-/// Which of two kontoer has the smaller number. One whose queue did not say stands before all others.
-fn by_number(
-    now: Timestamp,
-    sortering: StatusSortering,
-    a: Option<&QueueStatus>,
-    b: Option<&QueueStatus>,
-) -> Ordering {
-    let number = |tall: &QueueStatus| match sortering {
-        StatusSortering::Navn(_) | StatusSortering::Eldste => 0,
-        StatusSortering::Konsumenter => tall.consumers.into(),
-        StatusSortering::PaKo => tall.ready,
-        StatusSortering::Ubekreftede => tall.unacked,
-        StatusSortering::Uleverte => tall.dead,
-    };
-    if sortering == StatusSortering::Eldste {
-        let waited = |tall: &QueueStatus| tall.oldest.map(|since| now.duration_since(since));
-        return a.map(waited).cmp(&b.map(waited));
-    }
-    a.map(number).cmp(&b.map(number))
 }
 
 fn judged(now: Timestamp, konto: KontoFakta, tall: Option<QueueStatus>) -> KontoStatusRad {

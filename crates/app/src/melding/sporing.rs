@@ -233,17 +233,6 @@ impl App {
         self.kontonavn(&kontoer.into_iter().collect::<Vec<_>>()).await
     }
 
-    /// How those of `kontoer` that exist are called.
-    ///
-    /// Checks no rights: for those who have found the kontoer by a use case that did.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`].
-    pub async fn kontonavn(&self, kontoer: &[KontoId]) -> Result<HashMap<KontoId, Kontonavn>, Error> {
-        let names = self.begin_read().await?.list_kontonavn(kontoer).await?;
-        Ok(names.into_iter().map(|navn| (navn.konto_id, navn)).collect())
-    }
-
     async fn rader(
         &self,
         own: &BTreeSet<KontoId>,
