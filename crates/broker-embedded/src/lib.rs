@@ -50,6 +50,8 @@ pub struct Options {
     pub block_cache_bytes: u64,
     /// Size of the journal after which it is folded into the tables; a start reads about as much. Bytes, at least 64 MiB.
     pub journal_bytes: u64,
+    /// Files of the log's tables that are kept open; others are opened when they are read.
+    pub open_tables: usize,
 }
 
 impl Default for Options {
@@ -61,6 +63,7 @@ impl Default for Options {
             recent_bytes: 16 * 1024 * 1024,
             block_cache_bytes: 8 * MIB,
             journal_bytes: 64 * MIB,
+            open_tables: 900,
         }
     }
 }
@@ -105,7 +108,11 @@ impl EmbeddedBroker {
         let (due, is_due) = watch::channel(None);
         let (answers, answered) = mpsc::unbounded_channel();
         let engine_clock = clock.clone();
-        let layout = Layout { cache_bytes: options.block_cache_bytes, journal_bytes: options.journal_bytes };
+        let layout = Layout {
+            cache_bytes: options.block_cache_bytes,
+            journal_bytes: options.journal_bytes,
+            open_tables: options.open_tables,
+        };
         let opened = tokio::task::spawn_blocking(move || {
             let (store, first_number, closed) = Store::open(&path, &layout)?;
             let store = Arc::new(store);

@@ -83,6 +83,7 @@ pub(crate) struct Store {
 pub(crate) struct Layout {
     pub(crate) cache_bytes: u64,
     pub(crate) journal_bytes: u64,
+    pub(crate) open_tables: usize,
 }
 
 /// A line of sporing as written.
@@ -427,6 +428,7 @@ impl Store {
         let db = Database::builder(path)
             .cache_size(layout.cache_bytes)
             .max_journaling_size(layout.journal_bytes.max(64 * MIB))
+            .max_cached_files(Some(layout.open_tables))
             .manual_journal_persist(true)
             // With more than one, fjall's first worker spins for as long as another compacts.
             .worker_threads(1)
@@ -836,7 +838,7 @@ mod tests {
 
     /// A log with `count` meldinger from one Konto to another, one a second.
     fn store(folder: &tempfile::TempDir, count: u128) -> Store {
-        let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB };
+        let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
         let (store, first, _) = Store::open(folder.path(), &layout).expect("the folder is empty");
         let mut write = store.write();
         for n in 0..count {

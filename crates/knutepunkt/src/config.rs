@@ -34,7 +34,7 @@ pub enum Miljo {
 pub struct Config {
     pub miljo: Miljo,
     pub data: PathBuf,
-    pub http: Listen,
+    pub http: Http,
     pub https: Listen,
     pub amqps: Listen,
     pub amqp: DangerListen,
@@ -47,7 +47,27 @@ pub struct Config {
     pub lager: Lager,
 }
 
-/// `[http]`, `[https]`, `[amqps]`.
+/// `[http]`. Its limits hold for `[https]`, too.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each key")]
+pub struct Http {
+    pub listen: String,
+    pub tilkoblinger_maks: usize,
+    pub fremmede_per_adresse: usize,
+    pub betrodde_proxyer: String,
+    pub handtrykk_sekunder: u64,
+    pub hode_sekunder: u64,
+    pub ledig_sekunder: u64,
+    pub skjema_sekunder: u64,
+    pub minst_bytes_per_sekund: u64,
+    pub stillstand_sekunder: u64,
+    pub foresporsler_per_sekund: u32,
+    pub foresporsler_pa_rad: u32,
+    pub samtidige_foresporsler: usize,
+}
+
+/// `[https]`, `[amqps]`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "default.toml documents each key")]

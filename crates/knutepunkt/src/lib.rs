@@ -6,6 +6,7 @@
 pub mod adapters;
 pub mod config;
 pub mod dev;
+pub mod grenser;
 mod health;
 mod http;
 mod passord_key;

@@ -24,6 +24,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
 use crate::config::{Config, Miljo};
+use crate::grenser::Grenser;
 use crate::health::{
     DatabaseCheck, DokumentlagerCheck, IkkeSattOpp, InnloggingCheck, MaskinportenCheck, MeldingskoCheck,
     PlassCheck, TlsCheck,
@@ -118,6 +119,7 @@ pub struct Running {
 /// What could not be opened or read, and what to do.
 pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let Parts { config, listeners, tls, clock, ids, verktoy, more } = parts;
+    let grenser = Grenser::of_process(&config)?;
     let data = &config.data;
     std::fs::create_dir_all(data)
         .with_context(|| format!("cannot make the data folder {}", data.display()))?;
@@ -125,8 +127,11 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let database = storage::connect(&config.registry_url()?).await.context("cannot open the registry")?;
     database.migrate().await.context("cannot bring the registry up to date")?;
     let registry = database.registry().await.context("cannot open the registry")?;
-    let options =
-        broker_embedded::Options { min_free_bytes: config.lager.min_free_bytes, ..Default::default() };
+    let options = broker_embedded::Options {
+        min_free_bytes: config.lager.min_free_bytes,
+        open_tables: grenser.queue_log_files,
+        ..Default::default()
+    };
     let broker = EmbeddedBroker::open(&data.join("ko"), Arc::clone(&clock), Arc::clone(&ids), options)
         .await
         .context("cannot open the queues")?;
@@ -194,9 +199,10 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         let acceptor = TlsAcceptor::from(Arc::clone(tls));
         tasks.spawn(http::serve(listener, Some(acceptor), router, shutdown.clone()));
     }
+    let amqp_config = amqp_config(grenser, [&listeners.amqps, &listeners.amqp].into_iter().flatten().count());
     for (listener, tls) in [(listeners.amqps, tls), (listeners.amqp, None)] {
         let Some(listener) = listener else { continue };
-        let server = ::amqp::Server::new(app.clone(), ::amqp::Config::default());
+        let server = ::amqp::Server::new(app.clone(), amqp_config.clone());
         let shutdown = shutdown.clone();
         tasks.spawn(async move { server.run(listener, tls, shutdown).await });
     }
@@ -233,6 +239,17 @@ async fn helse(State(app): State<App>) -> (StatusCode, axum::Json<serde_json::Va
     } else {
         let body = serde_json::json!({ "status": "ikke klar", "nede": nede });
         (StatusCode::SERVICE_UNAVAILABLE, axum::Json(body))
+    }
+}
+
+/// Limits of each of so many AMQP listeners, within what there is room for.
+fn amqp_config(grenser: Grenser, listeners: usize) -> ::amqp::Config {
+    let defaults = ::amqp::Config::default();
+    let connections_max = grenser.amqp_tilkoblinger / listeners.max(1);
+    ::amqp::Config {
+        connections_max: connections_max.min(defaults.connections_max),
+        unauthenticated_max: (connections_max / 2).min(defaults.unauthenticated_max),
+        ..defaults
     }
 }
 
