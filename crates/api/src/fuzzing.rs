@@ -1,9 +1,19 @@
-//! Feeds the parser of forms anything at all, for the fuzz target under `fuzz/`.
+//! Feeds the parsers of forms and JSON bodies anything at all, for `tests/parsers` and the fuzz targets under `fuzz/`.
 
 use bytes::Bytes;
 use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderValue};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wire::katalog::{SettOffentligNokkel, SettOffentligNokkelKatalog};
+use wire::konfigurasjon::{
+    CreateProtokollKontoRequest, ProtokollKontoSokRequest, ProtokollSystemSokRequest,
+    UpdateOffentligNokkelRequest, UpdateParterRequest, UpdateProtokollKontoInfoRequest,
+    UpdateSystemInfoRequest,
+};
+use wire::send::SendMetadata;
 
+use crate::extract::parse_json;
 use crate::send::multipart::{Event, Malformed, Parser};
 
 /// What a form was read as: names of parts with their content.
@@ -41,6 +51,32 @@ fn parse<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Parts, Malfor
             Event::End => return Ok(parts),
         }
     }
+}
+
+/// Reads `bytes` as each body of the APIs.
+///
+/// # Panics
+/// When what was read is written and read again as something else; that is what is looked for.
+pub fn read_json(bytes: &[u8]) {
+    let bytes = Bytes::copy_from_slice(bytes);
+    body::<SendMetadata>(&bytes);
+    body::<CreateProtokollKontoRequest>(&bytes);
+    body::<ProtokollKontoSokRequest>(&bytes);
+    body::<ProtokollSystemSokRequest>(&bytes);
+    body::<UpdateOffentligNokkelRequest>(&bytes);
+    body::<UpdateParterRequest>(&bytes);
+    body::<UpdateProtokollKontoInfoRequest>(&bytes);
+    body::<UpdateSystemInfoRequest>(&bytes);
+    // What they hold is judged by the parser of certificates.
+    drop(parse_json::<SettOffentligNokkel>(&bytes));
+    drop(parse_json::<SettOffentligNokkelKatalog>(&bytes));
+}
+
+fn body<T: DeserializeOwned + Serialize + PartialEq>(bytes: &Bytes) {
+    let Ok(read) = parse_json::<T>(bytes) else { return };
+    let written = serde_json::to_vec(&read).expect("what was read from JSON can be written as JSON");
+    let again = parse_json::<T>(&written.into()).ok();
+    assert!(again.is_some_and(|again| again == read), "written and read again it is another body");
 }
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ pub mod avtale;
 pub mod contract;
 pub mod dokument;
 pub mod drift;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 pub mod hendelse;
 pub mod katalog;
 pub mod konto;

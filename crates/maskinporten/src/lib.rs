@@ -11,6 +11,8 @@
 
 mod cache;
 mod config;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod http;
 mod keys;
 pub mod oidc;

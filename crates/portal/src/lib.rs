@@ -11,6 +11,8 @@ mod cookies;
 mod csv;
 mod feil;
 mod format;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 #[cfg(test)]
 mod gallery;
 mod innlogget;

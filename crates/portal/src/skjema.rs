@@ -159,7 +159,7 @@ fn token_fits(sesjon: &AktivSesjon, felter: &Felter) -> bool {
     sent.len() == known.len() && sent.iter().zip(known).fold(0, |diff, (a, b)| diff | (a ^ b)) == 0
 }
 
-fn read_urlencoded(body: &[u8]) -> Result<Felter, Feil> {
+pub(crate) fn read_urlencoded(body: &[u8]) -> Result<Felter, Feil> {
     let values: Vec<(String, String)> =
         form_urlencoded::parse(body).into_owned().take(MAX_FIELDS + 1).collect();
     if values.len() > MAX_FIELDS {

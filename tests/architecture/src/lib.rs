@@ -26,6 +26,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("sdk/fiks-io-client", &["crates/wire", "sdk/asice"]),
     ("tests/architecture", &[]),
     (
+        "tests/parsers",
+        &["crates/amqp", "crates/api", "crates/app", "crates/maskinporten", "crates/portal", "sdk/asice"],
+    ),
+    (
         "tests/testkit",
         &[
             "crates/knutepunkt",

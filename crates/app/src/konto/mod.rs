@@ -10,6 +10,8 @@ mod update;
 
 pub use create::NyKonto;
 pub use read::{KontoDetaljer, parter};
+#[cfg(feature = "fuzzing")]
+pub(crate) use sertifikat::check as check_sertifikat;
 
 use domain::id::{FiksOrgId, KontoId, SystemId};
 use domain::konto::{Konto, PartRef};

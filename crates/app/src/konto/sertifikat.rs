@@ -29,7 +29,7 @@ impl App {
     }
 }
 
-fn check(file: &[u8], now: Timestamp) -> Result<String, SertifikatRule> {
+pub(crate) fn check(file: &[u8], now: Timestamp) -> Result<String, SertifikatRule> {
     if file.len() > MAX_BYTES {
         return Err(SertifikatRule::TooLarge { max_bytes: MAX_BYTES });
     }
