@@ -1,0 +1,84 @@
+"""The registry lies in PostgreSQL, which is killed, frozen and restored from a dump: what was accepted stays, consumers that are
+connected go on, and when it is back so is everything, without a start anew."""
+
+import shutil
+import signal
+import time
+
+from harness.load import SMALL, Load
+from harness.model import judge
+from harness.postgres import Postgres, copy_registry
+from harness.scenario import Verdict
+from harness.server import wait_for
+
+
+def run(context):
+    server = context.server("postgres")
+    postgres = Postgres(server.folder)
+    try:
+        move_registry(server, postgres)
+        return with_postgres(context, server, postgres)
+    finally:
+        server.kill()
+        postgres.stop()
+
+
+def move_registry(server, postgres):
+    """The world that `dev` made, with its registry in PostgreSQL."""
+    world = server.data
+    real = world.with_name("real")
+    world.rename(real)
+    server.configure(f'[registry]\nurl = "{postgres.url}"\n')
+    # Makes the schema, in a data folder that nobody needs.
+    world.mkdir()
+    server.start()
+    server.stop()
+    shutil.rmtree(world)
+    real.rename(world)
+    copy_registry(world / "register.sqlite", postgres)
+    for leftover in world.glob("register.sqlite*"):
+        leftover.unlink()
+
+
+def with_postgres(context, server, postgres):
+    server.start()
+    load = Load(server, senders=3, sizes=SMALL, seed=context.seed).start()
+    faults, back = [], []
+    try:
+        for number in range(context.of(1, 20)):
+            if not load.more(50):
+                faults.append(f"round {number}: nothing is accepted before anything is broken")
+                break
+            postgres.kill()
+            time.sleep(context.of(1, 2))
+            postgres.start()
+            back.append(until_accepted(load, faults, f"round {number}: killed and started"))
+            # So slow that it does not answer at all, and then does.
+            postgres.signal_all(signal.SIGSTOP)
+            time.sleep(context.of(3, 10))
+            postgres.signal_all(signal.SIGCONT)
+            back.append(until_accepted(load, faults, f"round {number}: frozen and let go on"))
+        dump = server.folder / "dump.sql"
+        postgres.dump(dump)
+        load.more(20)
+        server.stop()
+        postgres.restore(dump)
+        server.start()
+        back.append(until_accepted(load, faults, "restored from a dump"))
+        history = load.finish()
+    finally:
+        load.stop_sending.set()
+        load.stop_receiving.set()
+    counts = load.counts() | {"kills and freezes": len(back) - 1, "accepts again after, longest s": round(max(back), 1)}
+    return Verdict(counts, faults + judge(history, expected_refusals=(503, 500), may_die=True))
+
+
+def until_accepted(load, faults, what):
+    """How long it takes until sends are accepted again."""
+    begun = time.monotonic()
+    before = len(load.history.accepted)
+    try:
+        wait_for(lambda: len(load.history.accepted) > before + 5, what, 60)
+    except AssertionError as never:
+        faults.append(str(never))
+    return time.monotonic() - begun
