@@ -107,12 +107,16 @@ codes! {
     ForStor = "FOR_STOR", PAYLOAD_TOO_LARGE;
     /// The body is of another media type.
     UgyldigMedietype = "UGYLDIG_MEDIETYPE", UNSUPPORTED_MEDIA_TYPE;
+    /// The caller does too much at a time.
+    ForMange = "FOR_MANGE", TOO_MANY_REQUESTS;
     /// A bug or a broken installation.
     InternFeil = "INTERN_FEIL", INTERNAL_SERVER_ERROR;
     /// A part of the installation is out.
     Utilgjengelig = "UTILGJENGELIG", SERVICE_UNAVAILABLE;
     /// No room for more meldinger.
     Fullt = "FULLT", INSUFFICIENT_STORAGE;
+    /// The caller has used up what it may keep here.
+    KvoteFull = "KVOTE_FULL", INSUFFICIENT_STORAGE;
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ use wire::id::ErrorId;
 
 use crate::code::Code;
 use crate::extract::{Json, JsonFault};
+use crate::grense;
 use crate::rule;
 use crate::send::FormFault;
 
@@ -194,6 +195,10 @@ impl From<Error> for Failure {
                 "Det er ikke plass til flere meldinger nå, og ingenting er sendt. Prøv igjen senere."
                     .to_owned(),
             ),
+            Error::TooMany { retry_after, what } => {
+                (Code::ForMange, grense::too_many(*what, retry_after.as_secs()))
+            }
+            Error::QuotaFull { what, limit } => (Code::KvoteFull, grense::full(*what, *limit)),
             Error::Unavailable(_) | Error::Token(TokenError::Unavailable(_)) => (
                 Code::Utilgjengelig,
                 "Tjenesten er ikke tilgjengelig akkurat nå. Prøv igjen om litt.".to_owned(),

@@ -18,6 +18,7 @@ mod fiks_io_konto;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod grense;
 mod innlogget;
 mod konfigurasjon;
 mod openapi;

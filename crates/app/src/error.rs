@@ -1,8 +1,10 @@
 use std::fmt;
+use std::time::Duration;
 
 use domain::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, MeldingId, PersonId, SystemId};
 use domain::sending::SendRefusal;
 
+use crate::grense::Grense;
 use crate::ports::{BrokerError, RegistryError, TokenError};
 use crate::rule::Rule;
 
@@ -53,6 +55,22 @@ pub enum Error {
     /// No room; worth a retry when there is.
     #[error("there is no room for more meldinger")]
     Full,
+    /// The caller does too much at a time; worth a retry after a while.
+    #[error("the limit {what} was reached; try again in {} s", retry_after.as_secs())]
+    TooMany {
+        /// When it is worth a retry.
+        retry_after: Duration,
+        /// The limit.
+        what: Grense,
+    },
+    /// The caller has used up what it may keep here. Something of it must go, or the limit be raised, before a retry.
+    #[error("the limit {what} of {limit} was reached")]
+    QuotaFull {
+        /// The limit.
+        what: Grense,
+        /// How much there may be.
+        limit: u64,
+    },
     /// A part of the installation is out; worth a retry.
     #[error("a part of the installation is not available")]
     Unavailable(#[source] BoxError),

@@ -64,6 +64,8 @@ impl Feil {
                 app::Error::Invalid(_) | app::Error::Refused(_) | app::Error::Interrupted(_) => {
                     StatusCode::UNPROCESSABLE_ENTITY
                 }
+                app::Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
+                app::Error::QuotaFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
                 app::Error::Full | app::Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             },

@@ -1,0 +1,74 @@
+//! The limits in the words of those who read the answer.
+
+use app::Grense;
+
+/// What a limit counts: `det kan være 5 … `.
+fn counts(grense: Grense) -> &'static str {
+    match grense {
+        Grense::UinnloggedePerAdresse => "tilkoblinger uten innlogging fra én adresse",
+        Grense::KallPerAdresse => "kall i sekundet fra én adresse",
+        Grense::KallPerIntegrasjon => "kall i sekundet fra én integrasjon",
+        Grense::KallPerOrganisasjon => "kall i sekundet fra én organisasjon",
+        Grense::SamtidigeKallPerOrganisasjon => "kall samtidig fra én organisasjon",
+        Grense::TilkoblingerPerIntegrasjon => "AMQP-tilkoblinger fra én integrasjon",
+        Grense::TilkoblingerPerOrganisasjon => "AMQP-tilkoblinger fra én organisasjon",
+        Grense::KanalerPerIntegrasjon => "AMQP-kanaler for én integrasjon",
+        Grense::KanalerPerOrganisasjon => "AMQP-kanaler for én organisasjon",
+        Grense::KonsumenterPerIntegrasjon => "konsumenter for én integrasjon",
+        Grense::KonsumenterPerOrganisasjon => "konsumenter for én organisasjon",
+        Grense::SendteBytesPerOrganisasjon => {
+            "byte som en organisasjon har sendt og som ikke er hentet eller slettet"
+        }
+        Grense::MottatteBytesPerOrganisasjon => "byte som venter på at mottakerens organisasjon henter dem",
+        Grense::SvarPerMelding => "svar på én melding",
+        Grense::NoklerPerKonto => "versjoner av nøkkelen til én konto",
+        Grense::ParterPerKonto => "parter på én konto",
+        Grense::TilgangerPerKonto => "tilganger til én konto",
+        Grense::ForesporslerPerSystem => "ubesvarte forespørsler fra ett system",
+        Grense::KontoerPerSystem => "kontoer i ett system",
+        Grense::IntegrasjonerPerSystem => "integrasjoner i ett system",
+        Grense::EposterPerSystem => "e-postadresser på ett system",
+        Grense::SystemerPerOrganisasjon => "systemer i én organisasjon",
+        Grense::SesjonerPerPerson => "innlogginger av én person",
+    }
+}
+
+/// What whoever has used up a limit can do about it.
+fn remedy(grense: Grense) -> &'static str {
+    match grense {
+        Grense::SendteBytesPerOrganisasjon => "Vent til mottakerne har hentet meldingene",
+        Grense::MottatteBytesPerOrganisasjon => "Be mottakeren hente meldingene som venter",
+        Grense::SvarPerMelding => "Send en ny melding i stedet for enda et svar",
+        Grense::ForesporslerPerSystem => "Trekk forespørsler, eller vent til de er besvart",
+        _ => "Fjern noe som ikke er i bruk",
+    }
+}
+
+/// The message of a limit on what is done at a time.
+pub(crate) fn too_many(grense: Grense, seconds: u64) -> String {
+    format!("Det er for mange {} ({grense}). Prøv igjen om {seconds} sekunder.", counts(grense))
+}
+
+/// The message of a limit on what is kept.
+pub(crate) fn full(grense: Grense, limit: u64) -> String {
+    format!(
+        "Det kan ikke være mer enn {limit} {} ({grense}), og ingenting er lagret. {}, eller be dem som drifter tjenesten \
+         om å heve grensen.",
+        counts(grense),
+        remedy(grense)
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn message_names_the_limit_and_what_to_do() {
+        for grense in Grense::ALL {
+            for message in [too_many(*grense, 7), full(*grense, 7)] {
+                assert!(message.contains(grense.nokkel()) && message.contains('7'), "{message}");
+            }
+        }
+    }
+}
