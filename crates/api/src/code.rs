@@ -107,6 +107,8 @@ codes! {
     ForStor = "FOR_STOR", PAYLOAD_TOO_LARGE;
     /// The body is of another media type.
     UgyldigMedietype = "UGYLDIG_MEDIETYPE", UNSUPPORTED_MEDIA_TYPE;
+    /// The body came too slowly.
+    ForTreg = "FOR_TREG", REQUEST_TIMEOUT;
     /// The caller does too much at a time.
     ForMange = "FOR_MANGE", TOO_MANY_REQUESTS;
     /// A bug or a broken installation.

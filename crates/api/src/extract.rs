@@ -1,5 +1,9 @@
 //! What a handler takes out of a request and how it answers: path ids and JSON bodies.
 
+use std::error::Error as StdError;
+use std::io;
+
+use axum::body::HttpBody as _;
 use axum::extract::path::ErrorKind;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{FromRequest, FromRequestParts, Request};
@@ -54,6 +58,10 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
         if !is_json(&parts.headers) {
             return Err(JsonFault::MediaType.into());
         }
+        let told = body.size_hint().lower();
+        if told > MAX_JSON_BYTES as u64 {
+            return Err(JsonFault::TooLarge { max_bytes: MAX_JSON_BYTES as u64 }.into());
+        }
         let bytes = match Limited::new(body, MAX_JSON_BYTES).collect().await {
             Ok(body) => body.to_bytes(),
             Err(error) if error.is::<LengthLimitError>() => {
@@ -80,6 +88,18 @@ fn is_json(headers: &HeaderMap) -> bool {
         || (media_type.len() > 17
             && media_type[..12].eq_ignore_ascii_case(b"application/")
             && media_type[media_type.len() - 5..].eq_ignore_ascii_case(b"+json"))
+}
+
+/// Whether a body broke off because it came too slowly, which whoever holds the connection reports as a time-out.
+pub(crate) fn is_late(error: &(dyn StdError + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            return true;
+        }
+        next = error.source();
+    }
+    false
 }
 
 /// Why a JSON body could not be read.
@@ -185,6 +205,9 @@ mod tests {
         let gone = Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
         let gone = Body::from_stream(futures::stream::iter([Ok(Bytes::from_static(b"{")), gone]));
         put(json, gone).await.error(StatusCode::BAD_REQUEST, "AVBRUTT");
+        let late = Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::TimedOut));
+        let late = Body::from_stream(futures::stream::iter([Ok(Bytes::from_static(b"{")), late]));
+        put(json, late).await.error(StatusCode::REQUEST_TIMEOUT, "FOR_TREG");
     }
 
     #[test]

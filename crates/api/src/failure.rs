@@ -5,6 +5,7 @@
 use std::error::Error as StdError;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use app::ports::TokenError;
 use app::{App, BoxError, Error, Forbidden, Missing};
@@ -13,13 +14,13 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::sending::SendRefusal;
 use futures::FutureExt as _;
-use http::header::WWW_AUTHENTICATE;
+use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderValue, StatusCode, Uri};
 use wire::error::ErrorMessage;
 use wire::id::ErrorId;
 
 use crate::code::Code;
-use crate::extract::{Json, JsonFault};
+use crate::extract::{Json, JsonFault, is_late};
 use crate::grense;
 use crate::rule;
 use crate::send::FormFault;
@@ -59,11 +60,6 @@ impl Failure {
         )
     }
 
-    /// No usable token came with the request. Told like a bad one.
-    pub(crate) fn no_token() -> Self {
-        Self::from(Error::Token(TokenError::Invalid { reason: "there is none".to_owned() }))
-    }
-
     /// An id in the path is no id.
     pub(crate) fn bad_path(value: Option<&str>, cause: impl Into<BoxError>) -> Self {
         let message = match value {
@@ -71,6 +67,14 @@ impl Failure {
             None => "Stien kan ikke leses. Rett den og prøv igjen.".to_owned(),
         };
         Self::because(Code::UgyldigSti, message, cause)
+    }
+
+    /// Whole seconds after which it is worth a retry, where that is known.
+    fn retry_after(&self) -> Option<HeaderValue> {
+        match self.0.cause.as_ref()?.downcast_ref()? {
+            Error::TooMany { retry_after, .. } => Some(retry_after.as_secs().max(1).into()),
+            _ => None,
+        }
     }
 
     fn render(&self, app: &App, uri: &Uri, request_id: Option<&HeaderValue>) -> Response {
@@ -81,10 +85,13 @@ impl Failure {
         let (code, number, path) = (code.name(), status.as_u16(), uri.path());
         // The konfigurasjon clients send one with each request, for finding it here.
         let request_id = request_id.and_then(|id| id.to_str().ok()).map(short);
-        if status.is_server_error() {
-            tracing::error!(error.id = %error_id, error.code = code, http.status = number, http.path = path, http.request_id = request_id, error = chain, "request failed");
+        if matches!(self.0.code, Code::Fullt) {
+            // That there is no room is logged when it begins and when it ends.
+            tracing::debug!(error.id = %error_id, http.path = path, error = chain, "a melding was turned away");
+        } else if status.is_server_error() && self.0.code != Code::KvoteFull {
+            tracing::error!(target: REFUSED, { error.id = %error_id, error.code = code, http.status = number, http.path = path, http.request_id = request_id, error = chain }, "request failed");
         } else {
-            tracing::info!(error.id = %error_id, error.code = code, http.status = number, http.path = path, http.request_id = request_id, error = chain, "request refused");
+            tracing::info!(target: REFUSED, { error.id = %error_id, error.code = code, http.status = number, http.path = path, http.request_id = request_id, error = chain }, "request refused");
         }
         let body = ErrorMessage {
             timestamp: Some(app.clock().now().as_millisecond()),
@@ -101,6 +108,9 @@ impl Failure {
             // and never shows the answer to its user.
             response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        if let Some(retry_after) = self.retry_after() {
+            response.headers_mut().insert(RETRY_AFTER, retry_after);
+        }
         response
     }
 }
@@ -113,8 +123,41 @@ impl IntoResponse for Failure {
     }
 }
 
+/// Target of log lines that clients can bring about as often as they like; of each kind some are written and the rest is
+/// counted.
+const REFUSED: &str = "refused";
+
+/// Meldinger that were turned away for want of room since there last was some.
+#[derive(Default)]
+pub(crate) struct TurnedAway(AtomicU64);
+
+impl TurnedAway {
+    /// Logs when that begins and when it is over.
+    fn note(&self, response: &Response) {
+        let code = response.extensions().get::<Failure>().map(|failure| failure.0.code);
+        if code == Some(Code::Fullt) {
+            if self.0.fetch_add(1, Ordering::Relaxed) == 0 {
+                // What there is no room on, and that somebody must do something, the broker says.
+                tracing::info!(target: REFUSED, "meldinger are turned away until there is room");
+            }
+        } else if response.status() == StatusCode::ACCEPTED && self.0.load(Ordering::Relaxed) > 0 {
+            let count = self.0.swap(0, Ordering::Relaxed);
+            if count > 0 {
+                tracing::info!(target: REFUSED, turned_away = count, "there is room again: meldinger are taken");
+            }
+        }
+    }
+}
+
+/// What [`answer`] needs.
+pub(crate) type Answering = (App, Arc<TurnedAway>);
+
 /// Gives each [`Failure`] its body, and answers for a handler that panicked.
-pub(crate) async fn answer(State(app): State<App>, request: Request, next: Next) -> Response {
+pub(crate) async fn answer(
+    State((app, turned_away)): State<Answering>,
+    request: Request,
+    next: Next,
+) -> Response {
     let uri = request.uri().clone();
     let request_id = request.headers().get("requestId").cloned();
     let mut response = match AssertUnwindSafe(next.run(request)).catch_unwind().await {
@@ -125,6 +168,7 @@ pub(crate) async fn answer(State(app): State<App>, request: Request, next: Next)
             Failure::from(Error::Internal(told.unwrap_or("a handler panicked").into())).into_response()
         }
     };
+    turned_away.note(&response);
     match response.extensions_mut().remove::<Failure>() {
         Some(failure) => {
             let rendered = failure.render(&app, &uri, request_id.as_ref());
@@ -339,6 +383,12 @@ fn of_refusal(refusal: &SendRefusal) -> (Code, String) {
     }
 }
 
+fn too_slow() -> (Code, String) {
+    let message =
+        "Innholdet kom for langsomt fram, og ingenting er lagret. Send det på nytt over en raskere linje.";
+    (Code::ForTreg, message.to_owned())
+}
+
 fn too_large(max_bytes: u64) -> String {
     format!("Innholdet er større enn {max_bytes} byte, som er det meste som tas imot. Del det opp.")
 }
@@ -396,7 +446,9 @@ fn of_form(fault: &FormFault) -> (Code, String) {
             );
         }
         FormFault::Metadata(fault) => return of_json("Delen «metadata»", fault),
-        FormFault::Interrupted(_) | FormFault::Stalled => {
+        FormFault::Interrupted(cause) if is_late(&**cause) => return too_slow(),
+        FormFault::Stalled => return too_slow(),
+        FormFault::Interrupted(_) => {
             return (
                 Code::Avbrutt,
                 "Skjemaet kom ikke fram i sin helhet, og ingenting er sendt. Send meldingen på nytt."
@@ -421,6 +473,7 @@ fn of_json(what: &str, fault: &JsonFault) -> (Code, String) {
             "Content-Type er ikke application/json. Send innholdet som JSON.".to_owned(),
         ),
         JsonFault::TooLarge { max_bytes } => (Code::ForStor, too_large(*max_bytes)),
+        JsonFault::Interrupted(cause) if is_late(&**cause) => too_slow(),
         JsonFault::Interrupted(_) => {
             (Code::Avbrutt, "Innholdet kom ikke fram i sin helhet. Prøv igjen.".to_owned())
         }
@@ -474,7 +527,7 @@ mod tests {
     use wire::id::IntegrasjonId;
 
     use super::*;
-    use crate::testing::{Party, World, call};
+    use crate::testing::{OPPRETT, Party, World, call, form};
 
     #[tokio::test]
     async fn unknown_path_and_method_are_told_in_json() {
@@ -485,6 +538,87 @@ mod tests {
         let answer = call(&world.router, get(wire::send::PATH)).await;
         answer.error(StatusCode::METHOD_NOT_ALLOWED, "UGYLDIG_METODE");
         assert_eq!(answer.headers["allow"], "POST");
+    }
+
+    /// Counts the lines of the log from INFO on.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<std::sync::Mutex<Vec<tracing::Level>>>);
+
+    impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Lines {
+        fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+            let level = *event.metadata().level();
+            if level <= tracing::Level::INFO && event.metadata().target() == REFUSED {
+                self.0.lock().unwrap().push(level);
+            }
+        }
+    }
+
+    impl Lines {
+        fn take(&self) -> Vec<tracing::Level> {
+            std::mem::take(&mut self.0.lock().unwrap())
+        }
+    }
+
+    #[tokio::test]
+    async fn refused_send_is_one_line_and_want_of_room_one_when_it_begins_and_one_when_it_ends() {
+        use tracing_subscriber::layer::SubscriberExt as _;
+
+        let world = World::new().await;
+        let lines = Lines::default();
+        let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(lines.clone()));
+        let send =
+            async |party: &Party| world.send(party, form(&world.metadata(OPPRETT), Some(b"x"))).await.status;
+        assert_eq!(send(&world.fremmed).await, StatusCode::FORBIDDEN);
+        assert_eq!(lines.take(), [tracing::Level::INFO]);
+        world.broker.fill();
+        for _ in 0..10 {
+            assert_eq!(send(&world.fag).await, StatusCode::INSUFFICIENT_STORAGE);
+        }
+        assert_eq!(lines.take(), [tracing::Level::INFO]);
+        world.broker.mend();
+        for _ in 0..3 {
+            assert_eq!(send(&world.fag).await, StatusCode::ACCEPTED);
+        }
+        assert_eq!(lines.take(), [tracing::Level::INFO]);
+        world.broker.explode();
+        assert_eq!(send(&world.fag).await, StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(lines.take(), [tracing::Level::ERROR]);
+    }
+
+    /// Refuses everybody.
+    struct Closed;
+
+    impl app::Doorkeeper for Closed {
+        fn admit(&self, _: &app::Caller) -> Result<(), Error> {
+            self.log_in_refused()
+        }
+
+        fn log_in_refused(&self) -> Result<(), Error> {
+            let retry_after = std::time::Duration::from_secs(7);
+            Err(Error::TooMany { retry_after, what: app::Grense::KallPerIntegrasjon })
+        }
+    }
+
+    #[tokio::test]
+    async fn whoever_makes_too_many_requests_is_refused_unread_and_invited_to_come_back() {
+        let world = World::new().await;
+        let wrong = Party { passord: "wrong".to_owned(), ..world.fag.clone() };
+        for party in [&world.fag, &wrong] {
+            let never = futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+            let mut request = party.send_request(Body::from_stream(never));
+            // Without this the body is read to its end in the background.
+            request.headers_mut().insert(http::header::EXPECT, HeaderValue::from_static("100-continue"));
+            request.extensions_mut().insert(app::Door(Arc::new(Closed)));
+            let answer = call(&world.router, request).await;
+            let message = answer.error(StatusCode::TOO_MANY_REQUESTS, "FOR_MANGE");
+            assert!(message.contains("grenser.kall_per_integrasjon"), "{message}");
+            assert_eq!(answer.headers["retry-after"], "7");
+        }
+        let path = format!("{}/info", world.fag.konto_path());
+        let never = futures::stream::pending::<Result<bytes::Bytes, std::io::Error>>();
+        let mut request = world.fag.request(Method::PUT, &path).body(Body::from_stream(never)).unwrap();
+        request.extensions_mut().insert(app::Door(Arc::new(Closed)));
+        call(&world.router, request).await.error(StatusCode::TOO_MANY_REQUESTS, "FOR_MANGE");
     }
 
     #[tokio::test]

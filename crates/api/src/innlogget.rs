@@ -2,7 +2,8 @@
 //!
 //! Source: Fiks' documentation, "integrasjoner".
 
-use app::{App, Caller, LoginAttempt};
+use app::ports::TokenError;
+use app::{App, Caller, Door, Error, LoginAttempt};
 use axum::extract::FromRequestParts;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
@@ -18,15 +19,31 @@ impl FromRequestParts<App> for Innlogget {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
-        let headers = &parts.headers;
-        let token = one(headers, AUTHORIZATION.as_str()).and_then(bearer).ok_or_else(Failure::no_token)?;
-        let attempt = LoginAttempt {
-            integrasjon_id: one(headers, INTEGRASJON_ID).unwrap_or_default(),
-            passord: one(headers, INTEGRASJON_PASSORD).unwrap_or_default(),
-            token,
-        };
-        Ok(Self(app.login_integrasjon(attempt).await?.into()))
+        let door = parts.extensions.get::<Door>();
+        match log_in(&parts.headers, app).await {
+            Ok(caller) => {
+                door.map_or(Ok(()), |Door(keeper)| keeper.admit(&caller))?;
+                Ok(Self(caller))
+            }
+            Err(error @ (Error::Login { .. } | Error::Token(TokenError::Invalid { .. }))) => {
+                door.map_or(Ok(()), |Door(keeper)| keeper.log_in_refused())?;
+                Err(error.into())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
+}
+
+async fn log_in(headers: &HeaderMap, app: &App) -> Result<Caller, Error> {
+    let token = one(headers, AUTHORIZATION.as_str()).and_then(bearer);
+    // Reported like a bad one.
+    let token = token.ok_or_else(|| TokenError::Invalid { reason: "there is none".to_owned() })?;
+    let attempt = LoginAttempt {
+        integrasjon_id: one(headers, INTEGRASJON_ID).unwrap_or_default(),
+        passord: one(headers, INTEGRASJON_PASSORD).unwrap_or_default(),
+        token,
+    };
+    Ok(app.login_integrasjon(attempt).await?.into())
 }
 
 /// The value of a header that stands there exactly once: with two, nobody could say which one others went by.

@@ -29,6 +29,8 @@ mod send;
 #[cfg(test)]
 mod testing;
 
+use std::sync::Arc;
+
 use app::App;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -63,7 +65,7 @@ pub fn router(app: App) -> Router {
     router
         .fallback(async || Failure::unknown_path())
         .method_not_allowed_fallback(async || Failure::unknown_method())
-        .layer(from_fn_with_state(app.clone(), failure::answer))
+        .layer(from_fn_with_state((app.clone(), Arc::default()), failure::answer))
         .with_state(app)
 }
 

@@ -6,6 +6,7 @@
 
 mod cache;
 mod caller;
+mod door;
 mod error;
 mod events;
 mod grense;
@@ -43,6 +44,7 @@ use object_store::ObjectStore;
 use tokio::sync::broadcast;
 
 pub use caller::{Caller, InnloggetIntegrasjon, InnloggetPerson};
+pub use door::{Door, Doorkeeper};
 pub use error::{BoxError, Error, FieldError, Forbidden, Missing};
 pub use events::Event;
 pub use grense::Grense;

@@ -45,6 +45,7 @@ pub struct Config {
     pub portal: Portal,
     pub melding: Melding,
     pub lager: Lager,
+    pub grenser: Grenser,
 }
 
 /// `[http]`. Its limits hold for `[https]`, too.
@@ -62,9 +63,17 @@ pub struct Http {
     pub skjema_sekunder: u64,
     pub minst_bytes_per_sekund: u64,
     pub stillstand_sekunder: u64,
-    pub foresporsler_per_sekund: u32,
-    pub foresporsler_pa_rad: u32,
-    pub samtidige_foresporsler: usize,
+}
+
+/// `[grenser]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each key")]
+pub struct Grenser {
+    pub kall_per_integrasjon: u32,
+    pub kall_per_organisasjon: u32,
+    pub samtidige_kall_per_organisasjon: usize,
+    pub kall_per_adresse: u32,
 }
 
 /// `[https]`, `[amqps]`.

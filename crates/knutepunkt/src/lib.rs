@@ -12,6 +12,7 @@ mod http;
 mod passord_key;
 mod portal;
 pub mod server;
+pub mod telemetry;
 mod tls;
 
 pub mod commands;

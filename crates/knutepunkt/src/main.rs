@@ -1,12 +1,11 @@
 //! The `knutepunkt` binary.
 
-use std::io::IsTerminal as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use knutepunkt::commands::{admin, bench, demo, dev, klient, serve, settings};
-use tracing_subscriber::EnvFilter;
+use knutepunkt::telemetry;
 
 /// Many small, short-lived pieces of memory on many threads are what a melding on its way is made of.
 #[global_allocator]
@@ -63,7 +62,7 @@ fn main() -> ExitCode {
         arguments.command,
         Command::Admin(_) | Command::Dev { .. } | Command::Demo(_) | Command::Bench(_)
     );
-    telemetry(if quiet { "warn,lapin=off" } else { "info" });
+    telemetry::start(if quiet { "warn,lapin=off" } else { "info" });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let done =
         runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(arguments.command)));
@@ -94,16 +93,5 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Config { check: Some(file) } => settings::check(Some(&file)),
-    }
-}
-
-/// Logs to standard error: text for a person, JSON for a machine. `RUST_LOG` says how much.
-fn telemetry(default: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if std::io::stderr().is_terminal() {
-        builder.init();
-    } else {
-        builder.json().init();
     }
 }

@@ -120,6 +120,7 @@ pub struct Running {
 pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let Parts { config, listeners, tls, clock, ids, verktoy, more } = parts;
     let grenser = Grenser::of_process(&config)?;
+    let entrance = http::Entrance::new(http::Limits::new(&config, grenser)?);
     let data = &config.data;
     std::fs::create_dir_all(data)
         .with_context(|| format!("cannot make the data folder {}", data.display()))?;
@@ -181,7 +182,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     });
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let helse = Router::new().route("/helse", get(helse)).with_state(app.clone());
+    let helse = Router::new().route(http::HELSE, get(helse)).with_state(app.clone());
     let mut pages =
         Portal::new(app.clone(), login.map(|login| login as Arc<dyn PersonLogin>), portal_config(&config)?);
     if let Some(verktoy) = verktoy {
@@ -193,11 +194,11 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let (http, https) = (address(&listeners.http)?, address(&listeners.https)?);
     let (amqps, amqp) = (address(&listeners.amqps)?, address(&listeners.amqp)?);
     if let Some(listener) = listeners.http {
-        tasks.spawn(http::serve(listener, None, router.clone(), shutdown.clone()));
+        tasks.spawn(http::serve(listener, None, router.clone(), entrance.clone(), shutdown.clone()));
     }
     if let (Some(listener), Some(tls)) = (listeners.https, &tls) {
         let acceptor = TlsAcceptor::from(Arc::clone(tls));
-        tasks.spawn(http::serve(listener, Some(acceptor), router, shutdown.clone()));
+        tasks.spawn(http::serve(listener, Some(acceptor), router, entrance, shutdown.clone()));
     }
     let amqp_config = amqp_config(grenser, [&listeners.amqps, &listeners.amqp].into_iter().flatten().count());
     for (listener, tls) in [(listeners.amqps, tls), (listeners.amqp, None)] {

@@ -34,6 +34,9 @@ pub(crate) enum Feil {
     /// More was sent than the page takes.
     #[error("the form is too large")]
     ForStor,
+    /// What was sent came too slowly.
+    #[error("the form came too slowly")]
+    ForTreg,
     /// Too many tries.
     #[error("too many tries")]
     ForOfte {
@@ -52,6 +55,17 @@ impl Feil {
     /// A bug.
     pub(crate) fn intern(error: impl Into<BoxError>) -> Self {
         Self::Intern(error.into())
+    }
+
+    /// Whole minutes until the next try, where there is something to wait for.
+    fn wait_minutes(&self) -> Option<u64> {
+        match self {
+            Self::ForOfte { wait_minutes } => Some(*wait_minutes),
+            Self::App(app::Error::TooMany { retry_after, .. }) => {
+                Some(retry_after.as_secs().div_ceil(60).max(1))
+            }
+            _ => None,
+        }
     }
 
     fn status(&self) -> StatusCode {
@@ -73,6 +87,7 @@ impl Feil {
             Self::Rolle | Self::FremmedOpprinnelse => StatusCode::FORBIDDEN,
             Self::IkkeInnlogget => StatusCode::SEE_OTHER,
             Self::ForStor => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::ForTreg => StatusCode::REQUEST_TIMEOUT,
             Self::ForOfte { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::UleseligSkjema => StatusCode::BAD_REQUEST,
             Self::Intern(_) => StatusCode::INTERNAL_SERVER_ERROR,
@@ -106,12 +121,13 @@ pub(crate) fn render(kontekst: &Kontekst, feil: &Feil) -> Response {
             _ => log_in_first(kontekst),
         };
     }
-    let feilkode = status.is_server_error().then(|| kontekst.portal.app().ids().uuid().to_string());
+    // Whoever has used up what there may be is no fault of ours.
+    let is_fault = status.is_server_error() && status != StatusCode::INSUFFICIENT_STORAGE;
+    let feilkode = is_fault.then(|| kontekst.portal.app().ids().uuid().to_string());
     if let Some(code) = &feilkode {
         tracing::error!(
-            error = feil as &dyn std::error::Error,
-            error.id = code,
-            path = kontekst.path(),
+            target: "refused",
+            { error = feil as &dyn std::error::Error, error.id = code, path = kontekst.path() },
             "a page could not be made"
         );
         if let Some(felter) = kontekst.skjema.get() {
@@ -128,14 +144,19 @@ pub(crate) fn render(kontekst: &Kontekst, feil: &Feil) -> Response {
         StatusCode::CONFLICT => ("feil-endret", t.s("feil-endret-forklaring")),
         StatusCode::PAYLOAD_TOO_LARGE => ("feil-for-stor", t.s("feil-for-stor-forklaring")),
         StatusCode::TOO_MANY_REQUESTS => {
-            let wait_minutes = if let Feil::ForOfte { wait_minutes } = *feil { wait_minutes } else { 1 };
-            ("feil-for-ofte", t.v("feil-for-ofte-forklaring", "n", wait_minutes))
+            ("feil-for-ofte", t.v("feil-for-ofte-forklaring", "n", feil.wait_minutes().unwrap_or(1)))
+        }
+        StatusCode::REQUEST_TIMEOUT => ("feil-for-treg", t.s("feil-for-treg-forklaring")),
+        StatusCode::INSUFFICIENT_STORAGE => {
+            let grense =
+                if let Feil::App(app::Error::QuotaFull { what, .. }) = feil { what.nokkel() } else { "" };
+            ("feil-kvote", t.v("feil-kvote-forklaring", "grense", grense))
         }
         status if status.is_server_error() => ("feil-teknisk", t.s("feil-teknisk-forklaring")),
         _ => ("feil-ulesbart", t.s("feil-ulesbart-forklaring")),
     };
     let mut response = html(status, &Side { ramme: Ramme::new(kontekst, t.s(tittel)), forklaring, feilkode });
-    if let Feil::ForOfte { wait_minutes } = *feil
+    if let Some(wait_minutes) = feil.wait_minutes()
         && let Ok(seconds) = HeaderValue::try_from((wait_minutes * 60).to_string())
     {
         response.headers_mut().insert(header::RETRY_AFTER, seconds);

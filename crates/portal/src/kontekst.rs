@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use app::sesjon::{AktivSesjon, SesjonSvar};
+use app::{Caller, Door};
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -95,6 +96,13 @@ pub(crate) async fn layer(State(portal): State<Portal>, mut request: Request, ne
         now,
         skjema: Arc::default(),
     };
+    // Before the form, so that its connection is known to be that of somebody who is logged in.
+    let loaded = load_sesjon(&mut kontekst, request.headers(), request.method()).await;
+    if let (Some(sesjon), Some(Door(keeper))) = (kontekst.aktiv(), request.extensions().get())
+        && let Err(error) = keeper.admit(&Caller::Person(sesjon.person.clone()))
+    {
+        return render(&kontekst, &error.into());
+    }
     let origin = kontekst.portal.config().url.origin();
     if request.method() == Method::POST && sikkerhet::comes_from_us(request.headers(), origin) {
         request = match skjema::read(request, &kontekst.portal).await {
@@ -105,7 +113,7 @@ pub(crate) async fn layer(State(portal): State<Portal>, mut request: Request, ne
             let _ = kontekst.skjema.set(skjema.felter.clone());
         }
     }
-    if let Err(feil) = load_sesjon(&mut kontekst, request.headers(), request.method()).await {
+    if let Err(feil) = loaded {
         return render(&kontekst, &feil);
     }
     request.extensions_mut().insert(kontekst.clone());

@@ -1,5 +1,8 @@
 //! Forms: read, bounded, and checked for where they come from.
 
+use std::error::Error as StdError;
+use std::io;
+
 use app::sesjon::AktivSesjon;
 use askama::Template;
 use axum::body::Body;
@@ -7,7 +10,7 @@ use axum::extract::{FromRequest as _, FromRequestParts, Multipart, Request};
 use axum::response::{IntoResponse as _, Response};
 use http::request::Parts;
 use http::{StatusCode, header};
-use http_body_util::{BodyExt as _, Limited};
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 
 use crate::feil::Feil;
 use crate::format;
@@ -135,7 +138,8 @@ pub(crate) async fn read(request: Request, portal: &Portal) -> Result<Request, F
         .headers
         .get(header::CONTENT_TYPE)
         .is_some_and(|value| value.as_bytes().starts_with(b"multipart/form-data"));
-    let body = Limited::new(body, MAX_FORM_BYTES).collect().await.map_err(|_| Feil::ForStor)?.to_bytes();
+    let body =
+        Limited::new(body, MAX_FORM_BYTES).collect().await.map_err(|error| unread(&*error))?.to_bytes();
     let skjema = if is_multipart {
         let mut form = Request::new(Body::from(body));
         form.headers_mut().clone_from(&parts.headers);
@@ -146,6 +150,22 @@ pub(crate) async fn read(request: Request, portal: &Portal) -> Result<Request, F
     let mut request = Request::from_parts(parts, Body::empty());
     request.extensions_mut().insert(skjema);
     Ok(request)
+}
+
+/// Why a body could not be read to its end.
+fn unread(error: &(dyn StdError + 'static)) -> Feil {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if error.is::<LengthLimitError>() {
+            return Feil::ForStor;
+        }
+        // Whoever holds the connection reports a body that comes too slowly as a time-out.
+        if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
+            return Feil::ForTreg;
+        }
+        next = error.source();
+    }
+    Feil::UleseligSkjema
 }
 
 /// The page that keeps what was typed while somebody logs in again.
@@ -282,6 +302,14 @@ mod tests {
         assert_eq!(felter.digits("org"), "974760673");
         assert_eq!(felter.all("epost"), ["a", "b"]);
         assert!(felter.checked("api") && !felter.checked("navn") && !felter.has("x"));
+    }
+
+    #[test]
+    fn form_that_does_not_arrive_says_why() {
+        let late = axum::Error::new(io::Error::from(io::ErrorKind::TimedOut));
+        assert!(matches!(unread(&late), Feil::ForTreg));
+        let gone = axum::Error::new(io::Error::from(io::ErrorKind::ConnectionReset));
+        assert!(matches!(unread(&gone), Feil::UleseligSkjema));
     }
 
     #[test]

@@ -113,7 +113,7 @@ pub async fn start(parts: DevParts) -> anyhow::Result<Dev> {
     simulator.issuer().clone_into(&mut config.maskinporten.issuer);
     config.portal.url = base;
     // Everybody here is one developer, who may also want to know how fast it goes.
-    config.http.foresporsler_per_sekund = 0;
+    (config.grenser.kall_per_integrasjon, config.grenser.kall_per_organisasjon) = (0, 0);
     idporten.issuer().clone_into(&mut config.innlogging.issuer);
     CLIENT_ID.clone_into(&mut config.innlogging.client_id);
     adjust(&mut config);

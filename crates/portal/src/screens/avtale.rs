@@ -171,7 +171,7 @@ async fn sign(side: OrgSide, skjema: Skjema) -> Result<Response, Feil> {
     let k = side.k();
     k.portal
         .limits()
-        .count(Who::Login(k.adresse), k.now)
+        .count(Who::login(k.adresse), k.now)
         .map_err(|TooOften { wait_minutes }| Feil::ForOfte { wait_minutes })?;
     let signering = Signering { org: side.id().to_string(), sha256: dokument.sha256().to_owned() };
     let under_veis = UnderVeis::new(k, "", Some(signering));

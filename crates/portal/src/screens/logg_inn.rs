@@ -170,10 +170,7 @@ impl UnderVeis {
 }
 
 async fn start(k: Kontekst, RawQuery(query): RawQuery) -> Result<Response, Feil> {
-    k.portal
-        .limits()
-        .count(Who::Login(k.adresse), k.now)
-        .map_err(|TooOften { wait_minutes }| Feil::ForOfte { wait_minutes })?;
+    count_login(&k)?;
     let felter = Felter::from_query(&query.unwrap_or_default());
     let retur = safe_retur(felter.raw("retur")).unwrap_or_default();
     let mut under_veis = UnderVeis::new(&k, retur, None);
@@ -182,12 +179,20 @@ async fn start(k: Kontekst, RawQuery(query): RawQuery) -> Result<Response, Feil>
     under_veis.go(&k).await
 }
 
+/// Counts one step of a login from where the browser is.
+fn count_login(k: &Kontekst) -> Result<(), Feil> {
+    let counted = k.portal.limits().count(Who::login(k.adresse), k.now);
+    counted.map_err(|TooOften { wait_minutes }| Feil::ForOfte { wait_minutes })
+}
+
 async fn back(k: Kontekst, headers: HeaderMap, RawQuery(query): RawQuery) -> Result<Response, Feil> {
     let felter = Felter::from_query(&query.unwrap_or_default());
     let under_veis = k.portal.cookies().innlogging(&headers).and_then(UnderVeis::decode);
     let mut response = match under_veis {
         // Without the cookie, or with another state, this is not the browser that began.
         Some(under_veis) if under_veis.state == felter.raw("state") => {
+            // The provider is asked about whatever code stands here.
+            count_login(&k)?;
             finish(&k, &headers, &felter, under_veis).await?
         }
         _ => found("/logg-inn?melding=avbrutt"),

@@ -12,6 +12,10 @@ feil-for-ofte-forklaring = You have tried too many times. Wait { $n ->
     [one] 1 minute
    *[other] { $n } minutes
 }.
+feil-for-treg = The form came too slowly
+feil-for-treg-forklaring = The form came too slowly, and nothing was saved. Go back and try again.
+feil-kvote = The limit is reached
+feil-kvote-forklaring = The limit “{ $grense }” is reached, and nothing was saved. Remove something that is not in use, or ask those who run the service to raise the limit.
 feil-teknisk = We have technical problems
 feil-teknisk-forklaring = This was not caused by anything you did. Try again in a little while.
 feil-ulesbart = The form cannot be read

@@ -12,6 +12,10 @@ feil-for-ofte-forklaring = Du har prøvd for mange ganger. Vent { $n ->
     [one] 1 minutt
    *[other] { $n } minutter
 }.
+feil-for-treg = Skjemaet kom for langsomt fram
+feil-for-treg-forklaring = Skjemaet kom for langsomt fram, og ingenting er lagret. Gå tilbake og prøv igjen.
+feil-kvote = Grensen er nådd
+feil-kvote-forklaring = Grensen «{ $grense }» er nådd, og ingenting er lagret. Fjern noe som ikke er i bruk, eller be dem som drifter tjenesten, om å heve grensen.
 feil-teknisk = Vi har tekniske problemer
 feil-teknisk-forklaring = Dette skyldes ikke noe du gjorde. Prøv igjen om litt.
 feil-ulesbart = Skjemaet kan ikke leses

@@ -12,6 +12,10 @@ feil-for-ofte-forklaring = Du har prøvd for mange gonger. Vent { $n ->
     [one] 1 minutt
    *[other] { $n } minutt
 }.
+feil-for-treg = Skjemaet kom for seint fram
+feil-for-treg-forklaring = Skjemaet kom for seint fram, og ingenting er lagra. Gå tilbake og prøv igjen.
+feil-kvote = Grensa er nådd
+feil-kvote-forklaring = Grensa «{ $grense }» er nådd, og ingenting er lagra. Fjern noko som ikkje er i bruk, eller be dei som driftar tenesta, om å heve grensa.
 feil-teknisk = Vi har tekniske problem
 feil-teknisk-forklaring = Dette kjem ikkje av noko du gjorde. Prøv igjen om litt.
 feil-ulesbart = Skjemaet kan ikkje lesast

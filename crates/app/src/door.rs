@@ -1,0 +1,26 @@
+//! What an edge lets whoever holds the connection know of a request.
+
+use std::sync::Arc;
+
+use crate::Caller;
+use crate::error::Error;
+
+/// Holds the connection of a request, and keeps count of who has how many and makes how many requests.
+pub trait Doorkeeper: Send + Sync {
+    /// Takes note that `caller` makes the request. Its connection is no stranger's from now on.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] when the caller makes too many.
+    fn admit(&self, caller: &Caller) -> Result<(), Error>;
+
+    /// Takes note that a log-in was refused.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] when too many were that came from the same address: that is then the answer.
+    fn log_in_refused(&self) -> Result<(), Error>;
+}
+
+/// The [`Doorkeeper`] of a request. Goes with the request's extensions; a request without one is let in, as in tests of an
+/// edge by itself.
+#[derive(Clone)]
+pub struct Door(pub Arc<dyn Doorkeeper>);

@@ -1,0 +1,199 @@
+//! Bodies of requests that have to arrive in time, and of answers that say when they are out.
+
+use std::error::Error as StdError;
+use std::future::Future as _;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use axum::body::{Body, Bytes};
+use hyper::body::{Body as HttpBody, Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use super::gate::Ticket;
+use super::limits::Limits;
+use super::pace::Pace;
+use super::slot::Slot;
+
+/// Error of a body.
+type BoxError = Box<dyn StdError + Send + Sync>;
+
+/// The body of a request. It fails with [`io::ErrorKind::TimedOut`] when it comes too slowly; edges know that as such.
+pub(super) struct RequestBody<B> {
+    inner: B,
+    slot: Arc<Slot>,
+    pace: Pace,
+    /// When all of it must have come.
+    until: Option<Instant>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl<B> RequestBody<B> {
+    /// A body that begins now. A payload may take as long as it keeps the pace, anything else must come within a time.
+    pub(super) fn new(inner: B, slot: Arc<Slot>, limits: &Limits, is_payload: bool) -> Self {
+        let pace = Pace::new(limits.stall, limits.least_speed);
+        let until = (!is_payload).then(|| Instant::now() + limits.form);
+        Self { inner, slot, pace, until, timer: None }
+    }
+
+    fn is_late(&mut self, now: Instant) -> bool {
+        self.pace.is_too_slow(now) || self.until.is_some_and(|until| now >= until)
+    }
+}
+
+fn late() -> BoxError {
+    io::Error::new(io::ErrorKind::TimedOut, "the body of the request came too slowly").into()
+}
+
+impl<B> HttpBody for RequestBody<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        match Pin::new(&mut this.inner).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                if this.pace.is_waiting() {
+                    this.slot.awaits_body(false);
+                }
+                let now = Instant::now();
+                let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref().map(Bytes::len));
+                this.pace.moved(now, bytes.unwrap_or(0));
+                if bytes.is_some() && this.is_late(now) {
+                    return Poll::Ready(Some(Err(late())));
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
+            Poll::Pending => loop {
+                if !this.pace.is_waiting() {
+                    this.slot.awaits_body(true);
+                }
+                let judged = this.pace.wait(Instant::now());
+                let deadline = this.until.map_or(judged, |until| until.min(judged));
+                let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+                if timer.deadline() != deadline {
+                    timer.as_mut().reset(deadline);
+                }
+                ready!(timer.as_mut().poll(cx));
+                if this.is_late(Instant::now()) {
+                    return Poll::Ready(Some(Err(late())));
+                }
+            },
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl<B> Drop for RequestBody<B> {
+    fn drop(&mut self) {
+        self.slot.body_ends();
+    }
+}
+
+/// The body of an answer. While it lives, its request is under way.
+pub(super) struct AnswerBody {
+    inner: Body,
+    _ticket: Arc<Ticket>,
+}
+
+impl AnswerBody {
+    pub(super) fn new(inner: Body, ticket: Arc<Ticket>) -> Self {
+        Self { inner, _ticket: ticket }
+    }
+}
+
+impl HttpBody for AnswerBody {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        Pin::new(&mut self.get_mut().inner).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::time::Duration;
+
+    use futures::stream;
+    use http_body_util::BodyExt as _;
+
+    use super::*;
+    use crate::http::limits::tests::limits;
+
+    /// A body of so many pieces of so many bytes, one a second.
+    fn trickle(pieces: usize, bytes: usize) -> Body {
+        Body::from_stream(stream::unfold(0, move |at| async move {
+            if at == pieces {
+                return None;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Some((Ok::<_, io::Error>(Bytes::from(vec![0; bytes])), at + 1))
+        }))
+    }
+
+    async fn read(inner: Body, is_payload: bool) -> Result<usize, BoxError> {
+        let slot = Arc::new(Slot::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), false, false));
+        let body = RequestBody::new(inner, slot, &limits(), is_payload);
+        Ok(body.collect().await?.to_bytes().len())
+    }
+
+    fn is_timed_out(read: Result<usize, BoxError>) -> bool {
+        read.is_err_and(|error| {
+            error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut)
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silent_body_is_given_up_after_the_time_of_a_standstill() {
+        let start = Instant::now();
+        let silent = Body::from_stream(stream::pending::<Result<Bytes, io::Error>>());
+        assert!(is_timed_out(read(silent, true).await));
+        assert_eq!(start.elapsed(), limits().stall);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn body_of_a_byte_a_second_is_given_up_whatever_it_is() {
+        for is_payload in [false, true] {
+            let start = Instant::now();
+            assert!(is_timed_out(read(trickle(usize::MAX, 1), is_payload).await));
+            assert_eq!(start.elapsed(), limits().stall);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn payload_over_a_slow_line_may_take_hours_and_a_form_may_not() {
+        let hours = 4 * 60 * 60;
+        assert_eq!(read(trickle(hours, 1_000), true).await.unwrap(), hours * 1_000);
+        let start = Instant::now();
+        assert!(is_timed_out(read(trickle(hours, 1_000), false).await));
+        assert_eq!(start.elapsed(), limits().form);
+    }
+}

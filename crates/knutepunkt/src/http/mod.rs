@@ -1,0 +1,230 @@
+//! The HTTP listeners: plain or TLS, HTTP/1.1, drained at shutdown, and closed to nobody however many strangers come.
+
+mod address;
+mod body;
+mod connections;
+mod gate;
+mod limits;
+mod pace;
+mod slot;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::Door;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::response::{IntoResponse as _, Response};
+use http::header::{CONNECTION, RETRY_AFTER};
+use http::{HeaderValue, StatusCode};
+use hyper::Request;
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::TlsAcceptor;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service as _;
+
+use self::body::{AnswerBody, RequestBody};
+use self::connections::{Connections, Guest};
+use self::gate::{Gate, Ticket};
+pub(crate) use self::limits::Limits;
+use self::stream::Watched;
+
+/// Bytes that the head of a request may have.
+const MAX_HEAD: usize = 32 * 1024;
+/// Time that requests under way get at shutdown.
+const DRAIN: Duration = Duration::from_secs(10);
+/// Pause after a failed accept: at first, and at most.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
+/// What tells how the server is. Answered even to those for whom there is no room.
+pub(crate) const HELSE: &str = "/helse";
+
+/// What all HTTP listeners share: the room for connections, and who makes how many requests.
+#[derive(Clone)]
+pub(crate) struct Entrance {
+    limits: Arc<Limits>,
+    connections: Arc<Connections>,
+    gate: Arc<Gate>,
+}
+
+impl Entrance {
+    pub(crate) fn new(limits: Limits) -> Self {
+        let limits = Arc::new(limits);
+        Self {
+            connections: Connections::new(Arc::clone(&limits)),
+            gate: Gate::new(Arc::clone(&limits)),
+            limits,
+        }
+    }
+}
+
+/// Serves `router` until `shutdown`, then lets requests under way finish.
+pub(crate) async fn serve(
+    listener: TcpListener,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    entrance: Entrance,
+    shutdown: CancellationToken,
+) {
+    let tasks = TaskTracker::new();
+    let mut failures = Failures::default();
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => break,
+            accepted = async {
+                entrance.connections.settled().await;
+                listener.accept().await
+            } => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // No file is left, most likely, so somebody has to go.
+                let gave_way = entrance.connections.make_room();
+                let pause = failures.failed(&error, gave_way);
+                tokio::select! {
+                    () = shutdown.cancelled() => break,
+                    () = tokio::time::sleep(pause) => {}
+                }
+                continue;
+            }
+        };
+        failures.succeeded();
+        let guest = entrance.connections.admit(peer.ip());
+        let (tls, router, entrance) = (tls.clone(), router.clone(), entrance.clone());
+        let shutdown = shutdown.clone();
+        tasks.spawn(async move {
+            let gives_way = guest.slot.gives_way.clone();
+            tokio::select! {
+                biased;
+                () = gives_way.cancelled() => tracing::debug!("a connection gave way"),
+                () = receive(stream, peer, tls, router, entrance, &guest, shutdown) => {}
+            }
+        });
+    }
+    tasks.close();
+    entrance.connections.close_unused();
+    if tokio::time::timeout(DRAIN, tasks.wait()).await.is_err() {
+        tracing::warn!(connections = tasks.len(), "requests under way were cut off");
+        entrance.connections.close_all();
+        tasks.wait().await;
+    }
+}
+
+/// Connections that could not be accepted: logged when that begins and when it ends.
+#[derive(Default)]
+struct Failures {
+    count: u32,
+}
+
+impl Failures {
+    /// Returns how long to wait before the next try.
+    fn failed(&mut self, error: &std::io::Error, gave_way: usize) -> Duration {
+        if self.count == 0 {
+            tracing::warn!(
+                error = error as &dyn StdError,
+                gave_way,
+                "failed to accept a connection; trying again until it works"
+            );
+        }
+        let (first, longest) = PAUSE;
+        let pause = first.saturating_mul(2_u32.saturating_pow(self.count.min(10))).min(longest);
+        self.count = self.count.saturating_add(1);
+        pause
+    }
+
+    fn succeeded(&mut self) {
+        if self.count > 0 {
+            tracing::info!(failures = self.count, "connections are accepted again");
+            self.count = 0;
+        }
+    }
+}
+
+async fn receive(
+    stream: TcpStream,
+    peer: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    router: Router,
+    entrance: Entrance,
+    guest: &Guest,
+    shutdown: CancellationToken,
+) {
+    // Answers are small and must not wait for more.
+    let _ = stream.set_nodelay(true);
+    let stream = Watched::new(stream, Arc::clone(&guest.slot), Arc::clone(&entrance.limits));
+    match tls {
+        None => connection(stream, peer, router, entrance, guest, shutdown).await,
+        Some(tls) => match tls.accept(stream).await {
+            Ok(stream) => connection(stream, peer, router, entrance, guest, shutdown).await,
+            Err(error) => tracing::debug!(error = &error as &dyn StdError, "TLS handshake failed"),
+        },
+    }
+}
+
+async fn connection(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: SocketAddr,
+    router: Router,
+    entrance: Entrance,
+    guest: &Guest,
+    shutdown: CancellationToken,
+) {
+    guest.slot.is_ready();
+    let slot = Arc::clone(&guest.slot);
+    let service = service_fn(move |request: Request<Incoming>| {
+        let (slot, entrance, mut router) = (Arc::clone(&slot), entrance.clone(), router.clone());
+        async move {
+            let (mut parts, body) = request.into_parts();
+            let is_payload = parts.uri.path() == wire::send::PATH;
+            slot.request_begins(!body.is_end_stream());
+            let body = RequestBody::new(body, Arc::clone(&slot), &entrance.limits, is_payload);
+            let ticket = Ticket::new(Arc::clone(&slot), entrance.connections, entrance.gate);
+            let response = if slot.is_last_resort && parts.uri.path() != HELSE {
+                no_room()
+            } else {
+                parts.extensions.insert(ConnectInfo(peer));
+                parts.extensions.insert(Door(Arc::clone(&ticket) as Arc<dyn app::Doorkeeper>));
+                let Ok(response) = router.call(Request::from_parts(parts, Body::new(body))).await;
+                response
+            };
+            Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, ticket)))
+        }
+    });
+    let connection = http1::Builder::new()
+        // The stream watches over the times.
+        .header_read_timeout(None)
+        .max_header_size(MAX_HEAD)
+        .pipeline_flush(true)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(error = &error as &dyn StdError, "connection ended");
+    }
+}
+
+/// What is answered to those for whom there is no room.
+fn no_room() -> Response {
+    let headers =
+        [(CONNECTION, HeaderValue::from_static("close")), (RETRY_AFTER, HeaderValue::from_static("5"))];
+    (StatusCode::SERVICE_UNAVAILABLE, headers).into_response()
+}

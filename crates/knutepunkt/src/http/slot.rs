@@ -1,0 +1,195 @@
+//! What is known of one open connection: what it is doing, since when, and for whom.
+
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::id::{FiksOrgId, PersonId};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::limits::Limits;
+
+/// Time in which the rest of a body that nobody wants may still come.
+const DRAIN: Duration = Duration::from_secs(30);
+
+/// Whose connection it is, once somebody has logged in over it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Owner {
+    /// A machine of this organisasjon.
+    Organisasjon(FiksOrgId),
+    /// A person in the portal.
+    Person(PersonId),
+}
+
+/// What a connection is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// In the TLS handshake.
+    Handshake,
+    /// Between two requests.
+    Idle,
+    /// The head of a request has begun and is not whole.
+    Head,
+    /// A request is being answered.
+    Request,
+    /// The answer is out, but more of the request keeps coming.
+    Drain,
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    since: Instant,
+    owner: Option<Owner>,
+    body_open: bool,
+    /// The server waits for more of a body.
+    awaits_body: bool,
+    /// The client does not take what is sent.
+    is_blocked: bool,
+}
+
+/// How easily a connection is given up for a newcomer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rank {
+    /// Nobody has logged in over it, and the server waits for the client.
+    Stranger,
+    /// Somebody has, and it is between two requests.
+    Idle,
+    /// Somebody has, and the server waits for the client in the middle of a request.
+    Slow,
+}
+
+/// One open connection.
+#[derive(Debug)]
+pub(super) struct Slot {
+    pub(super) id: u64,
+    /// Under which it is counted.
+    pub(super) address: IpAddr,
+    /// It comes from a proxy of ours, like everybody else.
+    pub(super) is_proxied: bool,
+    /// It was let in although there was no room, and is answered nothing but how the server is.
+    pub(super) is_last_resort: bool,
+    /// Cancelled when it has to go at once.
+    pub(super) gives_way: CancellationToken,
+    state: Mutex<State>,
+}
+
+impl Slot {
+    pub(super) fn new(id: u64, address: IpAddr, is_proxied: bool, is_last_resort: bool) -> Self {
+        let state = State {
+            phase: Phase::Handshake,
+            since: Instant::now(),
+            owner: None,
+            body_open: false,
+            awaits_body: false,
+            is_blocked: false,
+        };
+        let gives_way = CancellationToken::new();
+        Self { id, address, is_proxied, is_last_resort, gives_way, state: Mutex::new(state) }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn turn(state: &mut State, phase: Phase) {
+        (state.phase, state.since) = (phase, Instant::now());
+    }
+
+    /// Requests may come.
+    pub(super) fn is_ready(&self) {
+        Self::turn(&mut self.state(), Phase::Idle);
+    }
+
+    /// Bytes have come.
+    pub(super) fn received(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Idle {
+            Self::turn(&mut state, Phase::Head);
+        }
+    }
+
+    /// The head of a request is whole.
+    pub(super) fn request_begins(&self, has_body: bool) {
+        let mut state = self.state();
+        state.body_open = has_body;
+        Self::turn(&mut state, Phase::Request);
+    }
+
+    /// The whole answer was handed over.
+    pub(super) fn request_ends(&self) {
+        let mut state = self.state();
+        if state.phase == Phase::Request {
+            let phase = if state.body_open { Phase::Drain } else { Phase::Idle };
+            Self::turn(&mut state, phase);
+        }
+    }
+
+    /// Nobody reads the body of the request any more.
+    pub(super) fn body_ends(&self) {
+        let mut state = self.state();
+        (state.body_open, state.awaits_body) = (false, false);
+        if state.phase == Phase::Drain {
+            Self::turn(&mut state, Phase::Idle);
+        }
+    }
+
+    pub(super) fn awaits_body(&self, awaits: bool) {
+        self.state().awaits_body = awaits;
+    }
+
+    pub(super) fn is_blocked(&self, blocked: bool) {
+        self.state().is_blocked = blocked;
+    }
+
+    /// No more requests are taken.
+    pub(super) fn is_closing(&self) {
+        Self::turn(&mut self.state(), Phase::Drain);
+    }
+
+    /// When the client must have sent something; `None` while nobody waits for it here.
+    pub(super) fn read_deadline(&self, limits: &Limits) -> Option<Instant> {
+        let state = self.state();
+        let time = match state.phase {
+            Phase::Handshake => limits.handshake,
+            Phase::Idle => limits.idle,
+            Phase::Head => limits.head,
+            Phase::Request => return None,
+            Phase::Drain => DRAIN,
+        };
+        Some(state.since + time)
+    }
+
+    /// Notes who has logged in. Returns whether nobody had before.
+    pub(super) fn belongs_to(&self, owner: Owner) -> bool {
+        self.state().owner.replace(owner).is_none()
+    }
+
+    pub(super) fn owner(&self) -> Option<Owner> {
+        self.state().owner
+    }
+
+    /// Since when it has been such that it gives way as one of `rank`.
+    pub(super) fn yields(&self, rank: Rank) -> Option<Instant> {
+        let state = self.state();
+        let waits = state.awaits_body || state.is_blocked;
+        let yields = match (rank, state.owner) {
+            (Rank::Stranger, None) => state.phase != Phase::Request || waits,
+            (Rank::Idle, Some(_)) => state.phase != Phase::Request,
+            (Rank::Slow, Some(_)) => waits,
+            _ => false,
+        };
+        yields.then_some(state.since)
+    }
+
+    /// Whether a stop of the server has nothing to wait for here.
+    pub(super) fn is_unused(&self) -> bool {
+        let state = self.state();
+        match state.phase {
+            Phase::Handshake | Phase::Head | Phase::Drain => true,
+            Phase::Idle => false,
+            Phase::Request => state.owner.is_none() && (state.awaits_body || state.is_blocked),
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The listener over real sockets, with small limits.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::routing::{get, post};
+use http::StatusCode;
+use http_body_util::BodyExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::limits::tests::limits;
+use super::{Entrance, Limits, serve};
+
+struct Server {
+    address: std::net::SocketAddr,
+    /// `/wait` answers one request for each permit.
+    permits: Arc<Semaphore>,
+    entrance: Entrance,
+    _stop: DropGuard,
+}
+
+async fn read(body: Body) -> Result<String, StatusCode> {
+    let read = body.collect().await.map_err(|_| StatusCode::REQUEST_TIMEOUT)?;
+    Ok(read.to_bytes().len().to_string())
+}
+
+async fn wait(State(permits): State<Arc<Semaphore>>) -> StatusCode {
+    permits.acquire().await.map_or(StatusCode::INTERNAL_SERVER_ERROR, |permit| {
+        permit.forget();
+        StatusCode::OK
+    })
+}
+
+impl Server {
+    async fn start(limits: Limits) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let permits = Arc::new(Semaphore::new(0));
+        let router = Router::new()
+            .route("/helse", get(async || "klar"))
+            .route("/read", post(read))
+            .route("/refuse", post(async || StatusCode::UNAUTHORIZED))
+            .route("/wait", get(wait))
+            .route("/large", get(async || vec![0_u8; 64 * 1024 * 1024]))
+            .with_state(Arc::clone(&permits));
+        let shutdown = CancellationToken::new();
+        let entrance = Entrance::new(limits);
+        tokio::spawn(serve(listener, None, router, entrance.clone(), shutdown.clone()));
+        Self { address, permits, entrance, _stop: shutdown.drop_guard() }
+    }
+
+    async fn connect(&self, sent: &str) -> TcpStream {
+        let mut connection = TcpStream::connect(self.address).await.unwrap();
+        connection.write_all(sent.as_bytes()).await.unwrap();
+        connection
+    }
+
+    /// Sends a request and returns the status, as an honest client does: with another try when its connection was closed
+    /// before it was answered.
+    async fn status(&self, sent: &str) -> String {
+        loop {
+            let mut connection = self.connect(sent).await;
+            let answer = answer(&mut connection).await;
+            if let Some(status) = answer.split(' ').nth(1) {
+                return status.to_owned();
+            }
+        }
+    }
+}
+
+/// All that comes until the server closes.
+async fn answer(connection: &mut TcpStream) -> String {
+    let mut answer = Vec::new();
+    let _ = connection.read_to_end(&mut answer).await;
+    String::from_utf8_lossy(&answer).into_owned()
+}
+
+const HELSE: &str = "GET /helse HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn honest_client_is_answered_whatever_strangers_leave_unfinished() {
+    for begun in [
+        "",
+        "GET /helse HTTP/1.1\r\nX: ",
+        "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\na=",
+        "POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5;",
+        "GET /helse HTTP/1.1\r\nHost: x\r\n\r\n",
+        "GET /large HTTP/1.1\r\nHost: x\r\n\r\n",
+        "POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\na=",
+    ] {
+        let server = Server::start(Limits { connections: 16, strangers: 16, ..limits() }).await;
+        let mut held = Vec::new();
+        for _ in 0..8 {
+            for _ in 0..20 {
+                held.push(server.connect(begun).await);
+            }
+            assert_eq!(server.status(HELSE).await, "200", "{begun:?}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn how_the_server_is_can_be_asked_while_every_connection_is_busy() {
+    let server = Server::start(Limits { connections: 2, strangers: 2, ..limits() }).await;
+    let wait = "GET /wait HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let mut busy = [server.connect(wait).await, server.connect(wait).await];
+    while server.entrance.connections.count_busy() < 2 {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(server.status(wait).await, "503");
+    assert_eq!(server.status(HELSE).await, "200");
+    server.permits.add_permits(8);
+    for connection in &mut busy {
+        let answer = answer(connection).await;
+        assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    }
+    assert_eq!(server.status(wait).await, "200");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn body_that_does_not_come_is_answered_and_the_connection_closed() {
+    let stall = Duration::from_millis(50);
+    let server = Server::start(Limits { stall, form: stall, ..limits() }).await;
+    let mut connection =
+        server.connect("POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\na=").await;
+    let answer = answer(&mut connection).await;
+    assert!(answer.starts_with("HTTP/1.1 408"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answer_that_is_not_fetched_is_given_up() {
+    let server = Server::start(Limits { stall: Duration::from_millis(50), ..limits() }).await;
+    let mut connection = server.connect("GET /large HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    // One byte shows that it has begun. What lies in the buffers of the sockets is all that comes then.
+    connection.read_u8().await.unwrap();
+    while server.entrance.connections.count() > 0 {
+        tokio::task::yield_now().await;
+    }
+    let fetched = answer(&mut connection).await;
+    assert!(fetched.len() < 64 * 1024 * 1024);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_refused_unread_can_read_the_answer_after_sending_all() {
+    let server = Server::start(limits()).await;
+    for expect in ["", "Expect: 100-continue\r\n"] {
+        let head = format!("POST /refuse HTTP/1.1\r\nHost: x\r\n{expect}Content-Length: 8000000\r\n\r\n");
+        let mut connection = server.connect(&head).await;
+        if expect.is_empty() {
+            connection.write_all(&vec![0; 8_000_000]).await.unwrap();
+        }
+        let answer = answer(&mut connection).await;
+        assert!(answer.starts_with("HTTP/1.1 401"), "{answer}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn several_requests_at_once_are_answered_in_turn() {
+    let server = Server::start(limits()).await;
+    let one = "GET /helse HTTP/1.1\r\nHost: x\r\n\r\n";
+    let mut connection = server.connect(&format!("{}{HELSE}", one.repeat(99))).await;
+    assert_eq!(answer(&mut connection).await.matches("HTTP/1.1 200").count(), 100);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn endless_head_and_endless_chunk_extension_are_refused() {
+    let server = Server::start(limits()).await;
+    let long = "a".repeat(1024 * 1024);
+    for (sent, status) in [
+        (format!("GET /helse HTTP/1.1\r\nHost: x\r\nX: {long}"), "HTTP/1.1 431"),
+        (format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 4"),
+        (
+            format!(
+                "POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;{long}\r\na\r\n0\r\n\r\n"
+            ),
+            "HTTP/1.1 4",
+        ),
+    ] {
+        let mut connection = TcpStream::connect(server.address).await.unwrap();
+        // It may be closed before all is sent.
+        let _ = connection.write_all(sent.as_bytes()).await;
+        let answer = answer(&mut connection).await;
+        assert!(answer.is_empty() || answer.starts_with(status), "{answer}");
+    }
+    assert_eq!(server.status(HELSE).await, "200");
+}
