@@ -1,0 +1,157 @@
+//! The queue log on disk: which keyspaces there are, how keys and values are spelled, and how a step is written.
+//!
+//! | Keyspace | Key | Value |
+//! |---|---|---|
+//! | `meta` | name | format version; epoch |
+//! | `konto` | KontoId | nothing: the queue exists |
+//! | `queue` | number | [`Entry`] with its KontoId, 28 bytes; all that a start has to read |
+//! | `melding` | number | the melding and the lines of sporing written with it |
+//! | `sporing` | number, step | one later line |
+//! | `payload` | number | the bytes; large ones in files of their own |
+//! | `melding_id` | MeldingId | number |
+//! | `konto_melding` | KontoId, number | nothing: the Konto sent or received it |
+//! | `dodko` | KontoId, number | when it was given up |
+//!
+//! Numbers and steps are big-endian and only grow, so all large keyspaces are written at their end. Values that may change
+//! their shape start with a version byte.
+
+mod keys;
+mod line;
+mod prune;
+mod read;
+mod search;
+#[cfg(test)]
+mod tests;
+mod write;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
+use tokio::sync::watch;
+
+use self::keys::number_at;
+pub(crate) use self::line::Line;
+pub(crate) use self::write::{DeadMelding, Write};
+use crate::queue::Number;
+
+/// Shape of what is on disk. Since 2, lines of sporing may tell of [`What::LagtTilbake`] and [`What::LevertTil`]; all else
+/// is as in 1, so a log of either is read, and is of this format from its opening on.
+const FORMAT: u64 = 2;
+/// The oldest shape that is still read.
+const OLDEST_FORMAT: u64 = 1;
+/// How many numbers an epoch has. A new one starts at every opening, so that no number is ever used twice.
+const EPOCH_BITS: u32 = 40;
+const MIB: u64 = 1024 * 1024;
+
+/// Why the store did not do as asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    #[error("use the queue log")]
+    Backend(#[from] fjall::Error),
+    #[error("read the queue log: {0} is damaged")]
+    Damaged(&'static str),
+    #[error("read the queue log: it has format {0}, this version knows {OLDEST_FORMAT} to {FORMAT}")]
+    Format(u64),
+}
+
+/// The open log.
+pub(crate) struct Store {
+    db: Database,
+    kontoer: Keyspace,
+    entries: Keyspace,
+    meldinger: Keyspace,
+    sporing: Keyspace,
+    payloads: Keyspace,
+    ids: Keyspace,
+    by_konto: Keyspace,
+    dead: Keyspace,
+    path: PathBuf,
+    /// Before this number nothing is left to forget.
+    pruned_to: AtomicU64,
+    /// Held while meldinger are forgotten, and while a dead letter moves.
+    forgetting: Mutex<()>,
+    /// Dropped last, when the files are closed and unlocked.
+    _closed: watch::Sender<()>,
+}
+
+/// How the log is kept.
+pub(crate) struct Layout {
+    pub(crate) cache_bytes: u64,
+    pub(crate) journal_bytes: u64,
+    pub(crate) open_tables: usize,
+}
+
+/// Whether this version can read what is there.
+fn check_format(meta: &Keyspace) -> Result<(), StoreError> {
+    let format = match meta.get("format")? {
+        Some(value) => number_at(&value, 0)?,
+        None => FORMAT,
+    };
+    if (OLDEST_FORMAT..=FORMAT).contains(&format) { Ok(()) } else { Err(StoreError::Format(format)) }
+}
+
+impl Store {
+    /// Opens the log, and makes it where there is none. Gives also the epoch's first number, and what tells that all is
+    /// closed again: its channel ends then.
+    pub(crate) fn open(
+        path: &Path,
+        layout: &Layout,
+    ) -> Result<(Self, Number, watch::Receiver<()>), StoreError> {
+        let db = Database::builder(path)
+            .cache_size(layout.cache_bytes)
+            .max_journaling_size(layout.journal_bytes.max(64 * MIB))
+            .max_cached_files(Some(layout.open_tables))
+            .manual_journal_persist(true)
+            // With more than one, fjall's first worker spins for as long as another compacts.
+            .worker_threads(1)
+            .open()?;
+        let keyspace = |name: &str, memtable_bytes: u64| {
+            db.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes))
+        };
+        let meta = keyspace("meta", MIB)?;
+        check_format(&meta)?;
+        let epoch = match meta.get("epoch")? {
+            Some(value) => number_at(&value, 0)? + 1,
+            None => 1,
+        };
+        let mut batch = db.batch().durability(Some(PersistMode::SyncAll));
+        batch.insert(&meta, "format", FORMAT.to_be_bytes());
+        batch.insert(&meta, "epoch", epoch.to_be_bytes());
+        batch.commit()?;
+
+        let payloads = db.keyspace("payload", || {
+            KeyspaceCreateOptions::default()
+                .max_memtable_size(16 * MIB)
+                .with_kv_separation(Some(KvSeparationOptions::default().separation_threshold(32 * 1024)))
+        })?;
+        let (closed, is_closed) = watch::channel(());
+        let store = Self {
+            kontoer: keyspace("konto", MIB)?,
+            entries: keyspace("queue", 4 * MIB)?,
+            meldinger: keyspace("melding", 8 * MIB)?,
+            sporing: keyspace("sporing", 4 * MIB)?,
+            payloads,
+            ids: keyspace("melding_id", 4 * MIB)?,
+            by_konto: keyspace("konto_melding", 4 * MIB)?,
+            dead: keyspace("dodko", MIB)?,
+            db,
+            path: path.to_owned(),
+            pruned_to: AtomicU64::new(0),
+            forgetting: Mutex::new(()),
+            _closed: closed,
+        };
+        Ok((store, epoch << EPOCH_BITS, is_closed))
+    }
+
+    /// Starts a step.
+    pub(crate) fn write(&self) -> Write<'_> {
+        Write { store: self, batch: self.db.batch() }
+    }
+
+    /// Bytes that are free where the log lies; `None` where the system does not say.
+    pub(crate) fn free_bytes(&self) -> Option<u64> {
+        fs4::available_space(&self.path).ok()
+    }
+}

@@ -1,0 +1,88 @@
+//! Forgets meldinger that are long done with.
+
+use std::collections::HashMap;
+use std::sync::atomic::Ordering;
+use std::sync::{MutexGuard, PoisonError};
+
+use fjall::{PersistMode, Readable};
+use jiff::Timestamp;
+use wire::id::KontoId;
+
+use super::keys::{number_at, pair};
+use super::line::{StoredMelding, decode};
+use super::{Store, StoreError};
+
+/// How many meldinger are looked at, and forgotten if it is time, in one write.
+const PRUNE_AT_ONCE: usize = 256;
+
+impl Store {
+    /// Holds off forgetting.
+    pub(crate) fn no_forgetting(&self) -> MutexGuard<'_, ()> {
+        self.forgetting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Forgets meldinger whose last line of sporing is from before `before`, with their sporing, index and dead letter.
+    /// Tells how many dead letters of which Konto went with them.
+    pub(crate) fn prune(&self, before: Timestamp) -> Result<HashMap<KontoId, u64>, StoreError> {
+        let snapshot = self.db.snapshot();
+        let mut dead: HashMap<KontoId, u64> = HashMap::new();
+        let mut batch = self.db.batch();
+        let mut in_batch = 0;
+        let mut first_left = None;
+        let start = self.pruned_to.load(Ordering::Relaxed);
+        let mut last_seen = start;
+        let mut turn = self.no_forgetting();
+        for guard in snapshot.range(&self.meldinger, start.to_be_bytes()..) {
+            let (key, value) = guard.into_inner()?;
+            let number = number_at(&key, 0)?;
+            in_batch += 1;
+            if in_batch == PRUNE_AT_ONCE {
+                std::mem::replace(&mut batch, self.db.batch())
+                    .durability(Some(PersistMode::Buffer))
+                    .commit()?;
+                in_batch = 0;
+                // Whoever puts a dead letter back waits for no more than this.
+                drop(turn);
+                turn = self.no_forgetting();
+            }
+            last_seen = number;
+            let (melding, _, mut lines) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
+            let mut line_keys = Vec::new();
+            for guard in snapshot.prefix(&self.sporing, number.to_be_bytes()) {
+                let (key, value) = guard.into_inner()?;
+                lines.push(decode(&value, "a line of sporing")?);
+                line_keys.push(key);
+            }
+            let last = lines.iter().map(|line| line.at).max().unwrap_or_default();
+            if last >= before.as_nanosecond() || snapshot.contains_key(&self.entries, number.to_be_bytes())? {
+                first_left.get_or_insert(number);
+                if melding.mottatt >= before {
+                    break; // All that follow were taken later.
+                }
+                continue;
+            }
+            let dead_key = pair(melding.mottaker, number);
+            if snapshot.contains_key(&self.dead, dead_key)? {
+                if !self.dead.contains_key(dead_key)? {
+                    continue; // Back on its queue since, under a new number.
+                }
+                *dead.entry(melding.mottaker).or_default() += 1;
+                batch.remove(&self.dead, dead_key);
+                batch.remove(&self.payloads, number.to_be_bytes());
+            }
+            for key in line_keys {
+                batch.remove(&self.sporing, key);
+            }
+            batch.remove(&self.ids, melding.id.as_uuid().as_bytes());
+            batch.remove(&self.by_konto, pair(melding.mottaker, number));
+            if melding.avsender != melding.mottaker {
+                batch.remove(&self.by_konto, pair(melding.avsender, number));
+            }
+            batch.remove(&self.meldinger, number.to_be_bytes());
+        }
+        batch.durability(Some(PersistMode::Buffer)).commit()?;
+        drop(turn);
+        self.pruned_to.store(first_left.unwrap_or(last_seen), Ordering::Relaxed);
+        Ok(dead)
+    }
+}

@@ -1,0 +1,185 @@
+//! What the engine and those who watch read, melding by melding.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use app::ports::{DeadLetter, MeldingRecord};
+use bytes::Bytes;
+use domain::melding::{Hendelse, Melding};
+use fjall::{Readable, Snapshot};
+use wire::id::{KontoId, MeldingId, Uuid};
+
+use super::keys::{decode_entry, konto_at, number_at, pair};
+use super::line::{Line, StoredMelding, decode, timestamp};
+use super::write::DeadMelding;
+use super::{Store, StoreError};
+use crate::queue::{Entry, Number};
+
+impl Store {
+    /// The Kontoer that have a queue.
+    pub(crate) fn kontoer(&self) -> Result<Vec<KontoId>, StoreError> {
+        self.kontoer.iter().map(|guard| konto_at(&guard.key()?, 0)).collect()
+    }
+
+    /// Reads all queue entries, by number.
+    pub(crate) fn scan_entries(&self, mut each: impl FnMut(KontoId, Entry)) -> Result<(), StoreError> {
+        for guard in self.entries.iter() {
+            let (key, value) = guard.into_inner()?;
+            let (konto, entry) = decode_entry(&key, &value)?;
+            each(konto, entry);
+        }
+        Ok(())
+    }
+
+    /// How many dead letters each Konto has.
+    pub(crate) fn count_dead(&self) -> Result<HashMap<KontoId, u64>, StoreError> {
+        let mut counts = HashMap::new();
+        for guard in self.dead.iter() {
+            *counts.entry(konto_at(&guard.key()?, 0)?).or_default() += 1;
+        }
+        Ok(counts)
+    }
+
+    /// How many dead letters `konto` has.
+    pub(crate) fn dead_of(&self, konto: KontoId) -> Result<u64, StoreError> {
+        let mut count = 0;
+        for guard in self.dead.prefix(konto.as_uuid().as_bytes()) {
+            guard.key()?;
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// A melding without its payload.
+    pub(crate) fn melding(&self, number: Number) -> Result<Option<Melding>, StoreError> {
+        match self.meldinger.get(number.to_be_bytes())? {
+            Some(value) => Ok(Some(decode::<StoredMelding>(&value, "a melding")?.melding()?.0)),
+            None => Ok(None),
+        }
+    }
+
+    /// A melding with its payload, if both are still there.
+    pub(crate) fn load(&self, number: Number) -> Result<Option<(Melding, Bytes)>, StoreError> {
+        let snapshot = self.db.snapshot();
+        let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { return Ok(None) };
+        let (melding, payload_bytes, _) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
+        if payload_bytes == 0 {
+            return Ok(Some((melding, Bytes::new())));
+        }
+        Ok(snapshot
+            .get(&self.payloads, number.to_be_bytes())?
+            .map(|payload| (melding, Bytes::from_owner(payload))))
+    }
+
+    /// A melding with its sporing.
+    pub(crate) fn record(&self, id: MeldingId) -> Result<Option<MeldingRecord>, StoreError> {
+        let snapshot = self.db.snapshot();
+        match snapshot.get(&self.ids, id.as_uuid().as_bytes())? {
+            Some(number) => self.record_at(&snapshot, number_at(&number, 0)?),
+            None => Ok(None),
+        }
+    }
+
+    /// The newest meldinger that `konto` sent or received, newest first.
+    pub(crate) fn records_of(&self, konto: KontoId, limit: usize) -> Result<Vec<MeldingRecord>, StoreError> {
+        let snapshot = self.db.snapshot();
+        let mut records = Vec::new();
+        for guard in snapshot.prefix(&self.by_konto, konto.as_uuid().as_bytes()).rev().take(limit) {
+            records.extend(self.record_at(&snapshot, number_at(&guard.key()?, 16)?)?);
+        }
+        Ok(records)
+    }
+
+    /// What answers the melding `id`, oldest first, among the `look_at` meldinger that its sender sent or received next.
+    pub(crate) fn svar_to(&self, id: MeldingId, look_at: usize) -> Result<Vec<MeldingId>, StoreError> {
+        let snapshot = self.db.snapshot();
+        let Some(number) = snapshot.get(&self.ids, id.as_uuid().as_bytes())? else { return Ok(Vec::new()) };
+        let number = number_at(&number, 0)?;
+        let Some(record) = self.record_at(&snapshot, number)? else { return Ok(Vec::new()) };
+        // Kvitteringer from before it was put back on its queue have lower numbers than it has now.
+        let mut svar: Vec<MeldingId> = record
+            .sporing
+            .iter()
+            .filter_map(|line| match line.hendelse {
+                Hendelse::KvitteringSendt { kvittering } => Some(kvittering),
+                _ => None,
+            })
+            .collect();
+        let konto = record.melding.avsender;
+        let later = pair(konto, number + 1)..pair(konto, Number::MAX);
+        for guard in snapshot.range(&self.by_konto, later).take(look_at) {
+            let number = number_at(&guard.key()?, 16)?;
+            let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { continue };
+            let stored = decode::<StoredMelding>(&value, "a melding")?;
+            let later = MeldingId::from_uuid(Uuid::from_bytes(stored.id));
+            if stored.svar_pa_melding == Some(id.as_uuid().into_bytes()) && !svar.contains(&later) {
+                svar.push(later);
+            }
+        }
+        Ok(svar)
+    }
+
+    /// The dead letter `id` of `konto` with all that it needs to move.
+    pub(crate) fn dead_letter(
+        &self,
+        konto: KontoId,
+        id: MeldingId,
+    ) -> Result<Option<DeadMelding>, StoreError> {
+        let snapshot = self.db.snapshot();
+        let Some(number) = snapshot.get(&self.ids, id.as_uuid().as_bytes())? else { return Ok(None) };
+        let number = number_at(&number, 0)?;
+        if !snapshot.contains_key(&self.dead, pair(konto, number))? {
+            return Ok(None);
+        }
+        let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { return Ok(None) };
+        let (melding, payload_bytes, mut lines) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
+        let payload = match snapshot.get(&self.payloads, number.to_be_bytes())? {
+            Some(payload) => Bytes::from_owner(payload),
+            None if payload_bytes == 0 => Bytes::new(),
+            None => return Err(StoreError::Damaged("the payload of a dead letter")),
+        };
+        let mut line_keys = Vec::new();
+        for guard in snapshot.prefix(&self.sporing, number.to_be_bytes()) {
+            let (key, value) = guard.into_inner()?;
+            lines.push(decode(&value, "a line of sporing")?);
+            line_keys.push(key.to_vec());
+        }
+        Ok(Some(DeadMelding { number, melding: Arc::new(melding), payload, lines, line_keys }))
+    }
+
+    /// The dead letters of `konto`, oldest first.
+    pub(crate) fn dead_letters_of(
+        &self,
+        konto: KontoId,
+        limit: usize,
+    ) -> Result<Vec<DeadLetter>, StoreError> {
+        let snapshot = self.db.snapshot();
+        let mut letters = Vec::new();
+        for guard in snapshot.prefix(&self.dead, konto.as_uuid().as_bytes()).take(limit) {
+            let (key, at) = guard.into_inner()?;
+            let at: [u8; 16] = at.as_ref().try_into().map_err(|_| StoreError::Damaged("a dead letter"))?;
+            if let Some(record) = self.record_at(&snapshot, number_at(&key, 16)?)? {
+                letters.push(DeadLetter {
+                    melding: record.melding,
+                    tidspunkt: timestamp(i128::from_be_bytes(at))?,
+                });
+            }
+        }
+        Ok(letters)
+    }
+
+    pub(super) fn record_at(
+        &self,
+        snapshot: &Snapshot,
+        number: Number,
+    ) -> Result<Option<MeldingRecord>, StoreError> {
+        let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { return Ok(None) };
+        let (melding, payload_bytes, lines) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
+        let mut sporing = lines.into_iter().map(Line::sporing).collect::<Result<Vec<_>, _>>()?;
+        for guard in snapshot.prefix(&self.sporing, number.to_be_bytes()) {
+            let (_, value) = guard.into_inner()?;
+            sporing.push(decode::<Line>(&value, "a line of sporing")?.sporing()?);
+        }
+        Ok(Some(MeldingRecord { melding, payload_bytes, sporing }))
+    }
+}

@@ -1,0 +1,142 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use app::ports::MeldingSok;
+use domain::melding::{Hendelse, Melding, Retur, Sporing};
+use jiff::Timestamp;
+use wire::id::{KontoId, MeldingId, Uuid};
+
+use super::line::{decode, encode};
+use super::*;
+
+const MELDING: u128 = 0x1000;
+
+fn konto(n: u128) -> KontoId {
+    KontoId::from_uuid(Uuid::from_u128(n))
+}
+
+fn melding(n: u128, avsender: KontoId, mottaker: KontoId) -> Melding {
+    Melding {
+        id: MeldingId::from_uuid(Uuid::from_u128(MELDING + n)),
+        avsender,
+        mottaker,
+        meldingstype: "no.ks.fiks.arkiv.v1.innsyn.sok".to_owned(),
+        svar_pa_melding: None,
+        svar_til_type: None,
+        dokumentlager_id: None,
+        headere: BTreeMap::new(),
+        ttl: Duration::from_mins(1),
+        mottatt: at(n),
+    }
+}
+
+/// A second for each.
+fn at(n: u128) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + i64::try_from(n).expect("it is small")).expect("it is in range")
+}
+
+/// A log with `count` meldinger from one Konto to another, one a second.
+fn store(folder: &tempfile::TempDir, count: u128) -> Store {
+    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
+    let (store, first, _) = Store::open(folder.path(), &layout).expect("the folder is empty");
+    let mut write = store.write();
+    for n in 0..count {
+        let number = first + u64::try_from(n).expect("it is small");
+        let lines = [Line::new(at(n), &Hendelse::LagtPaKo)];
+        write.melding(number, &melding(n, konto(1), konto(2)), 0, &lines).expect("it can be written");
+    }
+    write.commit(false).expect("it can be written");
+    store
+}
+
+fn search(store: &Store, sok: &MeldingSok, look_at: usize) -> (Vec<u128>, bool) {
+    let found = store.search(sok, look_at).expect("the log can be read");
+    let numbers = found.meldinger.iter().map(|record| record.melding.id.as_uuid().as_u128() - MELDING);
+    (numbers.collect(), found.avkortet)
+}
+
+/// What a log of format 1 holds is read as it was meant, whatever came to be told since.
+#[test]
+fn lines_of_the_first_format_are_read() {
+    let time = [0x80, 0xa0, 0x94, 0xa5, 0x8d, 0x1d]; // 500 s after 1970, as a varint of twice the nanoseconds.
+    for (rest, expected) in [
+        (vec![0], Hendelse::LagtPaKo),
+        (vec![1, 3], Hendelse::Levert { forsok: 3, adresse: None }),
+        (vec![2], Hendelse::Returnert { arsak: Retur::NackMedRequeue }),
+        (vec![3], Hendelse::Returnert { arsak: Retur::Frakoblet }),
+        (vec![4], Hendelse::Returnert { arsak: Retur::Omstart }),
+        (vec![5], Hendelse::Bekreftet),
+        (vec![6], Hendelse::Avvist),
+        (vec![7], Hendelse::Utlopt),
+        (vec![8], Hendelse::Dodko),
+        (vec![9], Hendelse::KontoSlettet),
+        (
+            [vec![10], vec![7; 16]].concat(),
+            Hendelse::KvitteringSendt { kvittering: MeldingId::from_uuid(Uuid::from_bytes([7; 16])) },
+        ),
+    ] {
+        let bytes = [vec![1], time.to_vec(), rest].concat();
+        let line: Line = decode(&bytes, "a line").expect("it is a line");
+        let tidspunkt = Timestamp::from_second(500).expect("it is in range");
+        assert_eq!(
+            line.sporing().expect("its time is in range"),
+            Sporing { tidspunkt, hendelse: expected.clone() }
+        );
+        assert_eq!(encode(&line, 32).expect("it can be written"), bytes, "{expected:?}");
+    }
+}
+
+#[test]
+fn lines_are_read_back_as_written() {
+    for hendelse in [
+        Hendelse::LagtTilbake,
+        Hendelse::Levert { forsok: 2, adresse: Some("192.0.2.7:50123".parse().expect("it is one")) },
+        Hendelse::Levert { forsok: 1, adresse: Some("[2001:db8::7]:443".parse().expect("it is one")) },
+    ] {
+        let bytes = encode(&Line::new(at(0), &hendelse), 32).expect("it can be written");
+        let line: Line = decode(&bytes, "a line").expect("it is a line");
+        assert_eq!(line.sporing().expect("its time is in range"), Sporing { tidspunkt: at(0), hendelse });
+    }
+}
+
+#[test]
+fn a_log_of_an_unknown_format_is_refused() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let store = store(&folder, 0);
+    for (format, known) in [(0, false), (OLDEST_FORMAT, true), (FORMAT, true), (FORMAT + 1, false)] {
+        let meta = store.db.keyspace("meta", KeyspaceCreateOptions::default).expect("it is there");
+        meta.insert("format", format.to_be_bytes()).expect("it can be written");
+        assert_eq!(check_format(&meta).is_ok(), known, "format {format}");
+    }
+}
+
+#[test]
+fn search_looks_at_no_more_than_it_may() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let store = store(&folder, 20);
+    let sok = MeldingSok { kontoer: vec![konto(2), konto(1)], limit: 100, ..MeldingSok::default() };
+    assert_eq!(search(&store, &sok, 5), (vec![19, 18, 17, 16, 15], true));
+    assert_eq!(search(&store, &sok, 20), ((0..20).rev().collect(), false));
+    // What is newer than the period costs nothing.
+    let sok = MeldingSok { til: Some(at(3)), ..sok };
+    assert_eq!(search(&store, &sok, 5), (vec![3, 2, 1, 0], false));
+    let sok = MeldingSok { fra: Some(at(2)), ..sok };
+    assert_eq!(search(&store, &sok, 5), (vec![3, 2], false));
+}
+
+#[test]
+fn search_goes_on_after_a_melding_that_is_forgotten() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let store = store(&folder, 6);
+    let sok = MeldingSok { kontoer: vec![konto(1)], limit: 2, ..MeldingSok::default() };
+    let unknown = MeldingId::from_uuid(Uuid::from_u128(7));
+    for (before, expected) in [
+        ((at(4), MeldingId::from_uuid(Uuid::from_u128(MELDING + 4))), [3, 2]),
+        ((at(4), unknown), [3, 2]),
+        // It was at that time once, and is elsewhere now.
+        ((at(3), MeldingId::from_uuid(Uuid::from_u128(MELDING + 5))), [2, 1]),
+    ] {
+        let sok = MeldingSok { before: Some(before), ..sok.clone() };
+        assert_eq!(search(&store, &sok, 100), (expected.to_vec(), false), "{before:?}");
+    }
+}

@@ -1,0 +1,126 @@
+//! What one step writes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use domain::melding::Melding;
+use fjall::PersistMode;
+use jiff::Timestamp;
+use wire::id::KontoId;
+
+use super::keys::{encode_entry, line_key, pair};
+use super::line::{Line, MeldingRef, VERSION, encode};
+use super::{Store, StoreError};
+use crate::queue::{Entry, Number};
+
+/// A dead letter that is about to move.
+pub(crate) struct DeadMelding {
+    pub(super) number: Number,
+    pub(crate) melding: Arc<Melding>,
+    pub(crate) payload: Bytes,
+    /// All that happened to it.
+    pub(crate) lines: Vec<Line>,
+    /// Where those of `lines` stand that were not written with it.
+    pub(super) line_keys: Vec<Vec<u8>>,
+}
+
+/// What one step writes, all or nothing.
+pub(crate) struct Write<'a> {
+    pub(super) store: &'a Store,
+    pub(super) batch: fjall::OwnedWriteBatch,
+}
+
+impl Write<'_> {
+    pub(crate) fn queue_created(&mut self, konto: KontoId) {
+        self.batch.insert(&self.store.kontoer, konto.as_uuid().as_bytes(), [VERSION]);
+    }
+
+    pub(crate) fn queue_removed(&mut self, konto: KontoId) {
+        self.batch.remove(&self.store.kontoer, konto.as_uuid().as_bytes());
+    }
+
+    pub(crate) fn entry(&mut self, konto: KontoId, entry: &Entry) {
+        self.batch.insert(&self.store.entries, entry.number.to_be_bytes(), encode_entry(konto, entry));
+    }
+
+    pub(crate) fn entry_gone(&mut self, number: Number) {
+        self.batch.remove(&self.store.entries, number.to_be_bytes());
+    }
+
+    pub(crate) fn melding(
+        &mut self,
+        number: Number,
+        melding: &Melding,
+        payload_bytes: usize,
+        lines: &[Line],
+    ) -> Result<(), StoreError> {
+        let value = encode(
+            &MeldingRef {
+                id: melding.id.as_uuid().into_bytes(),
+                avsender: melding.avsender.as_uuid().into_bytes(),
+                mottaker: melding.mottaker.as_uuid().into_bytes(),
+                meldingstype: &melding.meldingstype,
+                svar_pa_melding: melding.svar_pa_melding.map(|id| id.as_uuid().into_bytes()),
+                svar_til_type: melding.svar_til_type.as_deref(),
+                dokumentlager_id: melding.dokumentlager_id.map(|id| id.as_uuid().into_bytes()),
+                headere: &melding.headere,
+                ttl: melding.ttl,
+                mottatt: melding.mottatt.as_nanosecond(),
+                payload_bytes: payload_bytes as u64,
+                lines,
+            },
+            256,
+        )?;
+        let store = self.store;
+        self.batch.insert(&store.meldinger, number.to_be_bytes(), value);
+        self.batch.insert(&store.ids, melding.id.as_uuid().as_bytes(), number.to_be_bytes());
+        self.batch.insert(&store.by_konto, pair(melding.mottaker, number), []);
+        if melding.avsender != melding.mottaker {
+            self.batch.insert(&store.by_konto, pair(melding.avsender, number), []);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn payload(&mut self, number: Number, payload: &[u8]) {
+        self.batch.insert(&self.store.payloads, number.to_be_bytes(), payload);
+    }
+
+    pub(crate) fn payload_gone(&mut self, number: Number) {
+        // Written once and removed once, so the two cancel each other out: what was acked before its memtable is full never
+        // reaches a table.
+        self.batch.remove_weak(&self.store.payloads, number.to_be_bytes());
+    }
+
+    pub(crate) fn line(&mut self, number: Number, step: u64, line: &Line) -> Result<(), StoreError> {
+        self.batch.insert(&self.store.sporing, line_key(number, step), encode(line, 32)?);
+        Ok(())
+    }
+
+    pub(crate) fn dead(&mut self, konto: KontoId, number: Number, at: Timestamp) {
+        self.batch.insert(&self.store.dead, pair(konto, number), at.as_nanosecond().to_be_bytes());
+    }
+
+    /// Takes away what stood under the old number of a dead letter. Its id leads to the new one already.
+    pub(crate) fn moved(&mut self, dead: &DeadMelding) {
+        let DeadMelding { number, melding, line_keys, .. } = dead;
+        let store = self.store;
+        self.batch.remove(&store.dead, pair(melding.mottaker, *number));
+        self.batch.remove(&store.meldinger, number.to_be_bytes());
+        for key in line_keys {
+            self.batch.remove(&store.sporing, key.as_slice());
+        }
+        self.batch.remove(&store.by_konto, pair(melding.mottaker, *number));
+        if melding.avsender != melding.mottaker {
+            self.batch.remove(&store.by_konto, pair(melding.avsender, *number));
+        }
+        self.payload_gone(*number);
+    }
+
+    /// Writes it. With `sync` it is on stable storage when this returns, else with the operating system, so that it
+    /// outlives this process.
+    pub(crate) fn commit(self, sync: bool) -> Result<(), StoreError> {
+        let mode = if sync { PersistMode::SyncData } else { PersistMode::Buffer };
+        self.batch.durability(Some(mode)).commit()?;
+        Ok(())
+    }
+}
