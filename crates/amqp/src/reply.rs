@@ -4,6 +4,8 @@
 
 use std::fmt;
 
+use app::ports::EndedBy;
+
 /// Why a channel or a connection is closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reply {
@@ -58,6 +60,12 @@ impl Reply {
         let mut text = format!("{name} - {explanation}");
         text.truncate(text.floor_char_boundary(255));
         Self { code, text }
+    }
+
+    /// Who answers for a connection that is closed with this: the client for an error of its own, the server when it sends
+    /// the client away (320) or has reached a limit of its own (506).
+    pub(crate) fn ended_by(&self) -> EndedBy {
+        if matches!(self.code, 320 | 506) { EndedBy::Server } else { EndedBy::Consumer }
     }
 }
 

@@ -31,8 +31,7 @@ impl Server {
 
     /// Serves `listener` until `shutdown`, then tells every client that the connection is closed
     /// (320 `CONNECTION_FORCED`, after which all of them come back by themselves) and returns when the last one is gone.
-    /// That takes no longer than twice the closing grace of the configuration, and what the broker needs to take back what
-    /// clients held.
+    /// That takes no longer than the closing grace of the configuration, whatever a client does or does not do.
     ///
     /// Without `tls` everything, passwords and tokens too, is sent in clear: for tests and for loopback.
     pub async fn run(

@@ -10,7 +10,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use app::ports::{BrokerChannel, BrokerError, ChannelOptions, Consumer, Delivery, OpenChannel, TokenError};
+use app::ports::{
+    BrokerChannel, BrokerError, ChannelOptions, Consumer, Delivery, EndedBy, OpenChannel, TokenError,
+};
 use app::{App, Error, Event, InnloggetIntegrasjon, LoginAttempt};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
@@ -37,7 +39,7 @@ struct Channel {
     deliveries: mpsc::Receiver<Delivery>,
     control: Arc<Box<dyn BrokerChannel>>,
     /// The next consumer that the broker ends; starts anew for each.
-    ended: BoxFuture<Consumer>,
+    ended: BoxFuture<Option<Consumer>>,
 }
 
 /// How a request ended.
@@ -65,6 +67,8 @@ pub(crate) struct Session<S> {
     timer: Pin<Box<Sleep>>,
     timer_at: Instant,
     needs_flush: bool,
+    /// Until when the client has time to read why the connection was closed and to answer, once it was.
+    grace_ends: Option<Instant>,
     /// Held until the client is logged in.
     unauthenticated: Option<OwnedSemaphorePermit>,
 }
@@ -95,6 +99,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
         timer: Box::pin(tokio::time::sleep_until(timer_at.into())),
         timer_at,
         needs_flush: false,
+        grace_ends: None,
         unauthenticated: Some(unauthenticated),
     };
     let ended = poll_fn(|cx| session.poll(cx)).await;
@@ -102,10 +107,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
         Ok(end) => tracing::debug!(?end, "AMQP connection ended"),
         Err(error) => tracing::debug!(%error, "AMQP connection was lost"),
     }
-    session.request = None;
-    for (_, channel) in std::mem::take(&mut session.channels) {
-        close_channel(channel).await;
-    }
+    session.end_channels();
     if ended.is_ok() {
         session.say_goodbye().await;
     }
@@ -225,10 +227,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                         channel.control.settle(delivery, settlement);
                     }
                 }
-                Command::DropChannel { channel } => drop(self.channels.remove(&channel)),
+                Command::DropChannel { channel } => {
+                    if let Some(channel) = self.channels.remove(&channel) {
+                        channel.control.end(EndedBy::Consumer);
+                    }
+                }
                 Command::DropAll => {
-                    self.request = None;
-                    self.channels.clear();
+                    self.grace_ends = Some(Instant::now() + self.config.close_grace);
+                    self.end_channels();
                 }
             }
         }
@@ -237,6 +243,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             progress = true;
         }
         progress
+    }
+
+    /// Lets all of the broker's channels go. Does not wait: whatever the broker is asked for later comes after it.
+    fn end_channels(&mut self) {
+        self.request = None;
+        let by = self.machine.ended_by();
+        for (_, channel) in std::mem::take(&mut self.channels) {
+            channel.control.end(by);
+        }
     }
 
     fn poll_request(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
@@ -305,6 +320,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 }
             }
             while let Poll::Ready(consumer) = channel.ended.as_mut().poll(cx) {
+                let Some(consumer) = consumer else {
+                    broker_gone = true;
+                    break;
+                };
                 progress = true;
                 self.machine.consumer_ended(number, consumer);
                 channel.ended = next_ended(&channel.control);
@@ -398,7 +417,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Writes what is left and closes the socket so that the client gets to read it: a socket closed over unread input
     /// would be reset, and with it the last words lost.
     async fn say_goodbye(&mut self) {
-        let grace = self.config.close_grace;
+        let grace_ends = self.grace_ends.unwrap_or_else(|| Instant::now() + self.config.close_grace);
         let goodbye = poll_fn(|cx| {
             let now = Instant::now();
             while !self.machine.output().is_empty() {
@@ -419,23 +438,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             }
         });
         // Whether it worked or not, the connection is over.
-        let _ = tokio::time::timeout(grace, goodbye).await;
+        let _ = tokio::time::timeout_at(grace_ends.into(), goodbye).await;
     }
 }
 
-/// Closes the broker's channel, so that what the client held goes back before anything else happens.
+/// Closes the broker's channel as the client asked, so that what it held goes back before anything else happens.
 async fn close_channel(channel: Channel) {
     let Channel { deliveries, control, ended } = channel;
+    // Before the receiver goes, which would end it as well.
+    control.end(EndedBy::Consumer);
     drop((deliveries, ended));
     if let Ok(control) = Arc::try_unwrap(control) {
-        let closed = pin!(control.close());
+        let closed = pin!(control.close(EndedBy::Consumer));
         if tokio::time::timeout(BROKER_CLOSE_TIMEOUT, closed).await.is_err() {
             tracing::warn!("the broker did not take a closed channel in time");
         }
     }
 }
 
-fn next_ended(control: &Arc<Box<dyn BrokerChannel>>) -> BoxFuture<Consumer> {
+fn next_ended(control: &Arc<Box<dyn BrokerChannel>>) -> BoxFuture<Option<Consumer>> {
     let control = control.clone();
     Box::pin(async move { control.ended().await })
 }

@@ -40,6 +40,8 @@ fn absent<T>() -> Result<T, BrokerError> {
 
 #[async_trait]
 impl Broker for Absent {
+    fn begin_stop(&self) {}
+
     async fn create_queue(&self, _: KontoId) -> Result<(), BrokerError> {
         absent()
     }

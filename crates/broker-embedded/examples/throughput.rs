@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use app::ports::{Broker, ChannelOptions, Clock, Consumer, IdSource, Settlement};
+use app::ports::{Broker, ChannelOptions, Clock, Consumer, EndedBy, IdSource, Settlement};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::melding::{DEFAULT_TTL, Melding};
@@ -118,7 +118,7 @@ impl World {
         let status = self.broker.queue_status(self.b).await?;
         assert_eq!((status.ready, status.unacked), (0, 0), "all are acked");
         let took = started.elapsed();
-        channel.control.close().await;
+        channel.control.close(EndedBy::Server).await;
         Ok(took)
     }
 
@@ -135,7 +135,7 @@ impl World {
             latencies.push(started.elapsed());
             channel.control.settle(delivery.id, Settlement::Ack);
         }
-        channel.control.close().await;
+        channel.control.close(EndedBy::Server).await;
         latencies.sort();
         Ok(latencies)
     }

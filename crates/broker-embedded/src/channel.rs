@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 
-use app::ports::{BrokerChannel, BrokerError, Consumer, Delivery, DeliveryId, Settlement};
+use app::ports::{BrokerChannel, BrokerError, Consumer, Delivery, DeliveryId, EndedBy, Settlement};
 use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use wire::id::KontoId;
@@ -58,23 +58,24 @@ impl BrokerChannel for Channel {
         drop(self.requests.send(Request::Settle { channel: self.key, delivery, settlement }));
     }
 
-    async fn ended(&self) -> Consumer {
-        match self.ended.lock().await.recv().await {
-            Some(consumer) => consumer,
-            None => std::future::pending().await,
-        }
+    async fn ended(&self) -> Option<Consumer> {
+        self.ended.lock().await.recv().await
     }
 
-    async fn close(self: Box<Self>) {
+    fn end(&self, by: EndedBy) {
+        drop(self.requests.send(Request::CloseChannel { channel: self.key, by, answer: None }));
+    }
+
+    async fn close(self: Box<Self>, by: EndedBy) {
         let channel = self.key;
         // The engine being gone closes the channel as well.
-        drop(ask(&self.requests, |answer| Request::CloseChannel { channel, answer: Some(answer) }).await);
+        drop(ask(&self.requests, |answer| Request::CloseChannel { channel, by, answer: Some(answer) }).await);
     }
 }
 
 impl Drop for Channel {
     fn drop(&mut self) {
-        drop(self.requests.send(Request::CloseChannel { channel: self.key, answer: None }));
+        self.end(EndedBy::Server);
     }
 }
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use app::ports::{
-    Broker, BrokerError, ChannelOptions, Clock, DeadLetter, DeletedQueue, IdSource, MeldingRecord,
+    Broker, BrokerError, ChannelOptions, Clock, DeadLetter, DeletedQueue, EndedBy, IdSource, MeldingRecord,
     MeldingSok, MeldingTreff, OpenChannel, QueueStatus, SEARCH_MAX, SVAR_MAX,
 };
 use async_trait::async_trait;
@@ -80,7 +80,7 @@ pub struct OpenError {
 /// Queues in this process, on a log in a folder of their own.
 ///
 /// Dropped without [`EmbeddedBroker::close`] it stops as if killed: meldinger in consumers' hands come back at the next
-/// opening as failed attempts.
+/// opening as from a crash.
 pub struct EmbeddedBroker {
     requests: Sender<Request>,
     /// Gone once closed, so that the files are.
@@ -91,7 +91,7 @@ pub struct EmbeddedBroker {
 
 impl EmbeddedBroker {
     /// Opens the log at `path`, making it if there is none. Meldinger that were in a consumer's hands when the process
-    /// ended come back as failed attempts, unless it was closed in good order.
+    /// ended come back; unless it was closed in good order, the crash is counted against them.
     ///
     /// # Errors
     /// [`OpenError`]: the folder is in use by another process, cannot be read or written, is damaged, or was written by a
@@ -154,12 +154,11 @@ impl EmbeddedBroker {
         Ok(Arc::new(Self { requests, store: Mutex::new(Some(store)), closed, tasks }))
     }
 
-    /// Stops in good order: what consumers hold goes back without counting as an attempt, all is on disk and the files are
-    /// closed when it returns. Whoever asks later gets [`BrokerError::Unavailable`].
+    /// Stops in good order: what consumers hold goes back without counting, all is on disk and the files are closed when it
+    /// returns. Whoever asks later gets [`BrokerError::Unavailable`].
     ///
     /// # Errors
-    /// [`BrokerError::Unavailable`]: the log could not be written; the next opening counts what consumers held as failed
-    /// attempts.
+    /// [`BrokerError::Unavailable`]: the log could not be written; to the next opening it looks like a crash.
     pub async fn close(&self) -> Result<(), BrokerError> {
         for task in &self.tasks {
             task.abort();
@@ -205,6 +204,11 @@ impl Drop for EmbeddedBroker {
 
 #[async_trait]
 impl Broker for EmbeddedBroker {
+    fn begin_stop(&self) {
+        // An engine that is gone hands nothing out either.
+        drop(self.requests.send(Request::BeginStop));
+    }
+
     async fn create_queue(&self, konto: KontoId) -> Result<(), BrokerError> {
         ask(&self.requests, |answer| Request::CreateQueue { konto, answer }).await
     }
@@ -237,7 +241,7 @@ impl Broker for EmbeddedBroker {
         tokio::spawn(async move {
             forward(store, shared, handed, out).await;
             // Whoever held the receiver is gone, or the channel is closed already.
-            drop(requests.send(Request::CloseChannel { channel: key, answer: None }));
+            drop(requests.send(Request::CloseChannel { channel: key, by: EndedBy::Server, answer: None }));
         });
         Ok(OpenChannel { deliveries, control: Box::new(control) })
     }

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use domain::melding::{MAX_ATTEMPTS, Retur};
+use domain::melding::{Counts, MAX_ATTEMPTS, MAX_CRASHES, Retur};
 
 /// A melding within the broker; a later one has the larger number.
 pub type Number = u64;
@@ -19,11 +19,16 @@ pub type ConsumerKey = u64;
 /// so, and other queues get their turn in between.
 pub const EXPIRED_AT_ONCE: usize = 256;
 
+/// The most crashes that an entry on disk can tell of.
+pub(crate) const CRASHES_KEPT: u8 = 127;
+
 /// How often a melding was handed out in vain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
 pub struct Tries {
     /// Came back and counts as a failed attempt. At [`MAX_ATTEMPTS`] the melding is given up.
     pub failed: u8,
+    /// Was in a consumer's hands when the server crashed. At [`MAX_CRASHES`] the melding is given up; saturates at 127.
+    pub crashes: u8,
     /// Came back at all, also where the consumer had no part in it; saturates.
     pub returned: u8,
 }
@@ -77,10 +82,8 @@ pub enum Command {
     Return {
         /// The meldinger.
         numbers: Vec<Number>,
-        /// Why.
+        /// Why, which says also what it counts as.
         arsak: Retur,
-        /// Whether this is a failed attempt.
-        counts: bool,
     },
     /// Nothing but the passing of time.
     Tick,
@@ -236,9 +239,9 @@ impl Queue {
                     effects.push(Effect::Dropped { number });
                 }
             }
-            Command::Return { numbers, arsak, counts } => {
+            Command::Return { numbers, arsak } => {
                 for number in numbers {
-                    self.take_back(now, number, arsak, counts, effects);
+                    self.take_back(now, number, arsak, effects);
                 }
             }
             Command::Tick => {}
@@ -321,22 +324,17 @@ impl Queue {
         Some(held)
     }
 
-    fn take_back(
-        &mut self,
-        now: Millis,
-        number: Number,
-        arsak: Retur,
-        counts: bool,
-        effects: &mut Vec<Effect>,
-    ) {
+    fn take_back(&mut self, now: Millis, number: Number, arsak: Retur, effects: &mut Vec<Effect>) {
         let Some(Held { deadline, mut tries, .. }) = self.release(number) else { return };
         tries.returned = tries.returned.saturating_add(1);
-        if counts {
-            tries.failed = tries.failed.saturating_add(1);
+        match arsak.counts_as() {
+            Counts::Attempt => tries.failed = tries.failed.saturating_add(1),
+            Counts::Crash => tries.crashes = tries.crashes.saturating_add(1).min(CRASHES_KEPT),
+            Counts::Nothing => {}
         }
         effects.push(Effect::Returned { number, deadline, arsak, tries });
         // The count is looked at before the clock, as RabbitMQ does: it is looked at on return, the TTL at the head.
-        if u32::from(tries.failed) >= MAX_ATTEMPTS {
+        if u32::from(tries.failed) >= MAX_ATTEMPTS || u32::from(tries.crashes) >= MAX_CRASHES {
             effects.push(Effect::GivenUp { number });
         } else if deadline <= now {
             effects.push(Effect::Expired { number });
@@ -455,7 +453,7 @@ mod tests {
     }
 
     fn nack(numbers: &[Number]) -> Command {
-        Command::Return { numbers: numbers.to_vec(), arsak: Retur::NackMedRequeue, counts: true }
+        Command::Return { numbers: numbers.to_vec(), arsak: Retur::NackMedRequeue }
     }
 
     #[test]
@@ -488,7 +486,7 @@ mod tests {
         apply(&mut queue, 0, Command::Subscribe { consumer: 1, prefetch: 1 });
         assert_eq!(delivered(&apply(&mut queue, 0, nack(&[1]))), [(1, 1)]);
         assert_eq!(delivered(&apply(&mut queue, 0, nack(&[1]))), [(1, 1)]);
-        let tries = Tries { failed: 3, returned: 3 };
+        let tries = Tries { failed: 3, crashes: 0, returned: 3 };
         assert_eq!(
             apply(&mut queue, LATER, nack(&[1])),
             [
@@ -503,12 +501,29 @@ mod tests {
     fn a_return_that_does_not_count_is_no_failed_try() {
         let mut queue = with([1]);
         apply(&mut queue, 0, Command::Subscribe { consumer: 1, prefetch: 1 });
-        for returned in 1..10 {
-            let command = Command::Return { numbers: vec![1], arsak: Retur::Omstart, counts: false };
-            let effects = apply(&mut queue, 0, command);
-            let tries = Tries { failed: 0, returned };
+        for returned in 1..100 {
+            let arsak = if returned % 2 == 0 { Retur::Omstart } else { Retur::Avbrutt };
+            let effects = apply(&mut queue, 0, Command::Return { numbers: vec![1], arsak });
+            let tries = Tries { returned, ..Tries::default() };
             assert_eq!(effects[1], Effect::Deliver { consumer: 1, number: 1, deadline: LATER, tries });
         }
+    }
+
+    /// Attempts and crashes are counted apart: neither brings the other nearer to its end.
+    #[test]
+    fn the_tenth_crash_is_the_last() {
+        let mut queue = with([1]);
+        apply(&mut queue, 0, Command::Subscribe { consumer: 1, prefetch: 1 });
+        apply(&mut queue, 0, nack(&[1]));
+        apply(&mut queue, 0, nack(&[1]));
+        let crash = Command::Return { numbers: vec![1], arsak: Retur::Krasj };
+        for crashes in 1..10 {
+            let effects = apply(&mut queue, 0, crash.clone());
+            let tries = Tries { failed: 2, crashes, returned: 2 + crashes };
+            assert_eq!(effects[1], Effect::Deliver { consumer: 1, number: 1, deadline: LATER, tries });
+        }
+        assert_eq!(apply(&mut queue, 0, crash)[1..], [Effect::GivenUp { number: 1 }]);
+        assert_eq!(queue.entries(), []);
     }
 
     #[test]
@@ -562,7 +577,7 @@ mod tests {
         Drop { pick: usize },
         Nack { pick: usize },
         Lose { pick: usize },
-        Stop,
+        Stop { arsak: Retur },
         Wait { by: Millis },
         Nonsense { number: Number },
     }
@@ -576,7 +591,8 @@ mod tests {
             1 => any::<usize>().prop_map(|pick| Step::Drop { pick }),
             3 => any::<usize>().prop_map(|pick| Step::Nack { pick }),
             1 => any::<usize>().prop_map(|pick| Step::Lose { pick }),
-            1 => Just(Step::Stop),
+            1 => proptest::sample::select(vec![Retur::Omstart, Retur::Avbrutt, Retur::Krasj])
+                .prop_map(|arsak| Step::Stop { arsak }),
             3 => (1_i64..20).prop_map(|by| Step::Wait { by }),
             1 => (0_u64..200).prop_map(|number| Step::Nonsense { number }),
         ]
@@ -598,7 +614,8 @@ mod tests {
         fates: BTreeMap<Number, Fate>,
         deadlines: HashMap<Number, Millis>,
         deliveries: HashMap<Number, u32>,
-        uncounted: HashMap<Number, u32>,
+        attempts: HashMap<Number, u32>,
+        crashes: HashMap<Number, u32>,
         prefetch: BTreeMap<ConsumerKey, u32>,
         left: u64,
     }
@@ -618,7 +635,7 @@ mod tests {
         fn commands(&mut self, step: &Step) -> Vec<Command> {
             let held = self.held();
             let held_at = |pick: usize| (!held.is_empty()).then(|| held[pick % held.len()]);
-            let returned = |numbers, arsak, counts| Command::Return { numbers, arsak, counts };
+            let returned = |numbers, arsak| Command::Return { numbers, arsak };
             match *step {
                 Step::Publish { ttl } => {
                     self.next += 1;
@@ -641,26 +658,23 @@ mod tests {
                 }
                 Step::Nack { pick } => held_at(pick)
                     .into_iter()
-                    .map(|(number, _)| returned(vec![number], Retur::NackMedRequeue, true))
+                    .map(|(number, _)| returned(vec![number], Retur::NackMedRequeue))
                     .collect(),
                 Step::Lose { pick } => {
                     let Some(command) = self.cancel(pick) else { return Vec::new() };
                     let Command::Cancel { consumer } = command else { return Vec::new() };
                     let numbers = held.iter().filter(|(_, by)| *by == consumer).map(|(n, _)| *n).collect();
-                    vec![command, returned(numbers, Retur::Frakoblet, true)]
+                    vec![command, returned(numbers, Retur::Frakoblet)]
                 }
-                Step::Stop => {
+                Step::Stop { arsak } => {
                     let mut commands: Vec<_> = self
                         .prefetch
                         .keys()
                         .map(|consumer| Command::Cancel { consumer: *consumer })
                         .collect();
                     self.prefetch.clear();
-                    for (number, _) in &held {
-                        *self.uncounted.entry(*number).or_default() += 1;
-                    }
                     let numbers = held.iter().map(|(number, _)| *number).collect();
-                    commands.push(returned(numbers, Retur::Omstart, false));
+                    commands.push(returned(numbers, arsak));
                     commands
                 }
                 Step::Wait { by } => {
@@ -698,19 +712,30 @@ mod tests {
                         assert!(matches!(self.fates[&number], Fate::Held(_)), "{number} is settled in hand");
                         self.leave(number);
                     }
-                    Effect::Returned { number, deadline, tries, .. } => {
+                    Effect::Returned { number, deadline, arsak, tries } => {
                         assert!(
                             matches!(self.fates[&number], Fate::Held(_)),
                             "{number} comes back from a hand"
                         );
                         assert_eq!(deadline, self.deadlines[&number]);
                         assert_eq!(u32::from(tries.returned), self.deliveries[&number]);
+                        let attempts = self.attempts.entry(number).or_default();
+                        *attempts += u32::from(matches!(arsak, Retur::NackMedRequeue | Retur::Frakoblet));
+                        let crashes = self.crashes.entry(number).or_default();
+                        *crashes += u32::from(arsak == Retur::Krasj);
+                        assert_eq!(
+                            (u32::from(tries.failed), u32::from(tries.crashes)),
+                            (*attempts, *crashes)
+                        );
                         self.fates.insert(number, Fate::Waiting { returned: true });
                     }
                     Effect::GivenUp { number } => {
                         assert!(matches!(self.fates[&number], Fate::Waiting { returned: true }));
-                        let uncounted = self.uncounted.get(&number).copied().unwrap_or_default();
-                        assert_eq!(self.deliveries[&number], MAX_ATTEMPTS + uncounted);
+                        let (attempts, crashes) = (self.attempts[&number], self.crashes[&number]);
+                        assert!(
+                            attempts == MAX_ATTEMPTS || crashes == MAX_CRASHES,
+                            "{number} has tries left"
+                        );
                         self.leave(number);
                     }
                     Effect::Expired { number } => {
@@ -745,8 +770,9 @@ mod tests {
             let deliveries = self.deliveries.entry(number).or_default();
             assert_eq!(u32::from(tries.returned), *deliveries);
             *deliveries += 1;
-            let uncounted = self.uncounted.get(&number).copied().unwrap_or_default();
-            assert!(*deliveries <= MAX_ATTEMPTS + uncounted, "{number} is tried too often");
+            let attempts = self.attempts.get(&number).copied().unwrap_or_default();
+            let crashes = self.crashes.get(&number).copied().unwrap_or_default();
+            assert!(attempts < MAX_ATTEMPTS && crashes < MAX_CRASHES, "{number} is tried too often");
             self.fates.insert(number, Fate::Held(consumer));
             let held = self.held().iter().filter(|(_, by)| *by == consumer).count();
             let prefetch = self.prefetch.get(&consumer).copied().unwrap_or_default() as usize;
@@ -839,7 +865,7 @@ mod tests {
             }
             let numbers: Vec<_> = queue.held().collect();
             prop_assert_eq!(&numbers, &restored.held().collect::<Vec<_>>());
-            let back = Command::Return { numbers, arsak: Retur::Omstart, counts: true };
+            let back = Command::Return { numbers, arsak: Retur::Krasj };
             let effects = apply(&mut queue, books.now, back.clone());
             prop_assert_eq!(&effects, &apply(&mut restored, books.now, back));
             books.note(&effects);

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-use app::ports::{BrokerError, Consumer, DeletedQueue, DeliveryId, QueueStatus, Settlement};
+use app::ports::{BrokerError, Consumer, DeletedQueue, DeliveryId, EndedBy, QueueStatus, Settlement};
 use bytes::Bytes;
 use domain::melding::Melding;
 use tokio::sync::{mpsc, oneshot};
@@ -59,6 +59,7 @@ pub(crate) enum Request {
     },
     CloseChannel {
         channel: ChannelKey,
+        by: EndedBy,
         answer: Option<Answer<()>>,
     },
     Status {
@@ -85,6 +86,8 @@ pub(crate) enum Request {
     Pruned {
         dead: HashMap<KontoId, u64>,
     },
+    /// Nothing is handed out any more, and nothing that comes back counts.
+    BeginStop,
     /// Stop in good order.
     Close {
         answer: Answer<()>,

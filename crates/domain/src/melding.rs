@@ -15,8 +15,11 @@ pub const DEFAULT_TTL: Duration = Duration::from_hours(7 * 24);
 pub const MIN_TTL: Duration = Duration::from_secs(1);
 /// Longest TTL: what a .NET `TimeSpan` holds, in milliseconds.
 pub const MAX_TTL: Duration = Duration::from_millis(922_337_203_685_477);
-/// A melding is tried at most this many times.
+/// So many attempts that failed in its receiver's hands, and a melding is given up.
 pub const MAX_ATTEMPTS: u32 = 3;
+/// So many times in a consumer's hands while the server crashed, and a melding is given up: it may be what brings the
+/// server down. Far more than [`MAX_ATTEMPTS`], since mostly it has no part in it.
+pub const MAX_CRASHES: u32 = 10;
 /// How much longer than its melding a payload in Dokumentlager lives.
 pub const DOKUMENT_GRACE: Duration = Duration::from_hours(24);
 
@@ -50,7 +53,7 @@ pub struct Melding {
 pub enum Kvittering {
     /// Its TTL passed.
     Tidsavbrudd,
-    /// It was tried [`MAX_ATTEMPTS`] times.
+    /// It was tried in vain [`MAX_ATTEMPTS`] times, or was at [`MAX_CRASHES`] crashes.
     Serverfeil,
 }
 
@@ -128,7 +131,8 @@ pub enum Hendelse {
     Avvist,
     /// Its TTL passed.
     Utlopt,
-    /// It was tried [`MAX_ATTEMPTS`] times and stands in the dead-letter store.
+    /// It was tried in vain [`MAX_ATTEMPTS`] times, or was at [`MAX_CRASHES`] crashes, and stands in the dead-letter
+    /// store.
     Dodko,
     /// The receiver's Konto was removed while it stood in the queue.
     KontoSlettet,
@@ -157,10 +161,41 @@ impl Hendelse {
 pub enum Retur {
     /// The consumer asked for it.
     NackMedRequeue,
-    /// The consumer's channel or connection ended without ack.
+    /// The consumer's channel or connection ended without ack, while the server stood.
     Frakoblet,
-    /// The server stopped while a consumer held it.
+    /// The server stopped in good order while a consumer held it. In lines of older versions also when it crashed.
     Omstart,
+    /// The server ended without a word while a consumer held it.
+    Krasj,
+    /// The server broke the delivery off for a reason of its own: it closed the connection, or the consumer was gone
+    /// before the melding reached it.
+    Avbrutt,
+}
+
+/// What a return counts as against its melding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Counts {
+    /// A failed attempt; there are [`MAX_ATTEMPTS`].
+    Attempt,
+    /// A crash that it was at; there are [`MAX_CRASHES`].
+    Crash,
+    /// Nothing: the receiver had no part in it, and the melding is no suspect.
+    Nothing,
+}
+
+impl Retur {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::NackMedRequeue, Self::Frakoblet, Self::Omstart, Self::Krasj, Self::Avbrutt];
+
+    /// What it counts as: an attempt is only what the consumer did.
+    pub fn counts_as(self) -> Counts {
+        match self {
+            Self::NackMedRequeue | Self::Frakoblet => Counts::Attempt,
+            Self::Krasj => Counts::Crash,
+            Self::Omstart | Self::Avbrutt => Counts::Nothing,
+        }
+    }
 }
 
 /// Where a melding stands, read from its sporing.
@@ -365,8 +400,7 @@ mod tests {
         prop_oneof![
             Just(Hendelse::LagtPaKo),
             (1..=MAX_ATTEMPTS).prop_map(|forsok| Hendelse::Levert { forsok, adresse: None }),
-            proptest::sample::select(vec![Retur::NackMedRequeue, Retur::Frakoblet, Retur::Omstart])
-                .prop_map(|arsak| Hendelse::Returnert { arsak }),
+            proptest::sample::select(Retur::ALL.to_vec()).prop_map(|arsak| Hendelse::Returnert { arsak }),
             Just(Hendelse::Bekreftet),
             Just(Hendelse::Avvist),
             Just(Hendelse::Utlopt),

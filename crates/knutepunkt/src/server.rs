@@ -226,6 +226,8 @@ impl Running {
     /// # Errors
     /// When the queues could not be closed in order. Nothing is lost then either; the next start takes longer.
     pub async fn stop(self) -> anyhow::Result<()> {
+        // Before any client can learn of it: what it does from then on is our doing.
+        app::ports::Broker::begin_stop(&*self.broker);
         self.shutdown.cancel();
         self.tasks.wait().await;
         self.broker.close().await.context("cannot close the queues in order")

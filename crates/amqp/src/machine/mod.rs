@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use amq_protocol::protocol::{AMQPClass, connection};
 use amq_protocol::types::{AMQPValue, FieldTable};
-use app::ports::{Consumer, Delivery, DeliveryId, IdSource, QueueStatus, Settlement};
+use app::ports::{Consumer, Delivery, DeliveryId, EndedBy, IdSource, QueueStatus, Settlement};
 use bytes::{Buf, BytesMut};
 use domain::melding::Retur;
 use wire::id::KontoId;
@@ -80,9 +80,9 @@ pub(crate) enum Answer {
 pub(crate) enum Command {
     /// Settles a delivery.
     Settle { channel: u16, delivery: DeliveryId, settlement: Settlement },
-    /// Lets the broker's channel go.
+    /// Ends the broker's channel for an error of the client.
     DropChannel { channel: u16 },
-    /// Lets all of the broker's channels go.
+    /// Ends all of the broker's channels; [`Machine::ended_by`] says who answers for it.
     DropAll,
 }
 
@@ -164,6 +164,8 @@ pub(crate) struct Machine {
     channel_max: u16,
     heartbeat: Option<Duration>,
     deadline: Option<Instant>,
+    /// Who answers for the end of the connection, once it was closed from our side.
+    ended_by: Option<EndedBy>,
     last_input: Instant,
     last_output: Instant,
 }
@@ -188,6 +190,7 @@ impl Machine {
             client: Client::default(),
             channels: BTreeMap::new(),
             heartbeat: None,
+            ended_by: None,
             last_input: now,
             last_output: now,
         }
@@ -257,6 +260,12 @@ impl Machine {
             State::Done(end) => Some(end),
             _ => None,
         }
+    }
+
+    /// Who answers for the end of the connection, and so for what the client held: the client, unless we closed it for a
+    /// reason of our own. However it reacts to that, by closing its socket first for one, is ours.
+    pub(crate) fn ended_by(&self) -> EndedBy {
+        self.ended_by.unwrap_or(EndedBy::Consumer)
     }
 
     /// Whether the client is logged in.
@@ -516,6 +525,7 @@ impl Machine {
             class_id,
             method_id,
         }));
+        self.ended_by = Some(reply.ended_by());
         self.channels.clear();
         self.commands.push(Command::DropAll);
         self.requests = None;
@@ -545,7 +555,7 @@ impl Machine {
 
 /// What comes back when a delivery could not be handed over: its channel or consumer was gone before it came.
 fn not_handed_over(channel: u16, delivery: DeliveryId) -> Command {
-    Command::Settle { channel, delivery, settlement: Settlement::Requeue(Retur::Frakoblet) }
+    Command::Settle { channel, delivery, settlement: Settlement::Requeue(Retur::Avbrutt) }
 }
 
 fn size(bytes: u32) -> usize {

@@ -694,6 +694,7 @@ fn consumer_tag_of_a_former_connection_is_taken_and_a_second_use_refused() {
     let text = "NOT_ALLOWED - attempt to reuse consumer tag 'amq.ctag-AAAAAAAAAAAAAAAAAAAAAA'";
     assert_eq!(client.connection_close(), (530, text.to_owned(), (60, 20)));
     assert_eq!(client.machine.take_commands(), [Command::DropAll]);
+    assert_eq!(client.machine.ended_by(), EndedBy::Consumer);
 }
 
 #[test]
@@ -976,7 +977,7 @@ fn nothing_reaches_a_consumer_after_cancel_ok() {
     ));
     client.deliver(consumer, 2);
     assert!(client.frames().is_empty());
-    assert_eq!(client.machine.take_commands(), [settle(2, Settlement::Requeue(Retur::Frakoblet))]);
+    assert_eq!(client.machine.take_commands(), [settle(2, Settlement::Requeue(Retur::Avbrutt))]);
     // What it holds can still be settled.
     client.basic(ack(1, false));
     assert_eq!(client.machine.take_commands(), [settle(1, Settlement::Ack)]);
@@ -1099,6 +1100,7 @@ fn server_closes_with_320_and_waits_a_moment_for_the_answer() {
         (320, "CONNECTION_FORCED - the server is shutting down".to_owned(), (0, 0))
     );
     assert_eq!(client.machine.take_commands(), [Command::DropAll]);
+    assert_eq!(client.machine.ended_by(), EndedBy::Server);
     client.basic(ack(1, false));
     assert!(client.machine.take_commands().is_empty() && client.machine.end().is_none());
     client.tick_after(3);

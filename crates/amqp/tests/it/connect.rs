@@ -122,6 +122,15 @@ async fn new_password_ends_the_connections_of_the_old_with_320() {
     let party = &world.storevik;
     let mine = world.connect(party).await.unwrap();
     let other = world.connect(&world.lillefjord).await.unwrap();
+    let sent = world.send_one(b"0".to_vec()).await;
+    let channel = mine.create_channel().await.unwrap();
+    let options = lapin::options::BasicConsumeOptions::default();
+    let queue = party.queue();
+    let mut consumer = channel
+        .basic_consume(queue.as_str().into(), "".into(), options, lapin::types::FieldTable::default())
+        .await
+        .unwrap();
+    within(consumer.next()).await.unwrap().unwrap();
     let mut errors = Box::pin(mine.events_listener());
     world.app.new_passord(&Caller::Operator, party.org, party.system, party.integrasjon, None).await.unwrap();
     let error = within(async {
@@ -133,6 +142,8 @@ async fn new_password_ends_the_connections_of_the_old_with_320() {
     })
     .await;
     assert_eq!(reply(&error), (320, "CONNECTION_FORCED - the log-in was changed, log in again".to_owned()));
+    // The receiver had no part in it.
+    world.until_returned(sent, domain::melding::Retur::Avbrutt).await;
     // Nobody else is bothered, and the old password is out.
     other.create_channel().await.unwrap();
     assert_eq!(reply(&world.connect(party).await.expect_err("it is refused")).0, 403);

@@ -2,6 +2,7 @@
 
 use app::Caller;
 use app::konto::KontoSti;
+use domain::melding::Retur;
 use futures::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{
@@ -202,7 +203,7 @@ async fn removed_konto_cancels_its_consumers() {
 #[tokio::test]
 async fn shutdown_tells_the_client_and_gives_everything_back() {
     let world = World::new().await;
-    world.send(2).await;
+    let sent = [world.send_one(b"0".to_vec()).await, world.send_one(b"1".to_vec()).await];
     let connection = world.connect(&world.storevik).await.unwrap();
     let (_channel, mut consumer) = consume(&connection, &world.storevik.queue(), "", 10).await;
     next(&mut consumer).await;
@@ -219,5 +220,45 @@ async fn shutdown_tells_the_client_and_gives_everything_back() {
     .await;
     assert!(error.to_string().contains("CONNECTION_FORCED - the server is shutting down"), "{error}");
     world.until_queue(|queue| (queue.ready, queue.unacked, queue.consumers) == (2, 0, 0)).await;
+    for id in sent {
+        world.until_returned(id, Retur::Avbrutt).await;
+    }
+    world.end().await;
+}
+
+/// Whoever goes away while the server stands, with a word, without one, or thrown out for what it sent, answers for it.
+#[tokio::test]
+async fn client_that_goes_away_answers_for_what_it_holds() {
+    let world = World::new().await;
+    for leave in 0..4 {
+        let sent = world.send_one(b"0".to_vec()).await;
+        let connection = world.connect(&world.storevik).await.unwrap();
+        let (channel, mut consumer) = consume(&connection, &world.storevik.queue(), "", 10).await;
+        next(&mut consumer).await;
+        match leave {
+            0 => channel.close(200, "OK".into()).await.unwrap(),
+            1 => connection.close(200, "OK".into()).await.unwrap(),
+            // A channel error: an unknown delivery tag.
+            2 => drop(channel.basic_ack(99, BasicAckOptions::default()).await),
+            // A connection error: the same consumer tag again.
+            _ => {
+                let tag = consumer.tag();
+                let again = channel.basic_consume(
+                    world.storevik.queue().as_str().into(),
+                    tag,
+                    BasicConsumeOptions::default(),
+                    FieldTable::default(),
+                );
+                assert!(within(again).await.is_err());
+            }
+        }
+        world.until_returned(sent, Retur::Frakoblet).await;
+        drop(connection);
+        let connection = world.connect(&world.storevik).await.unwrap();
+        let (_channel, mut consumer) = consume(&connection, &world.storevik.queue(), "", 10).await;
+        next(&mut consumer).await.ack(BasicAckOptions::default()).await.unwrap();
+        connection.close(200, "OK".into()).await.unwrap();
+        world.until_queue(|queue| (queue.ready, queue.unacked) == (0, 0)).await;
+    }
     world.end().await;
 }

@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use broker_embedded::{EmbeddedBroker, Options};
 use domain::id::{FiksOrgId, IntegrasjonId, KontoId, MeldingId, SystemId};
 use domain::konto::PartRef;
-use domain::melding::Melding;
+use domain::melding::{Hendelse, Melding, Retur};
 use domain::system::SystemInfo;
 use jiff::Timestamp;
 use knutepunkt_amqp::{Config, Server};
@@ -177,6 +177,21 @@ impl World {
         let queue = self.storevik.konto;
         within(async {
             while !wanted(&self.broker().queue_status(queue).await.unwrap()) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+
+    /// Waits until `returned` is why the melding came back last.
+    pub(crate) async fn until_returned(&self, id: MeldingId, returned: Retur) {
+        let wanted = Hendelse::Returnert { arsak: returned };
+        within(async {
+            loop {
+                let record = self.broker().melding(id).await.unwrap().unwrap();
+                if record.sporing.last().is_some_and(|line| line.hendelse == wanted) {
+                    return;
+                }
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         })

@@ -67,7 +67,7 @@ fn check_length(app: &App, headers: &HeaderMap) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use app::Caller;
-    use app::ports::{Broker as _, ChannelOptions, Consumer};
+    use app::ports::{Broker as _, ChannelOptions, Consumer, EndedBy};
     use axum::body::Body;
     use bytes::Bytes;
     use futures::stream;
@@ -393,7 +393,7 @@ mod tests {
         channel.control.consume(Consumer(1), party.konto, 1).await.unwrap();
         let delivery = channel.deliveries.recv().await.unwrap();
         channel.control.settle(delivery.id, app::ports::Settlement::Ack);
-        channel.control.close().await;
+        channel.control.close(EndedBy::Consumer).await;
         delivery
     }
 }

@@ -12,14 +12,14 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::melding::{DEFAULT_TTL, Hendelse, MAX_ATTEMPTS, Melding, Retur};
+use domain::melding::{DEFAULT_TTL, Hendelse, MAX_ATTEMPTS, MAX_CRASHES, Melding, Retur};
 use jiff::Timestamp;
 use tokio::time::timeout;
 use wire::id::{DokumentId, KontoId, MeldingId, Uuid};
 use wire::{headers, meldingstype};
 
 use crate::ports::{
-    Broker, BrokerChannel, BrokerError, ChannelOptions, Consumer, Delivery, DeliveryId, MeldingSok,
+    Broker, BrokerChannel, BrokerError, ChannelOptions, Consumer, Delivery, DeliveryId, EndedBy, MeldingSok,
     OpenChannel, QueueStatus, Settlement,
 };
 
@@ -96,8 +96,13 @@ macro_rules! broker_contract {
             settling_a_stale_delivery_is_passed_over,
             restart_keeps_everything,
             restart_in_good_order_does_not_count,
-            crash_counts_what_was_handed_out,
-            third_crash_gives_a_dead_letter,
+            channel_that_the_server_ends_does_not_count,
+            the_first_to_end_a_channel_answers_for_it,
+            nothing_counts_once_the_server_begins_to_stop,
+            nothing_is_handed_out_once_the_server_begins_to_stop,
+            crash_marks_what_was_handed_out,
+            crash_is_no_attempt,
+            tenth_crash_gives_a_dead_letter,
             expires_while_the_broker_is_down,
             sporing_of_an_acked_melding,
             sporing_of_a_dropped_melding,
@@ -175,8 +180,9 @@ impl Receiver {
         delivery.melding.as_ref().clone()
     }
 
+    /// The consumer goes away, and all that it holds comes back as failed.
     async fn close(self) {
-        self.channel.control.close().await;
+        self.channel.control.close(EndedBy::Consumer).await;
     }
 }
 
@@ -438,6 +444,7 @@ pub async fn third_lost_channel_gives_dead_letters_and_serverfeil(h: &mut impl B
         let held = receiver.take(10).await;
         assert_eq!(ids(&held), sent);
         assert!(held.iter().all(|delivery| delivery.attempts == attempts));
+        receiver.control().end(EndedBy::Consumer);
         drop(receiver);
     }
     let after = until(h, b, |status| status.dead == 10).await;
@@ -721,7 +728,7 @@ pub async fn cancel_keeps_what_is_held(h: &mut impl BrokerHarness) {
     assert_eq!((again.melding.id, again.attempts), (sent[1], 1));
 }
 
-/// Dropping the channel is as closing it.
+/// Dropping the channel ends it, as by the server.
 pub async fn dropped_channel_returns_all(h: &mut impl BrokerHarness) {
     let (a, b) = (konto(h).await, konto(h).await);
     publish_many(h, a, b, 5).await;
@@ -755,7 +762,7 @@ pub async fn delete_queue_tells_senders_and_ends_consumers(h: &mut impl BrokerHa
     let held = receiver.take(2).await;
     let deleted = h.broker().delete_queue(b).await.expect("the broker runs");
     assert_eq!(deleted.meldinger, 5);
-    assert_eq!(soon(receiver.control().ended()).await, Consumer(1));
+    assert_eq!(soon(receiver.control().ended()).await, Some(Consumer(1)));
     receiver.ack(&held[0]);
 
     let refused = h.broker().queue_status(b).await;
@@ -910,8 +917,91 @@ pub async fn restart_in_good_order_does_not_count(h: &mut impl BrokerHarness) {
     assert_eq!(until(h, b, |status| status.dead == 1).await.ready, 0);
 }
 
+/// The server may end a channel as often as it likes, by a word or by letting go of it: nothing is held against what the
+/// consumer had, and it comes back marked.
+pub async fn channel_that_the_server_ends_does_not_count(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 3).await;
+    for attempts in 0..4 * MAX_ATTEMPTS {
+        let mut receiver = Receiver::on(h, b, 3).await;
+        let held = receiver.take(3).await;
+        assert_eq!(ids(&held), sent);
+        assert!(held.iter().all(|delivery| delivery.attempts == attempts));
+        match attempts % 3 {
+            0 => receiver.channel.control.close(EndedBy::Server).await,
+            1 => drop(receiver),
+            _ => drop(receiver.channel.deliveries),
+        }
+    }
+    let sporing = until_sporing(h, sent[0], &Hendelse::Returnert { arsak: Retur::Avbrutt }).await;
+    assert_eq!(sporing[2], Hendelse::Returnert { arsak: Retur::Avbrutt });
+    assert_eq!(until(h, b, |status| status.ready == 3).await.dead, 0);
+}
+
+/// Whoever ends a channel first answers for it, however it is let go of afterwards.
+pub async fn the_first_to_end_a_channel_answers_for_it(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 1).await;
+    for (first, then, arsak) in [
+        (EndedBy::Consumer, EndedBy::Server, Retur::Frakoblet),
+        (EndedBy::Server, EndedBy::Consumer, Retur::Avbrutt),
+    ] {
+        let mut receiver = Receiver::on(h, b, 1).await;
+        receiver.next().await;
+        receiver.control().end(first);
+        receiver.channel.control.close(then).await;
+        until_sporing(h, sent[0], &Hendelse::Returnert { arsak }).await;
+    }
+}
+
+/// Once the server begins to stop, it does not matter who ends a channel first or what a consumer still says.
+pub async fn nothing_counts_once_the_server_begins_to_stop(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 4).await;
+    for attempts in 0..2 * MAX_ATTEMPTS {
+        let mut receiver = Receiver::on(h, b, 4).await;
+        let held = receiver.take(4).await;
+        assert_eq!(ids(&held), sent);
+        assert!(held.iter().all(|delivery| delivery.attempts == attempts));
+        h.broker().begin_stop();
+        receiver.requeue(&held[0]);
+        match attempts % 3 {
+            0 => receiver.close().await,
+            1 => drop(receiver),
+            _ => {}
+        }
+        h.restart().await;
+        assert_eq!(status(h, b).await.ready, 4);
+        let sporing = hendelser(h, sent[0]).await;
+        assert_eq!(sporing.last(), Some(&Hendelse::Returnert { arsak: Retur::Omstart }));
+    }
+}
+
+/// What comes back while the server stops is not handed to the next consumer that is about to be sent away; meldinger and
+/// acks are still taken.
+pub async fn nothing_is_handed_out_once_the_server_begins_to_stop(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 2).await;
+    let (mut first, mut second) = (Receiver::on(h, b, 1).await, Receiver::on(h, b, 1).await);
+    let (held, acked) = (first.next().await, second.next().await);
+    assert_eq!([held.melding.id, acked.melding.id], sent[..]);
+    h.broker().begin_stop();
+    first.close().await;
+    second.ack(&acked);
+    publish_many(h, a, b, 1).await;
+    until_sporing(h, sent[1], &Hendelse::Bekreftet).await;
+    let now = status(h, b).await;
+    assert_eq!((now.ready, now.unacked, now.consumers), (2, 0, 0));
+    let late = second.control().consume(Consumer(2), b, 1).await;
+    assert!(matches!(late, Err(BrokerError::Unavailable(_))), "{late:?}");
+    h.restart().await;
+    let mut receiver = Receiver::on(h, b, 9).await;
+    let again = receiver.take(2).await;
+    assert_eq!(again.iter().map(|delivery| delivery.attempts).collect::<Vec<_>>(), [1, 0]);
+}
+
 /// A melding that was handed out before `kill -9` is never handed out as new after it.
-pub async fn crash_counts_what_was_handed_out(h: &mut impl BrokerHarness) {
+pub async fn crash_marks_what_was_handed_out(h: &mut impl BrokerHarness) {
     let (a, b) = (konto(h).await, konto(h).await);
     let sent = publish_many(h, a, b, 6).await;
     let mut receiver = Receiver::on(h, b, 3).await;
@@ -933,18 +1023,36 @@ pub async fn crash_counts_what_was_handed_out(h: &mut impl BrokerHarness) {
         [
             Hendelse::LagtPaKo,
             Hendelse::Levert { forsok: 1, adresse: None },
-            Hendelse::Returnert { arsak: Retur::Omstart },
+            Hendelse::Returnert { arsak: Retur::Krasj },
             Hendelse::Levert { forsok: 2, adresse: None },
         ]
     );
 }
 
-/// A melding that brings its receiver down with the server is given up like any other.
-pub async fn third_crash_gives_a_dead_letter(h: &mut impl BrokerHarness) {
+/// The server's crashes use up none of the receiver's attempts.
+pub async fn crash_is_no_attempt(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    publish_many(h, a, b, 1).await;
+    for attempts in 0..=MAX_ATTEMPTS {
+        let mut receiver = Receiver::on(h, b, 1).await;
+        assert_eq!(receiver.next().await.attempts, attempts);
+        h.crash().await;
+    }
+    let mut receiver = Receiver::on(h, b, 1).await;
+    for failed in 1..=MAX_ATTEMPTS {
+        let delivery = receiver.next().await;
+        assert_eq!(delivery.attempts, MAX_ATTEMPTS + failed);
+        receiver.requeue(&delivery);
+    }
+    assert_eq!(until(h, b, |status| status.dead == 1).await.ready, 0);
+}
+
+/// A melding that is in a consumer's hands each time that the server crashes may be what crashes it, and is given up.
+pub async fn tenth_crash_gives_a_dead_letter(h: &mut impl BrokerHarness) {
     let (a, b) = (konto(h).await, konto(h).await);
     let sent = melding(h, a, b, DEFAULT_TTL);
     publish(h, &sent).await;
-    for attempts in 0..MAX_ATTEMPTS {
+    for attempts in 0..MAX_CRASHES {
         let mut receiver = Receiver::on(h, b, 1).await;
         assert_eq!(receiver.next().await.attempts, attempts);
         h.crash().await;

@@ -67,6 +67,10 @@ impl FragileBroker {
 
 #[async_trait]
 impl Broker for FragileBroker {
+    fn begin_stop(&self) {
+        self.inner.begin_stop();
+    }
+
     async fn create_queue(&self, konto: KontoId) -> Result<(), BrokerError> {
         self.ask()?;
         self.inner.create_queue(konto).await

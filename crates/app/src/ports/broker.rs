@@ -17,8 +17,10 @@ pub const SVAR_MAX: usize = 2_000;
 ///
 /// A melding goes through the states of `design` §6 the same way in every adapter:
 /// - first in, first out per Konto, but for returns, which come back at the head in their old order;
-/// - at most [`MAX_ATTEMPTS`](domain::melding::MAX_ATTEMPTS) deliveries; each return counts as a failed one, whatever its
-///   reason; after the last the melding goes to the dead-letter store and a serverfeil to its sender;
+/// - what a return counts as is said by [`Retur::counts_as`]: after [`MAX_ATTEMPTS`](domain::melding::MAX_ATTEMPTS) failed
+///   attempts, which are only what a consumer did, or [`MAX_CRASHES`](domain::melding::MAX_CRASHES) crashes of the server,
+///   the melding goes to the dead-letter store and a serverfeil to its sender; any melding that was handed out before is
+///   handed out as such, whether or not it counted;
 /// - when its TTL passes while no consumer holds it, within a second wherever it stands, it leaves the queue and a
 ///   tidsavbrudd goes to its sender; a melding in a consumer's hands does not expire, but does when it comes back late,
 ///   unless that was its last attempt;
@@ -26,6 +28,11 @@ pub const SVAR_MAX: usize = 2_000;
 /// - each of these steps is one transaction with its line of sporing.
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
+    /// The server begins to stop. From now on nothing is handed out any more, and nothing that comes back counts as a failed
+    /// attempt, whoever ends a channel first and whatever a consumer says. Meldinger are still taken, settlements too.
+    /// Does not wait; holds for all that is asked for after this call.
+    fn begin_stop(&self);
+
     /// Makes the queue of `konto`. Nothing happens if it is there already.
     ///
     /// # Errors
@@ -33,7 +40,7 @@ pub trait Broker: Send + Sync + 'static {
     async fn create_queue(&self, konto: KontoId) -> Result<(), BrokerError>;
 
     /// Removes the queue of `konto` with all that stands in it; the sender of each melding gets a serverfeil.
-    /// Consumers on it end (their channel hears [`Delivery`] no more and [`BrokerChannel::ended`] tells). Nothing happens
+    /// Consumers on it end (their channel is handed no more [`Delivery`] and [`BrokerChannel::ended`] says so). Nothing happens
     /// if there is none.
     ///
     /// # Errors
@@ -151,7 +158,19 @@ pub struct OpenChannel {
     pub control: Box<dyn BrokerChannel>,
 }
 
-/// The control side of a channel. Dropping it is as [`BrokerChannel::close`], without waiting.
+/// Who ended a channel, and so who answers for what it held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndedBy {
+    /// The consumer: it closed its channel or connection, fell silent, or broke the protocol. Each melding that it held
+    /// counts as a failed attempt ([`Retur::Frakoblet`]).
+    Consumer,
+    /// The server, for whatever reason of its own. Nothing counts ([`Retur::Avbrutt`], or [`Retur::Omstart`] after
+    /// [`Broker::begin_stop`]).
+    Server,
+}
+
+/// The control side of a channel. Dropping it, or the receiver of its deliveries, ends it as [`EndedBy::Server`]: whoever
+/// knows that the consumer went away says so.
 #[async_trait]
 pub trait BrokerChannel: Send + Sync {
     /// Starts a consumer on the queue of `konto`. `prefetch` is how many unsettled deliveries it may hold; 0 means as many
@@ -171,12 +190,16 @@ pub trait BrokerChannel: Send + Sync {
     /// melding could be handed out again. One that was settled already is passed over.
     fn settle(&self, delivery: DeliveryId, settlement: Settlement);
 
-    /// Completes when a consumer of this channel was ended by the broker (its queue was removed); tells which.
-    /// Cancel-safe. Never completes otherwise.
-    async fn ended(&self) -> Consumer;
+    /// Completes when a consumer of this channel was ended by the broker (its queue was removed), with that consumer; and
+    /// with `None` once the broker has ended the channel itself, since it closed or its log failed. Cancel-safe. Never
+    /// completes otherwise.
+    async fn ended(&self) -> Option<Consumer>;
 
-    /// Closes the channel: its consumers end and whatever they hold goes back, each as a failed attempt.
-    async fn close(self: Box<Self>);
+    /// Ends the channel: its consumers end and whatever they hold goes back. Does not wait; only the first call counts.
+    fn end(&self, by: EndedBy);
+
+    /// Ends the channel as [`BrokerChannel::end`] and returns when whatever it held has gone back.
+    async fn close(self: Box<Self>, by: EndedBy);
 }
 
 /// A consumer within its channel, named by whoever opened the channel.
@@ -209,7 +232,7 @@ pub enum Settlement {
     Ack,
     /// Not wanted; dropped without a word to the sender.
     Drop,
-    /// Back to the head of the queue, as a failed attempt.
+    /// Back to the head of the queue; the reason says whether as a failed attempt.
     Requeue(Retur),
 }
 

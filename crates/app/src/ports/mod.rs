@@ -13,8 +13,8 @@ mod tokens;
 
 pub use broker::{
     Broker, BrokerChannel, BrokerError, ChannelOptions, Consumer, DeadLetter, DeletedQueue, Delivery,
-    DeliveryId, MeldingRecord, MeldingSok, MeldingTreff, OpenChannel, QueueStatus, SEARCH_MAX, SVAR_MAX,
-    Settlement,
+    DeliveryId, EndedBy, MeldingRecord, MeldingSok, MeldingTreff, OpenChannel, QueueStatus, SEARCH_MAX,
+    SVAR_MAX, Settlement,
 };
 pub use clock::Clock;
 pub use health::{Del, Deltilstand, Funn, HealthCheck, Helse};

@@ -14,7 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, TryRecvError};
 
-use app::ports::{BrokerError, Clock, Consumer, DeletedQueue, DeliveryId, IdSource, QueueStatus, Settlement};
+use app::ports::{
+    BrokerError, Clock, Consumer, DeletedQueue, DeliveryId, EndedBy, IdSource, QueueStatus, Settlement,
+};
 use bytes::Bytes;
 use domain::melding::{Hendelse, Kvittering, Melding, Retur};
 use jiff::Timestamp;
@@ -91,6 +93,8 @@ pub(crate) struct Engine {
     now_ms: Millis,
     /// Whether there is room, once looked at in this step.
     room: Option<bool>,
+    /// The server is about to stop: nothing is handed out, and nothing counts.
+    stopping: bool,
     step: Step,
     effects: Vec<Effect>,
     /// How many requests go into the next step at most.
@@ -119,6 +123,7 @@ impl Engine {
             now,
             now_ms: now.as_millisecond(),
             room: None,
+            stopping: false,
             step: Step::default(),
             effects: Vec::new(),
             requests_at_once: *REQUESTS_AT_ONCE.start(),
@@ -147,7 +152,7 @@ impl Engine {
             .filter_map(|(konto, slot)| Some((slot.queue.next_deadline()?, *konto)))
             .collect();
         for (konto, numbers) in engine.held() {
-            engine.run(konto, Command::Return { numbers, arsak: Retur::Omstart, counts: true })?;
+            engine.run(konto, Command::Return { numbers, arsak: Retur::Krasj })?;
         }
         engine.step.sync = true;
         engine.commit()?;
@@ -248,8 +253,8 @@ impl Engine {
                 self.channels.insert(key, channel);
                 self.step.answers.push(Ready::Channel(answer, key));
             }
-            Request::CloseChannel { channel, answer } => {
-                self.close_channel(channel)?;
+            Request::CloseChannel { channel, by, answer } => {
+                self.close_channel(channel, by)?;
                 if let Some(answer) = answer {
                     self.step.answers.push(Ready::Unit(answer, Ok(())));
                 }
@@ -267,6 +272,7 @@ impl Engine {
             Request::Requeue { konto, id, answer } => self.requeue(konto, id, answer)?,
             Request::Barrier { answer } => self.step.answers.push(Ready::Unit(answer, Ok(()))),
             Request::Tick | Request::Close { .. } => {}
+            Request::BeginStop => self.begin_stop()?,
             Request::Pruned { dead } => {
                 for (konto, count) in dead {
                     if let Some(slot) = self.queues.get_mut(&konto) {
@@ -327,7 +333,10 @@ impl Engine {
         let command = match settlement {
             Settlement::Ack => Command::Ack { number },
             Settlement::Drop => Command::Drop { number },
-            Settlement::Requeue(arsak) => Command::Return { numbers: vec![number], arsak, counts: true },
+            Settlement::Requeue(arsak) => {
+                let arsak = if self.stopping { Retur::Omstart } else { arsak };
+                Command::Return { numbers: vec![number], arsak }
+            }
         };
         self.run(konto, command)
     }
@@ -340,6 +349,9 @@ impl Engine {
         prefetch: u16,
     ) -> Result<Result<(), BrokerError>, StoreError> {
         let key = self.number();
+        if self.stopping {
+            return Ok(Err(unavailable(Stopped::Closed)));
+        }
         let Some(open) = self.channels.get_mut(&channel) else {
             return Ok(Err(unavailable("the channel is closed")));
         };
@@ -356,7 +368,7 @@ impl Engine {
         Ok(Ok(()))
     }
 
-    fn close_channel(&mut self, channel: ChannelKey) -> Result<(), StoreError> {
+    fn close_channel(&mut self, channel: ChannelKey, by: EndedBy) -> Result<(), StoreError> {
         let Some(open) = self.channels.remove(&channel) else { return Ok(()) };
         open.link.shared.closed.store(true, Ordering::Release);
         for (key, konto) in open.consumers.into_values() {
@@ -367,9 +379,14 @@ impl Engine {
         for (konto, number) in open.held.into_values() {
             held.entry(konto).or_default().push(number);
         }
+        let arsak = match by {
+            _ if self.stopping => Retur::Omstart,
+            EndedBy::Consumer => Retur::Frakoblet,
+            EndedBy::Server => Retur::Avbrutt,
+        };
         for (konto, mut numbers) in held {
             numbers.sort_unstable();
-            self.run(konto, Command::Return { numbers, arsak: Retur::Frakoblet, counts: true })?;
+            self.run(konto, Command::Return { numbers, arsak })?;
         }
         Ok(())
     }
@@ -536,18 +553,31 @@ impl Engine {
         Ok(())
     }
 
+    /// Ends every consumer, so that what the first channel gives back is not handed to the next one that is about to close;
+    /// what they hold they keep until they settle it or their channel closes.
+    fn begin_stop(&mut self) -> Result<(), StoreError> {
+        self.stopping = true;
+        let consumers: Vec<_> = self
+            .channels
+            .values_mut()
+            .flat_map(|open| std::mem::take(&mut open.consumers).into_values())
+            .collect();
+        self.consumers.clear();
+        for (key, konto) in consumers {
+            self.run(konto, Command::Cancel { consumer: key })?;
+        }
+        Ok(())
+    }
+
     /// Gives back what consumers hold, without counting it: the server stops, not they.
     fn close(&mut self) -> Result<(), StoreError> {
+        self.begin_stop()?;
         for channel in self.channels.values() {
             channel.link.shared.closed.store(true, Ordering::Release);
         }
-        let open = std::mem::take(&mut self.channels);
-        self.consumers.clear();
-        for (key, konto) in open.values().flat_map(|channel| channel.consumers.values()) {
-            self.run(*konto, Command::Cancel { consumer: *key })?;
-        }
+        self.channels.clear();
         for (konto, numbers) in self.held() {
-            self.run(konto, Command::Return { numbers, arsak: Retur::Omstart, counts: false })?;
+            self.run(konto, Command::Return { numbers, arsak: Retur::Omstart })?;
         }
         self.step.sync = true;
         self.commit()
@@ -614,6 +644,7 @@ fn refuse_all(requests: &Receiver<Request>, failed: bool) {
             | Request::Close { answer } => drop(answer.send(Ok(()))),
             Request::CloseChannel { answer: None, .. }
             | Request::Settle { .. }
+            | Request::BeginStop
             | Request::Tick
             | Request::Pruned { .. } => {}
         }

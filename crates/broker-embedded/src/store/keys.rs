@@ -4,7 +4,7 @@ use wire::id::{KontoId, Uuid};
 
 use super::StoreError;
 use super::line::VERSION;
-use crate::queue::{Entry, Number, Tries};
+use crate::queue::{CRASHES_KEPT, Entry, Number, Tries};
 
 pub(super) fn pair(konto: KontoId, number: Number) -> [u8; 24] {
     let mut key = [0; 24];
@@ -42,7 +42,8 @@ pub(super) fn encode_entry(konto: KontoId, entry: &Entry) -> [u8; 28] {
     value[17..25].copy_from_slice(&entry.deadline.to_be_bytes());
     value[25] = entry.tries.failed;
     value[26] = entry.tries.returned;
-    value[27] = u8::from(entry.held);
+    // What an entry of format 2 has here is 0 or 1, so those are read as they were meant.
+    value[27] = u8::from(entry.held) | (entry.tries.crashes.min(CRASHES_KEPT) << 1);
     value
 }
 
@@ -56,8 +57,8 @@ pub(super) fn decode_entry(key: &[u8], value: &[u8]) -> Result<(KontoId, Entry),
     let entry = Entry {
         number: number_at(key, 0)?,
         deadline: i64::from_be_bytes(deadline),
-        tries: Tries { failed: value[25], returned: value[26] },
-        held: value[27] != 0,
+        tries: Tries { failed: value[25], crashes: value[27] >> 1, returned: value[26] },
+        held: value[27] & 1 != 0,
     };
     Ok((konto_at(value, 1)?, entry))
 }

@@ -38,6 +38,8 @@ enum What {
     KvitteringSendt([u8; 16]),
     LagtTilbake,
     LevertTil(u32, SocketAddr),
+    Krasj,
+    Avbrutt,
 }
 
 impl Line {
@@ -49,6 +51,8 @@ impl Line {
             Hendelse::Returnert { arsak: Retur::NackMedRequeue } => What::NackMedRequeue,
             Hendelse::Returnert { arsak: Retur::Frakoblet } => What::Frakoblet,
             Hendelse::Returnert { arsak: Retur::Omstart } => What::Omstart,
+            Hendelse::Returnert { arsak: Retur::Krasj } => What::Krasj,
+            Hendelse::Returnert { arsak: Retur::Avbrutt } => What::Avbrutt,
             Hendelse::Bekreftet => What::Bekreftet,
             Hendelse::Avvist => What::Avvist,
             Hendelse::Utlopt => What::Utlopt,
@@ -70,6 +74,8 @@ impl Line {
             What::NackMedRequeue => Hendelse::Returnert { arsak: Retur::NackMedRequeue },
             What::Frakoblet => Hendelse::Returnert { arsak: Retur::Frakoblet },
             What::Omstart => Hendelse::Returnert { arsak: Retur::Omstart },
+            What::Krasj => Hendelse::Returnert { arsak: Retur::Krasj },
+            What::Avbrutt => Hendelse::Returnert { arsak: Retur::Avbrutt },
             What::Bekreftet => Hendelse::Bekreftet,
             What::Avvist => Hendelse::Avvist,
             What::Utlopt => Hendelse::Utlopt,

@@ -36,9 +36,10 @@ pub(crate) use self::line::Line;
 pub(crate) use self::write::{DeadMelding, Write};
 use crate::queue::Number;
 
-/// Shape of what is on disk. Since 2, lines of sporing may tell of [`What::LagtTilbake`] and [`What::LevertTil`]; all else
-/// is as in 1, so a log of either is read, and is of this format from its opening on.
-const FORMAT: u64 = 2;
+/// Shape of what is on disk. Since 2, lines of sporing may tell of `What::LagtTilbake` and `What::LevertTil`; since 3 also of
+/// all that stands after those, and a queue entry counts crashes beside `held`. All else is as in 1, so a log of any of them
+/// is read, and is of this format from its opening on.
+const FORMAT: u64 = 3;
 /// The oldest shape that is still read.
 const OLDEST_FORMAT: u64 = 1;
 /// How many numbers an epoch has. A new one starts at every opening, so that no number is ever used twice.

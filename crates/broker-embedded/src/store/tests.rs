@@ -6,8 +6,10 @@ use domain::melding::{Hendelse, Melding, Retur, Sporing};
 use jiff::Timestamp;
 use wire::id::{KontoId, MeldingId, Uuid};
 
+use super::keys::{decode_entry, encode_entry};
 use super::line::{decode, encode};
 use super::*;
+use crate::queue::{CRASHES_KEPT, Entry, Tries};
 
 const MELDING: u128 = 0x1000;
 
@@ -96,6 +98,24 @@ fn lines_are_read_back_as_written() {
         let bytes = encode(&Line::new(at(0), &hendelse), 32).expect("it can be written");
         let line: Line = decode(&bytes, "a line").expect("it is a line");
         assert_eq!(line.sporing().expect("its time is in range"), Sporing { tidspunkt: at(0), hendelse });
+    }
+}
+
+/// What an entry of format 2 says is read as it was meant, and one that counts crashes keeps all it says.
+#[test]
+fn entries_are_read_back_as_written() {
+    let mut old =
+        encode_entry(konto(7), &Entry { number: 5, deadline: -3, tries: Tries::default(), held: true });
+    assert_eq!(old[27], 1);
+    (old[25], old[26], old[27]) = (2, 9, 1);
+    let (_, entry) = decode_entry(&5_u64.to_be_bytes(), &old).expect("it is an entry");
+    let tries = Tries { failed: 2, crashes: 0, returned: 9 };
+    assert_eq!(entry, Entry { number: 5, deadline: -3, tries, held: true });
+    for (crashes, held) in [(0, false), (0, true), (9, false), (10, true), (CRASHES_KEPT, true)] {
+        let tries = Tries { failed: 1, crashes, returned: 200 };
+        let entry = Entry { number: 8, deadline: 1, tries, held };
+        let value = encode_entry(konto(7), &entry);
+        assert_eq!(decode_entry(&8_u64.to_be_bytes(), &value).expect("it is an entry"), (konto(7), entry));
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use app::contract::broker::BrokerHarness;
-use app::ports::Settlement;
+use app::ports::{EndedBy, Settlement};
 use bytes::Bytes;
 use domain::melding::{Status, status};
 use knutepunkt_broker_embedded::EmbeddedBroker;
@@ -73,13 +73,13 @@ async fn killed_under_load_loses_nothing_and_repeats_nothing_as_new() {
             assert_eq!(&delivery.payload[..], b"innhold");
             channel.control.settle(delivery.id, Settlement::Ack);
         }
-        channel.control.close().await;
+        channel.control.close(EndedBy::Server).await;
     }
 }
 
 /// Dropped without a word, all of it: as if killed, in the same folder.
 #[tokio::test]
-async fn dropped_broker_counts_what_was_handed_out() {
+async fn dropped_broker_marks_what_was_handed_out() {
     let h = Harness::start().await;
     let (a, b) = (konto(&h).await, konto(&h).await);
     let id = publish(&h, a, b).await;

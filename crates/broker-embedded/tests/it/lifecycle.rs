@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::contract::broker::BrokerHarness;
-use app::ports::{BrokerError, ChannelOptions, Consumer, OpenChannel, Settlement};
+use app::ports::{BrokerError, ChannelOptions, Consumer, EndedBy, OpenChannel, Settlement};
 use bytes::Bytes;
 use domain::melding::{DEFAULT_TTL, MAX_ATTEMPTS, Melding, Retur};
 use knutepunkt_broker_embedded::{EmbeddedBroker, Options};
@@ -117,7 +117,7 @@ async fn closed_broker_is_not_available_and_ends_its_channels() {
     assert!(unavailable(broker.list_meldinger(a, 1).await.err()));
     assert!(unavailable(channel.control.consume(Consumer(2), a, 1).await.err()));
     channel.control.cancel(Consumer(1)).await.unwrap();
-    channel.control.close().await;
+    channel.control.close(EndedBy::Server).await;
     h.embedded().close().await.unwrap();
 }
 
@@ -135,7 +135,7 @@ async fn meldinger_are_forgotten_after_the_retention() {
         let delivery = channel.deliveries.recv().await.unwrap();
         channel.control.settle(delivery.id, Settlement::Requeue(Retur::NackMedRequeue));
     }
-    channel.control.close().await;
+    channel.control.close(EndedBy::Server).await;
     let mut long = melding(&h, a, b);
     long.ttl = 100 * DAY;
     let waiting = long.id;

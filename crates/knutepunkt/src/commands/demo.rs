@@ -414,6 +414,8 @@ fn describe(hendelse: &Hendelse) -> String {
         Hendelse::Returnert { arsak: Retur::NackMedRequeue } => "returnert av konsumenten".to_owned(),
         Hendelse::Returnert { arsak: Retur::Frakoblet } => "returnert, konsumenten ble frakoblet".to_owned(),
         Hendelse::Returnert { arsak: Retur::Omstart } => "returnert, serveren startet på nytt".to_owned(),
+        Hendelse::Returnert { arsak: Retur::Krasj } => "returnert, serveren stoppet uventet".to_owned(),
+        Hendelse::Returnert { arsak: Retur::Avbrutt } => "returnert, serveren avbrøt leveringen".to_owned(),
         Hendelse::Bekreftet => "bekreftet (ack)".to_owned(),
         Hendelse::Avvist => "avvist (nack)".to_owned(),
         Hendelse::Utlopt => "utløpt".to_owned(),

@@ -475,6 +475,8 @@ fn steg(t: Tekster, trinn: &Trinn) -> Steg {
                 Retur::NackMedRequeue => "sporing-steg-returnert",
                 Retur::Frakoblet => "sporing-steg-frakoblet",
                 Retur::Omstart => "sporing-steg-omstart",
+                Retur::Krasj => "sporing-steg-krasj",
+                Retur::Avbrutt => "sporing-steg-avbrutt",
             };
             (Color::Warning, t.s(key))
         }
@@ -533,7 +535,7 @@ pub(crate) mod tests {
     use std::collections::BTreeMap;
     use std::time::Duration;
 
-    use app::ports::{Broker as _, ChannelOptions, Consumer, OpenChannel, Settlement};
+    use app::ports::{Broker as _, ChannelOptions, Consumer, EndedBy, OpenChannel, Settlement};
     use bytes::Bytes;
     use domain::melding::{DEFAULT_TTL, MAX_ATTEMPTS};
 
@@ -592,7 +594,7 @@ pub(crate) mod tests {
             world.clock.advance(Duration::from_millis(42));
             control.settle(delivery.id, settlement);
         }
-        control.close().await;
+        control.close(EndedBy::Consumer).await;
     }
 
     async fn until(world: &World, org: FiksOrgId, id: MeldingId, wanted: Status) {
