@@ -65,7 +65,6 @@ fn of_sertifikat(rule: &SertifikatRule) -> String {
         SertifikatRule::NotX509 => "er ikke et X.509-sertifikat".to_owned(),
         SertifikatRule::TrailingBytes => "har noe mer etter sertifikatet".to_owned(),
         SertifikatRule::Key { min_bits } => format!("må ha en RSA-nøkkel på minst {min_bits} bit"),
-        SertifikatRule::NoDate => "har en gyldighet som ikke er en dato".to_owned(),
         SertifikatRule::Expired { gyldig_til } => format!("gikk ut {gyldig_til}"),
         SertifikatRule::NotYetValid { gyldig_fra } => format!("er ikke gyldig før {gyldig_fra}"),
     }

@@ -131,9 +131,6 @@ pub enum SertifikatRule {
         /// Smallest modulus.
         min_bits: usize,
     },
-    /// A validity outside the calendar.
-    #[error("has a validity that is no date")]
-    NoDate,
     /// Its time is over.
     #[error("expired {gyldig_til}")]
     Expired {

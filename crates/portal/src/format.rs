@@ -66,13 +66,19 @@ pub(crate) fn machine(at: Timestamp) -> String {
 /// The start of a day given as `2026-11-22` in Norway, as a date field sends it.
 pub(crate) fn start_of_day(text: &str) -> Option<Timestamp> {
     let date: jiff::civil::Date = text.trim().parse().ok()?;
-    Some(date.to_zoned(oslo()).ok()?.timestamp())
+    Some(first_of(date))
 }
 
 /// The start of the day after.
 pub(crate) fn end_of_day(text: &str) -> Option<Timestamp> {
     let date: jiff::civil::Date = text.trim().parse().ok()?;
-    Some(date.tomorrow().ok()?.to_zoned(oslo()).ok()?.timestamp())
+    Some(date.tomorrow().map_or(Timestamp::MAX, first_of))
+}
+
+/// The days at both ends of the calendar begin before the first, or after the last, moment that there is.
+fn first_of(date: jiff::civil::Date) -> Timestamp {
+    let beyond = if date.year() < 0 { Timestamp::MIN } else { Timestamp::MAX };
+    date.to_zoned(oslo()).map_or(beyond, |day| day.timestamp())
 }
 
 /// `14.30.05`, in English `14:30:05`.
@@ -174,6 +180,9 @@ mod tests {
         assert_eq!(start_of_day("2026-11-22").map(machine).as_deref(), Some("2026-11-21T23:00:00Z"));
         assert_eq!(end_of_day("2026-11-22").map(machine).as_deref(), Some("2026-11-22T23:00:00Z"));
         assert_eq!(start_of_day("22.11.2026"), None);
+        assert_eq!(start_of_day("9999-12-31"), Some(Timestamp::MAX));
+        assert_eq!(end_of_day("9999-12-31"), Some(Timestamp::MAX));
+        assert!(start_of_day("0001-01-01").is_some_and(|first| first < Timestamp::UNIX_EPOCH));
     }
 
     #[test]

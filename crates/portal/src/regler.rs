@@ -75,8 +75,7 @@ pub(crate) fn of_sertifikat(t: Tekster, rule: &SertifikatRule) -> String {
         SertifikatRule::NotPem
         | SertifikatRule::NotCertificate
         | SertifikatRule::NotX509
-        | SertifikatRule::TrailingBytes
-        | SertifikatRule::NoDate => t.s("regler-ikke-sertifikat"),
+        | SertifikatRule::TrailingBytes => t.s("regler-ikke-sertifikat"),
         SertifikatRule::Several => t.s("regler-flere-sertifikater"),
         SertifikatRule::Key { .. } => t.s("regler-rsa"),
         SertifikatRule::Expired { gyldig_til } => {

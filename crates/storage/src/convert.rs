@@ -13,13 +13,19 @@ pub(crate) fn key(uuid: &Uuid) -> TextUuid {
     TextUuid(*uuid)
 }
 
+/// The last millisecond that is a time again, 9999-12-30T22:00Z. The calendar goes on to the end of that second, but only by
+/// nanoseconds.
+const LAST_MILLI: i64 = 253_402_207_200_000;
+
 /// A time as it is stored: milliseconds since 1970 in UTC. What is finer is lost.
 pub(crate) fn millis(at: Timestamp) -> i64 {
-    at.as_millisecond()
+    at.as_millisecond().min(LAST_MILLI)
 }
 
 /// A time that was stored in `table`.
 pub(crate) fn timestamp(table: &'static str, millis: i64) -> Result<Timestamp, RegistryError> {
+    // Older versions stored the last second of the calendar with its milliseconds.
+    let millis = if (LAST_MILLI..LAST_MILLI + 1000).contains(&millis) { LAST_MILLI } else { millis };
     Timestamp::from_millisecond(millis).map_err(|error| corrupt(table, error))
 }
 
@@ -81,6 +87,23 @@ pub(crate) fn version_key(versjon: &str) -> Vec<(String, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_ends_of_the_calendar_are_read_back() {
+        for (at, read) in [
+            (Timestamp::MIN, Timestamp::MIN),
+            (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH),
+            (Timestamp::MAX, Timestamp::constant(LAST_MILLI / 1000, 0)),
+        ] {
+            assert_eq!(timestamp("t", millis(at)).unwrap(), read);
+            // As it was stored before.
+            assert_eq!(timestamp("t", at.as_millisecond()).unwrap(), read);
+        }
+        assert_eq!(LAST_MILLI, Timestamp::MAX.as_second() * 1000);
+        for millis in [i64::MIN, Timestamp::MIN.as_millisecond() - 1, LAST_MILLI + 1000, i64::MAX] {
+            assert!(timestamp("t", millis).is_err(), "{millis}");
+        }
+    }
 
     #[test]
     fn names_sort_in_norwegian() {

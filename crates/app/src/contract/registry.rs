@@ -72,6 +72,7 @@ macro_rules! registry_contract {
             versjoner_are_listed_as_people_count,
             katalog_fingerprint_is_the_last_one_set,
             dokument_is_read_back_as_written,
+            times_at_both_ends_of_the_calendar_are_read_back,
             second_dokument_with_an_id_is_a_conflict,
             expired_dokumenter_are_listed_first_expired_first,
             dokument_is_extended_and_never_shortened,
@@ -977,6 +978,36 @@ pub async fn dokument_is_read_back_as_written(registry: Reg) {
     let mut tx = read(&registry).await;
     assert_eq!(tx.dokument(dokument(1, 0).id).await.unwrap(), None);
     assert_eq!(tx.dokument(dokument(2, 0).id).await.unwrap(), Some(dokument(2, 20)));
+}
+
+/// What lives for as long as can be said, and what began before all calendars, can be read, listed and extended.
+pub async fn times_at_both_ends_of_the_calendar_are_read_back(registry: Reg) {
+    seed(&registry).await;
+    let mut tx = begin(&registry).await;
+    let long = Dokument { opprettet: Timestamp::MIN, utloper: Timestamp::MAX, ..dokument(1, 0) };
+    tx.add_dokument(&long).await.unwrap();
+    tx.add_dokument(&dokument(2, 0)).await.unwrap();
+    tx.extend_dokument(dokument(2, 0).id, Timestamp::MAX).await.unwrap();
+    let nokkel = OffentligNokkel {
+        gyldig_fra: Timestamp::MIN,
+        gyldig_til: Timestamp::MAX,
+        ..nokkel(1, "for alltid", 0)
+    };
+    tx.add_nokkel(&nokkel).await.unwrap();
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    // What is finer than a second may be lost at the very end.
+    let last = Timestamp::MAX.as_second();
+    for n in [1, 2] {
+        let found = tx.dokument(dokument(n, 0).id).await.unwrap().unwrap();
+        assert_eq!(found.utloper.as_second(), last, "{n}");
+    }
+    assert_eq!(tx.dokument(long.id).await.unwrap().unwrap().opprettet, Timestamp::MIN);
+    assert_eq!(tx.list_expired_dokumenter(at(1_000_000), 10).await.unwrap(), []);
+    assert_eq!(tx.list_expired_dokumenter(Timestamp::MAX, 10).await.unwrap().len(), 2);
+    let found = tx.nokkel(konto_id(1)).await.unwrap().unwrap();
+    assert_eq!((found.gyldig_fra, found.gyldig_til.as_second()), (Timestamp::MIN, last));
+    assert_eq!(tx.list_kontostatus(org_id(1), None, 10).await.unwrap().len(), 2);
 }
 
 /// An id is used once.

@@ -12,6 +12,7 @@ pub use create::NyKonto;
 pub use read::{KontoDetaljer, parter};
 #[cfg(feature = "fuzzing")]
 pub(crate) use sertifikat::check as check_sertifikat;
+pub use sertifikat::tidspunkt as sertifikat_tidspunkt;
 
 use domain::id::{FiksOrgId, KontoId, SystemId};
 use domain::konto::{Konto, PartRef};

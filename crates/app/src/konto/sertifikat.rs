@@ -76,10 +76,8 @@ fn parse(pem: &str, konto_id: KontoId, now: Timestamp) -> Result<OffentligNokkel
         _ => return Err(SertifikatRule::Key { min_bits: MIN_RSA_BITS }),
     }
     let validity = certificate.validity();
-    let at = |time: x509_parser::time::ASN1Time| {
-        Timestamp::from_second(time.timestamp()).map_err(|_| SertifikatRule::NoDate)
-    };
-    let (gyldig_fra, gyldig_til) = (at(validity.not_before)?, at(validity.not_after)?);
+    let (gyldig_fra, gyldig_til) =
+        (tidspunkt(validity.not_before.timestamp()), tidspunkt(validity.not_after.timestamp()));
     if gyldig_til <= now {
         return Err(SertifikatRule::Expired { gyldig_til });
     }
@@ -98,6 +96,13 @@ fn parse(pem: &str, konto_id: KontoId, now: Timestamp) -> Result<OffentligNokkel
         fingeravtrykk: hex(fingerprint.as_ref()),
         opprettet: now,
     })
+}
+
+/// A time of a certificate, given in seconds since 1970. RFC 5280, 4.1.2.5, lets one that has no end be valid to
+/// 9999-12-31T23:59:59Z, which is a day after the end of our calendar; it is valid for as long as we can tell.
+pub fn tidspunkt(second: i64) -> Timestamp {
+    let (first, last) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
+    Timestamp::from_second(second.clamp(first, last)).unwrap_or(Timestamp::MAX)
 }
 
 fn hex(bytes: &[u8]) -> String {
@@ -169,6 +174,22 @@ mod tests {
         assert!(
             read("pem", &good, konto(), Timestamp::MAX).unwrap_err().rule.to_string().starts_with("expired")
         );
+    }
+
+    /// As certificates without an end are made, and as far back as one can begin.
+    #[test]
+    fn validity_at_both_ends_is_read() {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        params.not_before = rcgen::date_time_ymd(1950, 1, 1);
+        params.not_after = rcgen::date_time_ymd(9999, 12, 31);
+        let pem = params.self_signed(&rsa()).unwrap().pem();
+        let nokkel = read("pem", &pem, konto(), now()).unwrap();
+        assert_eq!(nokkel.gyldig_fra, "1950-01-01T00:00:00Z".parse().unwrap());
+        assert_eq!(nokkel.gyldig_til.as_second(), Timestamp::MAX.as_second());
+        assert!(nokkel.gyldig(now()));
+        assert_eq!(tidspunkt(i64::MIN), Timestamp::MIN);
+        assert_eq!(tidspunkt(0), Timestamp::UNIX_EPOCH);
+        assert_eq!(tidspunkt(i64::MAX).as_second(), Timestamp::MAX.as_second());
     }
 
     #[test]
