@@ -9,6 +9,7 @@ pub mod dev;
 pub mod grenser;
 mod health;
 mod http;
+pub mod jumps;
 mod passord_key;
 mod portal;
 pub mod server;
