@@ -8,7 +8,7 @@ use futures::future::join_all;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::error::Error;
-use crate::ports::{Del, Deltilstand, Funn, HealthCheck, Helse};
+use crate::ports::{Availability, Del, Deltilstand, Funn, HealthCheck, Helse};
 use crate::{App, Caller};
 
 /// How often each part is looked at.
@@ -105,6 +105,8 @@ impl App {
     }
 
     /// How the installation is doing, for whoever watches over its processes.
+    ///
+    /// It is what the last checks found, but for the queues: what the broker knows of itself is newer than any check.
     pub fn helse(&self) -> Driftsstatus {
         let installasjon =
             self.inner.found.installasjon.read().unwrap_or_else(PoisonError::into_inner).clone();
@@ -112,7 +114,11 @@ impl App {
         let deler = Del::ALL
             .into_iter()
             .map(|del| match found.get(&del) {
-                Some(&(helse, at)) => {
+                Some(&found) => {
+                    let (helse, at) = match del {
+                        Del::Meldingsko => newest(found, self.inner.broker.availability()),
+                        _ => found,
+                    };
                     let watched = helse.funn != Funn::IkkeSattOpp;
                     let neste_sjekk = after(at).filter(|_| watched);
                     Delstatus { del, helse, sist_sjekket: watched.then_some(at), neste_sjekk }
@@ -129,6 +135,39 @@ impl App {
     }
 }
 
+/// What the last check of the queues found, unless the broker says that it has failed, or come back, since.
+fn newest((found, at): (Helse, Timestamp), broker: Availability) -> (Helse, Timestamp) {
+    let Availability { available, since } = broker;
+    match (available, found.tilstand) {
+        (false, _) => (Helse::SVARER_IKKE, at.max(since)),
+        (true, Deltilstand::Nede) if at < since => (Helse::SVARER, since),
+        _ => (found, at),
+    }
+}
+
 fn after(at: Timestamp) -> Option<Timestamp> {
     at.checked_add(SignedDuration::try_from(SJEKK_INTERVALL).ok()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_broker_says_of_itself_is_newer_than_the_last_check() {
+        let at = |second| Timestamp::from_second(second).unwrap();
+        let (up, down) = (Helse::SVARER, Helse::SVARER_IKKE);
+        let (open, failed) = (true, false);
+        for (found, checked, available, since, expected) in [
+            (up, 30, open, 0, (up, at(30))),
+            (up, 30, failed, 40, (down, at(40))),
+            (up, 60, failed, 40, (down, at(60))),
+            (down, 60, open, 70, (up, at(70))),
+            // It was open all the time and yet did not answer.
+            (down, 60, open, 0, (down, at(60))),
+        ] {
+            let availability = Availability { available, since: at(since) };
+            assert_eq!(newest((found, at(checked)), availability), expected);
+        }
+    }
 }

@@ -10,8 +10,9 @@ use jiff::Timestamp;
 
 use crate::Adapters;
 use crate::ports::{
-    Broker, BrokerError, ChannelOptions, Clock, DeadLetter, DeletedQueue, IdSource, MeldingRecord,
-    MeldingSok, MeldingTreff, OpenChannel, QueueStatus, Registry, TokenError, TokenVerifier, VerifiedToken,
+    Availability, Broker, BrokerError, ChannelOptions, Clock, DeadLetter, DeletedQueue, IdSource,
+    MeldingRecord, MeldingSok, MeldingTreff, OpenChannel, QueueStatus, Registry, TokenError, TokenVerifier,
+    VerifiedToken,
 };
 
 impl Adapters {
@@ -40,6 +41,10 @@ fn absent<T>() -> Result<T, BrokerError> {
 
 #[async_trait]
 impl Broker for Absent {
+    fn availability(&self) -> Availability {
+        Availability { available: false, since: Timestamp::UNIX_EPOCH }
+    }
+
     fn begin_stop(&self) {}
 
     async fn create_queue(&self, _: KontoId) -> Result<(), BrokerError> {

@@ -6,30 +6,38 @@
 mod cache;
 mod channel;
 mod engine;
+mod fault;
+mod keeper;
 pub mod queue;
 mod request;
+mod resync;
+mod slot;
 mod store;
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::mpsc::Sender;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use app::ports::{
-    Broker, BrokerError, ChannelOptions, Clock, DeadLetter, DeletedQueue, EndedBy, IdSource, MeldingRecord,
-    MeldingSok, MeldingTreff, OpenChannel, QueueStatus, SEARCH_MAX, SVAR_MAX,
+    Availability, Broker, BrokerError, ChannelOptions, Clock, DeadLetter, DeletedQueue, EndedBy, IdSource,
+    MeldingRecord, MeldingSok, MeldingTreff, OpenChannel, QueueStatus, SEARCH_MAX, SVAR_MAX,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::melding::Melding;
+use domain::melding::{Melding, Retur};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use wire::id::{KontoId, MeldingId};
 
 use crate::channel::{Channel, WAITING, ask, forward};
-use crate::engine::{Engine, Parts};
+pub use crate::fault::{Fault, Faults};
+pub use crate::keeper::Reopening;
+use crate::keeper::{Keeper, Origin};
 use crate::request::{ChannelLink, Ready, Request, Shared, Standing, Stopped, unavailable};
+use crate::slot::Slot;
 use crate::store::{Layout, Store, StoreError};
 
 const MIB: u64 = 1024 * 1024;
@@ -52,6 +60,11 @@ pub struct Options {
     pub journal_bytes: u64,
     /// Files of the log's tables that are kept open; others are opened when they are read.
     pub open_tables: usize,
+    /// How the log is opened again after a failure.
+    pub reopening: Reopening,
+    /// What goes wrong with the log, for tests.
+    #[doc(hidden)]
+    pub faults: Faults,
 }
 
 impl Default for Options {
@@ -64,6 +77,8 @@ impl Default for Options {
             block_cache_bytes: 8 * MIB,
             journal_bytes: 64 * MIB,
             open_tables: 900,
+            reopening: Reopening::default(),
+            faults: Faults::default(),
         }
     }
 }
@@ -83,9 +98,9 @@ pub struct OpenError {
 /// opening as from a crash.
 pub struct EmbeddedBroker {
     requests: Sender<Request>,
-    /// Gone once closed, so that the files are.
-    store: Mutex<Option<Arc<Store>>>,
-    closed: watch::Receiver<()>,
+    /// Empty once closed, and while the log is opened again after a failure.
+    slot: Arc<Slot>,
+    standing: watch::Receiver<keeper::Standing>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -107,36 +122,37 @@ impl EmbeddedBroker {
         let failed = |source: Box<dyn std::error::Error + Send + Sync>| OpenError { path: shown, source };
         let (due, is_due) = watch::channel(None);
         let (answers, answered) = mpsc::unbounded_channel();
-        let engine_clock = clock.clone();
-        let layout = Layout {
-            cache_bytes: options.block_cache_bytes,
-            journal_bytes: options.journal_bytes,
-            open_tables: options.open_tables,
+        let slot = Arc::new(Slot::default());
+        let origin = Origin {
+            path,
+            layout: Layout {
+                cache_bytes: options.block_cache_bytes,
+                journal_bytes: options.journal_bytes,
+                open_tables: options.open_tables,
+            },
+            faults: options.faults,
+            clock: clock.clone(),
+            ids,
+            cache_bytes: options.recent_bytes,
+            min_free_bytes: options.min_free_bytes,
+            due,
+            answers,
+            slot: slot.clone(),
         };
-        let opened = tokio::task::spawn_blocking(move || {
-            let (store, first_number, closed) = Store::open(&path, &layout)?;
-            let store = Arc::new(store);
-            let engine = Engine::recover(Parts {
-                store: store.clone(),
-                clock: engine_clock,
-                ids,
-                first_number,
-                cache_bytes: options.recent_bytes,
-                min_free_bytes: options.min_free_bytes,
-                due,
-                answers,
-            })?;
-            Ok::<_, StoreError>((store, engine, closed))
-        })
-        .await;
-        let (store, engine, closed) = match opened {
+        let opened =
+            tokio::task::spawn_blocking(move || Ok::<_, StoreError>((origin.open(Retur::Krasj)?, origin)))
+                .await;
+        let (engine, origin) = match opened {
             Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return Err(failed(error.into())),
             Err(error) => return Err(failed(error.into())),
         };
         let (requests, received) = std::sync::mpsc::channel();
+        let availability = Availability { available: true, since: clock.now() };
+        let (says, standing) = watch::channel(keeper::Standing { availability, given_up: false });
+        let keeper = Keeper { origin, reopening: options.reopening, standing: says, stopping: false };
         let thread = std::thread::Builder::new().name("broker".to_owned());
-        if let Err(error) = thread.spawn(move || engine.serve(&received)) {
+        if let Err(error) = thread.spawn(move || keeper.keep(engine, &received)) {
             return Err(failed(error.into()));
         }
         // Ends with the engine, when all are given.
@@ -145,13 +161,13 @@ impl EmbeddedBroker {
             tokio::spawn(wake(clock.clone(), is_due, requests.clone())),
             tokio::spawn(forget(
                 clock,
-                Arc::downgrade(&store),
+                slot.clone(),
                 requests.clone(),
                 options.retention,
                 options.prune_every,
             )),
         ];
-        Ok(Arc::new(Self { requests, store: Mutex::new(Some(store)), closed, tasks }))
+        Ok(Arc::new(Self { requests, slot, standing, tasks }))
     }
 
     /// Stops in good order: what consumers hold goes back without counting, all is on disk and the files are closed when it
@@ -164,11 +180,29 @@ impl EmbeddedBroker {
             task.abort();
         }
         let result = ask(&self.requests, |answer| Request::Close { answer }).await;
-        drop(self.store.lock().unwrap_or_else(PoisonError::into_inner).take());
-        // Whoever still reads ends soon; the last of them drops the store, and with it the other end of this.
-        let mut closed = self.closed.clone();
-        while closed.changed().await.is_ok() {}
+        self.slot.take();
+        self.slot.closed().await;
         result
+    }
+
+    /// Completes when the log could not be opened again for too long and was given up
+    /// ([`Reopening::give_up_after`]). Nothing but a new process helps then.
+    pub async fn given_up(&self) {
+        let mut standing = self.standing.clone();
+        if standing.wait_for(|standing| standing.given_up).await.is_err() {
+            // Closed before that.
+            std::future::pending().await
+        }
+    }
+
+    fn store(&self) -> Result<Arc<Store>, BrokerError> {
+        self.slot.get().ok_or_else(|| {
+            unavailable(if self.standing.borrow().availability.available {
+                Stopped::Closed
+            } else {
+                Stopped::Failed
+            })
+        })
     }
 
     /// Reads from the log, after all that was asked for before is in it.
@@ -185,8 +219,7 @@ impl EmbeddedBroker {
         &self,
         read: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, BrokerError> {
-        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let store = store.ok_or_else(|| unavailable(Stopped::Closed))?;
+        let store = self.store()?;
         match tokio::task::spawn_blocking(move || read(&store)).await {
             Ok(result) => result.map_err(unavailable),
             Err(error) => Err(unavailable(error)),
@@ -204,6 +237,10 @@ impl Drop for EmbeddedBroker {
 
 #[async_trait]
 impl Broker for EmbeddedBroker {
+    fn availability(&self) -> Availability {
+        self.standing.borrow().availability
+    }
+
     fn begin_stop(&self) {
         // An engine that is gone hands nothing out either.
         drop(self.requests.send(Request::BeginStop));
@@ -231,8 +268,7 @@ impl Broker for EmbeddedBroker {
         let (handles, handed) = mpsc::unbounded_channel();
         let (ended, has_ended) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared::default());
-        let store = self.store.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(Arc::downgrade);
-        let store = store.ok_or_else(|| unavailable(Stopped::Closed))?;
+        let store = Arc::downgrade(&self.store()?);
         let link = ChannelLink { handles, ended, shared: shared.clone() };
         let ChannelOptions { adresse } = options;
         let key = ask(&self.requests, |answer| Request::OpenChannel { link, adresse, answer }).await?;
@@ -329,7 +365,7 @@ async fn wake(
 /// Forgets meldinger that are long done with.
 async fn forget(
     clock: Arc<dyn Clock>,
-    store: std::sync::Weak<Store>,
+    slot: Arc<Slot>,
     requests: Sender<Request>,
     retention: Duration,
     every: Duration,
@@ -342,8 +378,12 @@ async fn forget(
         ) else {
             return; // Longer than the calendar: nothing is ever forgotten.
         };
-        let Some(open) = store.upgrade() else { return };
-        match tokio::task::spawn_blocking(move || open.prune(before)).await {
+        let open = slot.get();
+        // While it is not open, nothing is forgotten; there is a next time.
+        let pruned = tokio::task::spawn_blocking(move || {
+            open.map_or_else(|| Ok(HashMap::new()), |open| open.prune(before))
+        });
+        match pruned.await {
             Ok(Ok(dead)) => {
                 if !dead.is_empty() && requests.send(Request::Pruned { dead }).is_err() {
                     return;

@@ -122,12 +122,39 @@ pub(crate) struct Handle {
     pub(crate) counted: usize,
 }
 
-/// The engine has stopped.
-#[derive(Debug, thiserror::Error)]
+impl Request {
+    /// Answers that there is no engine just now.
+    pub(crate) fn refuse(self, stopped: Stopped) {
+        let why = || unavailable(stopped);
+        match self {
+            Self::CreateQueue { answer, .. }
+            | Self::Publish { answer, .. }
+            | Self::Consume { answer, .. }
+            | Self::Barrier { answer } => drop(answer.send(Err(why()))),
+            Self::DeleteQueue { answer, .. } => drop(answer.send(Err(why()))),
+            Self::OpenChannel { answer, .. } => drop(answer.send(Err(why()))),
+            Self::Status { answer, .. } => drop(answer.send(Err(why()))),
+            Self::Statuses { answer, .. } => drop(answer.send(Err(why()))),
+            Self::Requeue { answer, .. } => drop(answer.send(Err(why()))),
+            // What they want has come about already.
+            Self::Cancel { answer, .. }
+            | Self::CloseChannel { answer: Some(answer), .. }
+            | Self::Close { answer } => drop(answer.send(Ok(()))),
+            Self::CloseChannel { answer: None, .. }
+            | Self::Settle { .. }
+            | Self::BeginStop
+            | Self::Tick
+            | Self::Pruned { .. } => {}
+        }
+    }
+}
+
+/// There is no engine.
+#[derive(Debug, Clone, Copy, thiserror::Error)]
 pub(crate) enum Stopped {
     #[error("the broker has been closed")]
     Closed,
-    #[error("the queue log could not be written, so nothing can be promised until a restart")]
+    #[error("the queue log failed and is not open again yet")]
     Failed,
 }
 

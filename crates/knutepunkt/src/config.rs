@@ -46,6 +46,7 @@ pub struct Config {
     pub melding: Melding,
     pub lager: Lager,
     pub grenser: Grenser,
+    pub ko: Ko,
 }
 
 /// `[http]`. Its limits hold for `[https]`, too.
@@ -199,6 +200,14 @@ pub struct Melding {
 #[expect(missing_docs, reason = "default.toml documents each key")]
 pub struct Lager {
     pub min_free_bytes: u64,
+}
+
+/// `[ko]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(missing_docs, reason = "default.toml documents each key")]
+pub struct Ko {
+    pub gi_opp_etter_sekunder: u64,
 }
 
 impl Config {

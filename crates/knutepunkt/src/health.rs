@@ -133,7 +133,9 @@ impl TlsCheck {
             .with_context(|| format!("cannot read the certificate in {}", path.display()))?;
         let (_, certificate) = X509Certificate::from_der(&der)
             .with_context(|| format!("the certificate in {} cannot be understood", path.display()))?;
-        Ok(Self { gyldig_til: Timestamp::from_second(certificate.validity().not_after.timestamp())? })
+        Ok(Self {
+            gyldig_til: app::konto::sertifikat_tidspunkt(certificate.validity().not_after.timestamp()),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use knutepunkt::commands::{admin, bench, demo, dev, klient, serve, settings};
+use knutepunkt::server::QueuesGivenUp;
 use knutepunkt::telemetry;
 
 /// Many small, short-lived pieces of memory on many threads are what a melding on its way is made of.
@@ -70,7 +71,11 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("knutepunkt: {error:#}");
-            ExitCode::FAILURE
+            if error.is::<QueuesGivenUp>() {
+                ExitCode::from(QueuesGivenUp::EXIT_CODE)
+            } else {
+                ExitCode::FAILURE
+            }
         }
     }
 }

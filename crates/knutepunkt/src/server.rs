@@ -128,9 +128,14 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let database = storage::connect(&config.registry_url()?).await.context("cannot open the registry")?;
     database.migrate().await.context("cannot bring the registry up to date")?;
     let registry = database.registry().await.context("cannot open the registry")?;
+    let reopening = broker_embedded::Reopening {
+        give_up_after: Duration::from_secs(config.ko.gi_opp_etter_sekunder),
+        ..Default::default()
+    };
     let options = broker_embedded::Options {
         min_free_bytes: config.lager.min_free_bytes,
         open_tables: grenser.queue_log_files,
+        reopening,
         ..Default::default()
     };
     let broker = EmbeddedBroker::open(&data.join("ko"), Arc::clone(&clock), Arc::clone(&ids), options)
@@ -219,7 +224,42 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     Ok(Running { app, http, https, amqps, amqp, broker, shutdown, tasks })
 }
 
+/// The queue log could not be opened again for too long. Only a new process helps, and whoever supervises this one learns of
+/// it by [`QueuesGivenUp::EXIT_CODE`].
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the queue log could not be opened again for too long; the log above says why. Mend the disk, then start again"
+)]
+pub struct QueuesGivenUp;
+
+impl QueuesGivenUp {
+    /// What the process ends with: `EX_IOERR` of sysexits.
+    pub const EXIT_CODE: u8 = 74;
+}
+
 impl Running {
+    /// Completes when the queues are given up, and with them this process.
+    pub async fn queues_given_up(&self) {
+        self.broker.given_up().await;
+    }
+
+    /// Stops when `told` completes, or when the queues are given up.
+    ///
+    /// # Errors
+    /// [`QueuesGivenUp`]; else as [`Running::stop`].
+    pub async fn stop_when(self, told: impl Future<Output = std::io::Result<()>>) -> anyhow::Result<()> {
+        let given_up = tokio::select! {
+            told = told => {
+                told?;
+                false
+            }
+            () = self.queues_given_up() => true,
+        };
+        tracing::info!("stopping");
+        let stopped = self.stop().await;
+        if given_up { Err(QueuesGivenUp.into()) } else { stopped }
+    }
+
     /// Stops: lets requests under way finish, sends every AMQP client away with a code that lets it come back, and closes
     /// the queues without counting what consumers held as failed attempts.
     ///

@@ -2,6 +2,7 @@
 
 use app::Caller;
 use app::konto::KontoSti;
+use broker_embedded::Fault;
 use domain::melding::Retur;
 use futures::StreamExt;
 use lapin::message::Delivery;
@@ -223,6 +224,41 @@ async fn shutdown_tells_the_client_and_gives_everything_back() {
     for id in sent {
         world.until_returned(id, Retur::Avbrutt).await;
     }
+    world.end().await;
+}
+
+/// The queue log fails under a consumer, and comes back: the connection ends in the way that brings clients back.
+#[tokio::test]
+async fn failed_queue_log_sends_the_client_away_to_come_back() {
+    let world = World::new().await;
+    let sent = world.send_one(b"0".to_vec()).await;
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let (_channel, mut consumer) = consume(&connection, &world.storevik.queue(), "", 10).await;
+    next(&mut consumer).await;
+    let mut events = Box::pin(connection.events_listener());
+    world.faults.set(Fault::Write);
+    let error = within(async {
+        loop {
+            if let lapin::Event::Error(error) = events.next().await.expect("an event") {
+                break error;
+            }
+        }
+    })
+    .await;
+    assert!(error.to_string().contains("CONNECTION_FORCED - the queues are not available"), "{error}");
+    world.faults.set(Fault::None);
+    within(async {
+        while !world.broker().availability().available {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+    world.until_returned(sent, Retur::Avbrutt).await;
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let (_channel, mut consumer) = consume(&connection, &world.storevik.queue(), "", 10).await;
+    let again = next(&mut consumer).await;
+    assert!(again.redelivered);
+    again.ack(BasicAckOptions::default()).await.unwrap();
     world.end().await;
 }
 

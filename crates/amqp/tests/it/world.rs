@@ -11,7 +11,7 @@ use app::ports::{Clock, QueueStatus, TokenError, TokenVerifier, VerifiedToken};
 use app::system::NyttSystem;
 use app::{Adapters, App, Caller, PassordKey, Settings};
 use async_trait::async_trait;
-use broker_embedded::{EmbeddedBroker, Options};
+use broker_embedded::{EmbeddedBroker, Faults, Options};
 use domain::id::{FiksOrgId, IntegrasjonId, KontoId, MeldingId, SystemId};
 use domain::konto::PartRef;
 use domain::melding::{Hendelse, Melding, Retur};
@@ -51,6 +51,8 @@ pub(crate) struct World {
     pub(crate) shutdown: CancellationToken,
     pub(crate) server: JoinHandle<()>,
     ca_pem: String,
+    /// What goes wrong with the queue log.
+    pub(crate) faults: Faults,
     broker: Arc<EmbeddedBroker>,
     _folder: tempfile::TempDir,
 }
@@ -80,11 +82,12 @@ impl World {
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("registry.db").display());
         let database = storage::connect(&url).await.unwrap();
         database.migrate().await.unwrap();
+        let faults = Faults::default();
         let broker = EmbeddedBroker::open(
             folder.path().join("queues"),
             clock.clone(),
             ids.clone(),
-            Options::default(),
+            Options { faults: faults.clone(), ..Options::default() },
         )
         .await
         .unwrap();
@@ -124,6 +127,7 @@ impl World {
             shutdown,
             server,
             ca_pem: certificate.cert.pem(),
+            faults,
             broker,
             _folder: folder,
         }

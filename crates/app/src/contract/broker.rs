@@ -48,6 +48,12 @@ pub trait BrokerHarness: Send + Sync {
 
     /// Ends the broker as `kill -9` would and starts it again.
     async fn crash(&mut self);
+
+    /// From now on the broker's storage fails, as a disk does that is full or broken. The broker is not told.
+    async fn break_storage(&mut self);
+
+    /// The storage is well again. The broker is not told.
+    async fn mend_storage(&mut self);
 }
 
 /// Makes a test of each case. Takes an expression that makes a future of a [`BrokerHarness`](broker::BrokerHarness).
@@ -103,6 +109,8 @@ macro_rules! broker_contract {
             crash_marks_what_was_handed_out,
             crash_is_no_attempt,
             tenth_crash_gives_a_dead_letter,
+            failed_storage_is_said_and_healed_by_itself,
+            failed_storage_counts_nothing,
             expires_while_the_broker_is_down,
             sporing_of_an_acked_melding,
             sporing_of_a_dropped_melding,
@@ -1061,6 +1069,69 @@ pub async fn tenth_crash_gives_a_dead_letter(h: &mut impl BrokerHarness) {
     assert_eq!((after.ready, after.unacked), (0, 0));
     let mut sender = Receiver::on(h, a, 1).await;
     sender.kvittering(meldingstype::SERVERFEIL, &sent).await;
+}
+
+async fn until_available(h: &impl BrokerHarness, available: bool) {
+    soon(async {
+        while h.broker().availability().available != available {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
+/// Nobody has to ask for anything for the failure to be known. Everybody is answered meanwhile, and all goes on afterwards
+/// with whatever was promised, nothing else and in order.
+pub async fn failed_storage_is_said_and_healed_by_itself(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut sent = publish_many(h, a, b, 3).await;
+    let mut idle = Receiver::idle(h).await;
+    for _ in 0..3 {
+        assert!(h.broker().availability().available);
+        h.break_storage().await;
+        until_available(h, false).await;
+        let refused = melding(h, a, b, DEFAULT_TTL);
+        let answer = h.broker().publish(refused.clone(), Bytes::new()).await;
+        assert!(matches!(answer, Err(BrokerError::Unavailable(_))), "{answer:?}");
+        assert!(matches!(h.broker().queue_status(b).await, Err(BrokerError::Unavailable(_))));
+        assert!(h.broker().open_channel(ChannelOptions::default()).await.is_err());
+        // An idle channel learns of it, too.
+        assert_eq!(soon(idle.control().ended()).await, None);
+        assert!(soon(idle.channel.deliveries.recv()).await.is_none());
+
+        h.mend_storage().await;
+        until_available(h, true).await;
+        assert_eq!(h.broker().melding(refused.id).await.expect("the broker is back"), None);
+        sent.extend(publish_many(h, a, b, 1).await);
+        idle = Receiver::idle(h).await;
+    }
+    let mut receiver = Receiver::on(h, b, 10).await;
+    assert_eq!(ids(&receiver.take(sent.len()).await), sent);
+}
+
+/// What was in a consumer's hands when the storage failed comes back marked and without counting, however often; and what
+/// the consumer still says of it is passed over.
+pub async fn failed_storage_counts_nothing(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 3).await;
+    for attempts in 0..2 * MAX_ATTEMPTS {
+        let mut receiver = Receiver::on(h, b, 10).await;
+        let held = receiver.take(3).await;
+        assert_eq!(ids(&held), sent);
+        assert!(held.iter().all(|delivery| delivery.attempts == attempts));
+        h.break_storage().await;
+        until_available(h, false).await;
+        receiver.ack(&held[0]);
+        h.mend_storage().await;
+        until_available(h, true).await;
+        receiver.ack(&held[1]);
+        receiver.requeue(&held[2]);
+        receiver.close().await;
+        let now = status(h, b).await;
+        assert_eq!((now.ready, now.unacked, now.dead, now.consumers), (3, 0, 0, 0));
+        let sporing = hendelser(h, sent[0]).await;
+        assert_eq!(sporing.last(), Some(&Hendelse::Returnert { arsak: Retur::Avbrutt }));
+    }
 }
 
 /// The time that passes while nothing runs counts too.

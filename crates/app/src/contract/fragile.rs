@@ -11,8 +11,8 @@ use domain::melding::Melding;
 use wire::id::{KontoId, MeldingId};
 
 use crate::ports::{
-    Broker, BrokerError, ChannelOptions, DeadLetter, DeletedQueue, MeldingRecord, MeldingSok, MeldingTreff,
-    OpenChannel, QueueStatus, Registry, RegistryError, Tx,
+    Availability, Broker, BrokerError, ChannelOptions, DeadLetter, DeletedQueue, MeldingRecord, MeldingSok,
+    MeldingTreff, OpenChannel, QueueStatus, Registry, RegistryError, Tx,
 };
 
 /// A broker that can be told to fail.
@@ -67,6 +67,10 @@ impl FragileBroker {
 
 #[async_trait]
 impl Broker for FragileBroker {
+    fn availability(&self) -> Availability {
+        self.inner.availability()
+    }
+
     fn begin_stop(&self) {
         self.inner.begin_stop();
     }

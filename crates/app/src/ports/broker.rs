@@ -28,6 +28,14 @@ pub const SVAR_MAX: usize = 2_000;
 /// - each of these steps is one transaction with its line of sporing.
 #[async_trait]
 pub trait Broker: Send + Sync + 'static {
+    /// Whether the queues can be used, as far as the broker knows by itself. Asks and waits for nothing: whoever watches over
+    /// the process must learn of a failure at once.
+    ///
+    /// A broker whose storage fails answers [`BrokerError::Unavailable`] to everybody and ends all its channels; it comes
+    /// back by itself, as it stood when it last promised something. Whatever was in a consumer's hands then comes back
+    /// without counting ([`Retur::Avbrutt`]), and what consumers still say of it is passed over.
+    fn availability(&self) -> Availability;
+
     /// The server begins to stop. From now on nothing is handed out any more, and nothing that comes back counts as a failed
     /// attempt, whoever ends a channel first and whatever a consumer says. Meldinger are still taken, settlements too.
     /// Does not wait; holds for all that is asked for after this call.
@@ -121,6 +129,15 @@ pub trait Broker: Send + Sync + 'static {
     /// # Errors
     /// [`BrokerError::NoQueue`], [`BrokerError::Full`], [`BrokerError::Unavailable`].
     async fn requeue_dead_letter(&self, konto: KontoId, id: MeldingId) -> Result<bool, BrokerError>;
+}
+
+/// Whether the queues can be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Availability {
+    /// Whether they can.
+    pub available: bool,
+    /// Since when that is so.
+    pub since: Timestamp,
 }
 
 /// Why the broker did not do as asked.

@@ -12,9 +12,9 @@ mod registry;
 mod tokens;
 
 pub use broker::{
-    Broker, BrokerChannel, BrokerError, ChannelOptions, Consumer, DeadLetter, DeletedQueue, Delivery,
-    DeliveryId, EndedBy, MeldingRecord, MeldingSok, MeldingTreff, OpenChannel, QueueStatus, SEARCH_MAX,
-    SVAR_MAX, Settlement,
+    Availability, Broker, BrokerChannel, BrokerError, ChannelOptions, Consumer, DeadLetter, DeletedQueue,
+    Delivery, DeliveryId, EndedBy, MeldingRecord, MeldingSok, MeldingTreff, OpenChannel, QueueStatus,
+    SEARCH_MAX, SVAR_MAX, Settlement,
 };
 pub use clock::Clock;
 pub use health::{Del, Deltilstand, Funn, HealthCheck, Helse};

@@ -12,7 +12,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
 
 use app::ports::{
     BrokerError, Clock, Consumer, DeletedQueue, DeliveryId, EndedBy, IdSource, QueueStatus, Settlement,
@@ -25,6 +26,7 @@ use wire::id::{KontoId, MeldingId};
 
 use self::step::{Fresh, REQUESTS_AT_ONCE, Step};
 use crate::cache::Cache;
+use crate::fault::Faults;
 use crate::queue::{Command, ConsumerKey, Effect, Entry, Millis, Number, Queue, Tries};
 use crate::request::{Answer, ChannelKey, ChannelLink, Ready, Request, Standing, Stopped, unavailable};
 use crate::store::{Line, Store, StoreError};
@@ -35,6 +37,8 @@ const BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
 const REMOVED_AT_ONCE: usize = 256;
 /// How many queues with something due are looked at in one step.
 const DUE_AT_ONCE: usize = 16;
+/// How often the log is asked whether it is well, though there is nothing to write.
+const LOOK_AFTER: Duration = Duration::from_millis(500);
 /// How many meldinger a consumer without limit may hold.
 const NO_PREFETCH: u32 = 2000;
 
@@ -62,6 +66,7 @@ struct Removed {
 /// What the engine is given.
 pub(crate) struct Parts {
     pub(crate) store: Arc<Store>,
+    pub(crate) faults: Faults,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) first_number: Number,
@@ -71,10 +76,15 @@ pub(crate) struct Parts {
     pub(crate) due: watch::Sender<Option<Millis>>,
     /// Who gives many answers at a time.
     pub(crate) answers: mpsc::UnboundedSender<Vec<Ready>>,
+    /// Why what was in consumers' hands has come back.
+    pub(crate) arsak: Retur,
 }
 
 pub(crate) struct Engine {
     store: Arc<Store>,
+    faults: Faults,
+    /// When the log was last asked whether it is well.
+    looked_after: Instant,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     min_free_bytes: u64,
@@ -93,8 +103,10 @@ pub(crate) struct Engine {
     now_ms: Millis,
     /// Whether there is room, once looked at in this step.
     room: Option<bool>,
+    /// Whether there was, the last time.
+    had_room: bool,
     /// The server is about to stop: nothing is handed out, and nothing counts.
-    stopping: bool,
+    pub(crate) stopping: bool,
     step: Step,
     effects: Vec<Effect>,
     /// How many requests go into the next step at most.
@@ -104,10 +116,23 @@ pub(crate) struct Engine {
 impl Engine {
     /// Rebuilds the queues as they stand on disk. Meldinger that were in a consumer's hands have come back.
     pub(crate) fn recover(parts: Parts) -> Result<Self, StoreError> {
-        let Parts { store, clock, ids, first_number, cache_bytes, min_free_bytes, due, answers } = parts;
+        let Parts {
+            store,
+            faults,
+            clock,
+            ids,
+            first_number,
+            cache_bytes,
+            min_free_bytes,
+            due,
+            answers,
+            arsak,
+        } = parts;
         let now = clock.now();
         let mut engine = Self {
             store,
+            faults,
+            looked_after: Instant::now(),
             clock,
             ids,
             min_free_bytes,
@@ -123,6 +148,7 @@ impl Engine {
             now,
             now_ms: now.as_millisecond(),
             room: None,
+            had_room: true,
             stopping: false,
             step: Step::default(),
             effects: Vec::new(),
@@ -152,16 +178,16 @@ impl Engine {
             .filter_map(|(konto, slot)| Some((slot.queue.next_deadline()?, *konto)))
             .collect();
         for (konto, numbers) in engine.held() {
-            engine.run(konto, Command::Return { numbers, arsak: Retur::Krasj })?;
+            engine.run(konto, Command::Return { numbers, arsak })?;
         }
         engine.step.sync = true;
         engine.commit()?;
         Ok(engine)
     }
 
-    /// Serves requests until it is closed, all who could ask are gone, or the log cannot be written.
-    pub(crate) fn serve(mut self, requests: &Receiver<Request>) {
-        let failed = loop {
+    /// Serves requests until it is closed, all who could ask are gone, or the log fails.
+    pub(crate) fn serve(mut self, requests: &Receiver<Request>) -> Served {
+        loop {
             match self.turn(requests) {
                 Ok(Turn::Go) => {}
                 Ok(Turn::Closed(answer)) => {
@@ -172,23 +198,17 @@ impl Engine {
                     if failed {
                         tracing::error!("the queue log could not be closed in good order");
                     }
-                    break false;
+                    return Served::Closed;
                 }
-                Ok(Turn::Abandoned) => return,
+                Ok(Turn::Abandoned) => return Served::Abandoned,
                 Err(error) => {
-                    tracing::error!(
-                        error = &error as &dyn std::error::Error,
-                        "the queue log failed; nothing more is taken or handed out"
-                    );
                     for answer in std::mem::take(&mut self.step.answers) {
                         answer.refuse();
                     }
-                    drop(self);
-                    break true;
+                    return Served::Failed { error, stopping: self.stopping };
                 }
             }
-        };
-        refuse_all(requests, failed);
+        }
     }
 
     fn turn(&mut self, requests: &Receiver<Request>) -> Result<Turn, StoreError> {
@@ -201,11 +221,18 @@ impl Engine {
                 Err(TryRecvError::Disconnected) => return Ok(Turn::Abandoned),
             }
         } else {
-            match requests.recv() {
+            match requests.recv_timeout(LOOK_AFTER) {
                 Ok(request) => Some(request),
-                Err(_) => return Ok(Turn::Abandoned),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => return Ok(Turn::Abandoned),
             }
         };
+        // A log that failed in the background says so to whoever writes next, and there may be nobody for hours.
+        if self.looked_after.elapsed() >= LOOK_AFTER {
+            self.faults.on_write()?;
+            self.store.check()?;
+            self.looked_after = Instant::now();
+        }
         self.now = self.clock.now();
         self.now_ms = self.now.as_millisecond();
         self.room = None;
@@ -594,13 +621,15 @@ impl Engine {
             return room;
         }
         let room = self.store.free_bytes().is_none_or(|free| free >= self.min_free_bytes);
-        if !room {
-            tracing::warn!(
-                min_free_bytes = self.min_free_bytes,
-                "the disk is nearly full, publish is refused"
-            );
-        }
         self.room = Some(room);
+        if std::mem::replace(&mut self.had_room, room) != room {
+            let min_free_bytes = self.min_free_bytes;
+            if room {
+                tracing::info!(min_free_bytes, "there is room on the disk again, meldinger are taken");
+            } else {
+                tracing::warn!(min_free_bytes, "the disk is nearly full, publish is refused");
+            }
+        }
         room
     }
 
@@ -609,6 +638,16 @@ impl Engine {
         self.next += 1;
         number
     }
+}
+
+/// Why an engine serves no more.
+pub(crate) enum Served {
+    /// It was closed.
+    Closed,
+    /// Nobody is left who could ask.
+    Abandoned,
+    /// The log failed, and nothing in memory can be trusted any more.
+    Failed { error: StoreError, stopping: bool },
 }
 
 enum Turn {
@@ -622,31 +661,4 @@ enum Turn {
 fn deadline(end: Timestamp) -> Millis {
     let millis = end.as_millisecond();
     if end.subsec_nanosecond() % 1_000_000 == 0 { millis } else { millis.saturating_add(1) }
-}
-
-/// Answers all who still ask that the engine has stopped.
-fn refuse_all(requests: &Receiver<Request>, failed: bool) {
-    let why = || unavailable(if failed { Stopped::Failed } else { Stopped::Closed });
-    while let Ok(request) = requests.recv() {
-        match request {
-            Request::CreateQueue { answer, .. }
-            | Request::Publish { answer, .. }
-            | Request::Consume { answer, .. }
-            | Request::Barrier { answer } => drop(answer.send(Err(why()))),
-            Request::DeleteQueue { answer, .. } => drop(answer.send(Err(why()))),
-            Request::OpenChannel { answer, .. } => drop(answer.send(Err(why()))),
-            Request::Status { answer, .. } => drop(answer.send(Err(why()))),
-            Request::Statuses { answer, .. } => drop(answer.send(Err(why()))),
-            Request::Requeue { answer, .. } => drop(answer.send(Err(why()))),
-            // What they want has come about already.
-            Request::Cancel { answer, .. }
-            | Request::CloseChannel { answer: Some(answer), .. }
-            | Request::Close { answer } => drop(answer.send(Ok(()))),
-            Request::CloseChannel { answer: None, .. }
-            | Request::Settle { .. }
-            | Request::BeginStop
-            | Request::Tick
-            | Request::Pruned { .. } => {}
-        }
-    }
 }

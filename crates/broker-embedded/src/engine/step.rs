@@ -127,6 +127,7 @@ impl Engine {
             write.dead(*konto, *number, self.now);
         }
         let begun = Instant::now();
+        self.faults.on_write()?;
         write.commit(step.sync)?;
         if step.sync {
             let fits = begun.elapsed().as_micros() / REQUEST_TIME.as_micros();

@@ -78,6 +78,7 @@ pub(crate) struct Store {
 }
 
 /// How the log is kept.
+#[derive(Clone)]
 pub(crate) struct Layout {
     pub(crate) cache_bytes: u64,
     pub(crate) journal_bytes: u64,
@@ -149,6 +150,11 @@ impl Store {
     /// Starts a step.
     pub(crate) fn write(&self) -> Write<'_> {
         Write { store: self, batch: self.db.batch() }
+    }
+
+    /// Whether the log is well: what failed in the background is known here.
+    pub(crate) fn check(&self) -> Result<(), StoreError> {
+        Ok(self.db.persist(PersistMode::Buffer)?)
     }
 
     /// Bytes that are free where the log lies; `None` where the system does not say.

@@ -1,11 +1,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use app::contract::broker::BrokerHarness;
 use app::ports::{EndedBy, Settlement};
 use bytes::Bytes;
-use domain::melding::{Status, status};
-use knutepunkt_broker_embedded::EmbeddedBroker;
+use domain::melding::{Hendelse, Retur, Status, status};
+use knutepunkt_broker_embedded::{EmbeddedBroker, Fault};
 use wire::id::MeldingId;
 
 use crate::harness::Harness;
@@ -92,6 +93,56 @@ async fn dropped_broker_marks_what_was_handed_out() {
     let mut channel = consume(&h, b).await;
     let delivery = channel.deliveries.recv().await.unwrap();
     assert_eq!((delivery.melding.id, delivery.attempts), (id, 1));
+}
+
+/// Something in the queues panics: they are read anew from the disk, and what was in hand is a suspect.
+#[tokio::test]
+async fn queues_that_panic_come_back_and_count_a_crash() {
+    let h = Harness::start().await;
+    let (a, b) = (konto(&h).await, konto(&h).await);
+    let id = publish(&h, a, b).await;
+    let mut channel = consume(&h, b).await;
+    channel.deliveries.recv().await.unwrap();
+    h.options.faults.set(Fault::Panic);
+    assert_eq!(channel.control.ended().await, None);
+    soon(async || h.broker().availability().available && h.broker().melding(id).await.is_ok()).await;
+    let record = h.broker().melding(id).await.unwrap().unwrap();
+    assert_eq!(record.sporing.last().unwrap().hendelse, Hendelse::Returnert { arsak: Retur::Krasj });
+    let mut channel = consume(&h, b).await;
+    assert_eq!(channel.deliveries.recv().await.unwrap().attempts, 1);
+}
+
+/// A log that stays out of use is given up, so that the process ends; a new one finds everything.
+#[tokio::test]
+async fn log_that_cannot_be_opened_again_is_given_up() {
+    let mut h = Harness::start().await;
+    h.options.reopening.give_up_after = Duration::ZERO;
+    h.restart().await;
+    let (a, b) = (konto(&h).await, konto(&h).await);
+    let id = publish(&h, a, b).await;
+    h.options.faults.set(Fault::Write);
+    h.embedded().given_up().await;
+    h.options.faults.set(Fault::None);
+    assert!(!h.broker().availability().available);
+    assert!(h.broker().melding(id).await.is_err());
+    h.abandon();
+    h.open_when_free().await;
+    assert!(h.broker().melding(id).await.unwrap().is_some());
+}
+
+/// Closed while the log is out of use: it says that this was in no good order, and lets go of the files.
+#[tokio::test]
+async fn broker_can_be_closed_while_its_log_is_out_of_use() {
+    let mut h = Harness::start().await;
+    let (a, b) = (konto(&h).await, konto(&h).await);
+    let id = publish(&h, a, b).await;
+    h.options.faults.set(Fault::Write);
+    soon(async || !h.broker().availability().available).await;
+    assert!(h.embedded().close().await.is_err());
+    h.options.faults.set(Fault::None);
+    h.abandon();
+    h.open_when_free().await;
+    assert!(h.broker().melding(id).await.unwrap().is_some());
 }
 
 /// The removal of a large queue is cut short: what is left is seen to after the start, each melding once.

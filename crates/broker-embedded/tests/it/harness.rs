@@ -7,7 +7,7 @@ use app::contract::{CountingIds, ManualClock};
 use app::ports::{Broker, Clock, IdSource};
 use async_trait::async_trait;
 use jiff::Timestamp;
-use knutepunkt_broker_embedded::{EmbeddedBroker, Options};
+use knutepunkt_broker_embedded::{EmbeddedBroker, Fault, Options, Reopening};
 use tempfile::TempDir;
 use wire::id::Uuid;
 
@@ -24,7 +24,12 @@ pub(crate) struct Harness {
 
 impl Harness {
     pub(crate) async fn start() -> Self {
-        Self::with(Options { min_free_bytes: 0, ..Options::default() }).await
+        let reopening = Reopening {
+            first_pause: Duration::from_millis(1),
+            longest_pause: Duration::from_millis(20),
+            give_up_after: Duration::from_hours(1),
+        };
+        Self::with(Options { min_free_bytes: 0, reopening, ..Options::default() }).await
     }
 
     pub(crate) async fn with(options: Options) -> Self {
@@ -104,6 +109,14 @@ impl BrokerHarness for Harness {
         self.lives += 1;
         copy(&before, &self.path());
         self.open().await;
+    }
+
+    async fn break_storage(&mut self) {
+        self.options.faults.set(Fault::Write);
+    }
+
+    async fn mend_storage(&mut self) {
+        self.options.faults.set(Fault::None);
     }
 }
 

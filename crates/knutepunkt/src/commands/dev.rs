@@ -80,9 +80,13 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
     world::write_private(&dev.data.join("klient.json"), &serde_json::to_vec_pretty(&klient)?)?;
     println!("{}", oppsett::text(&klient, &dev.data));
     println!("Knutepunkt er klar. Avslutt med Ctrl+C.");
-    until_told_to_stop().await?;
-    println!("Avslutter …");
-    dev.running.stop().await
+    dev.running
+        .stop_when(async {
+            let told = until_told_to_stop().await;
+            println!("Avslutter …");
+            told
+        })
+        .await
 }
 
 async fn bind(option: &str, port: u16) -> anyhow::Result<TcpListener> {

@@ -27,9 +27,7 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<()> {
     };
     let running = server::start(parts).await?;
     tracing::info!(http = ?running.http, https = ?running.https, amqps = ?running.amqps, "ready");
-    until_told_to_stop().await?;
-    tracing::info!("stopping");
-    running.stop().await
+    running.stop_when(until_told_to_stop()).await
 }
 
 /// Returns when the process is asked to end: Ctrl+C, or SIGTERM.

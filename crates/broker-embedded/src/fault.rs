@@ -1,0 +1,52 @@
+//! Faults of the log that a test may ask for.
+
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use crate::store::StoreError;
+
+/// What goes wrong with a log, for tests of what follows. In a server nothing ever does through this.
+#[derive(Debug, Clone, Default)]
+pub struct Faults(Arc<AtomicU8>);
+
+/// A way in which a log may fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Fault {
+    /// Nothing is wrong.
+    None,
+    /// Every write fails, and so does opening.
+    Write,
+    /// The next step of the queues panics, once.
+    Panic,
+}
+
+impl Faults {
+    /// From now on.
+    pub fn set(&self, fault: Fault) {
+        self.0.store(fault as u8, Ordering::SeqCst);
+    }
+
+    pub(crate) fn on_open(&self) -> Result<(), StoreError> {
+        match self.0.load(Ordering::Relaxed) {
+            1 => Err(full()),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn on_write(&self) -> Result<(), StoreError> {
+        match self.0.load(Ordering::Relaxed) {
+            0 => Ok(()),
+            1 => Err(full()),
+            _ => {
+                self.set(Fault::None);
+                std::panic::resume_unwind(Box::new("asked for by a test"))
+            }
+        }
+    }
+}
+
+fn full() -> StoreError {
+    StoreError::Backend(fjall::Error::Io(io::ErrorKind::StorageFull.into()))
+}

@@ -1,0 +1,290 @@
+//! Keeps an engine running: opens the log again after a failure, as often as it takes.
+//!
+//! The thread that owns all queues is this one. When the log fails, or the engine panics, nothing that is in memory can be
+//! trusted: the engine goes, its channels end, the files are closed, and the queues are read anew from the disk. Until that
+//! works everybody is answered that the queues are not available, and whatever was in a consumer's hands comes back without
+//! counting. A log that cannot be opened for too long is given up, for whoever started the process to start it again.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::time::{Duration, Instant};
+
+use app::ports::{Availability, Clock, IdSource};
+use domain::melding::Retur;
+use tokio::sync::{mpsc, watch};
+
+use crate::engine::{Engine, Parts, Served};
+use crate::fault::Faults;
+use crate::queue::Millis;
+use crate::request::{Answer, Ready, Request, Stopped, unavailable};
+use crate::resync;
+use crate::slot::Slot;
+use crate::store::{Layout, Store, StoreError};
+
+/// How often a log that is being opened, or whose files are being closed, is looked at.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// How a log is opened again after a failure.
+#[derive(Debug, Clone)]
+pub struct Reopening {
+    /// Pause before the first attempt; each one after it waits twice as long.
+    pub first_pause: Duration,
+    /// The longest pause. A log that stood for longer than this is thought to be well again.
+    pub longest_pause: Duration,
+    /// How long the log may be out of use before it is given up.
+    pub give_up_after: Duration,
+}
+
+impl Default for Reopening {
+    fn default() -> Self {
+        Self {
+            first_pause: Duration::from_millis(100),
+            longest_pause: Duration::from_secs(10),
+            give_up_after: Duration::from_mins(2),
+        }
+    }
+}
+
+/// What an engine is made from, the first time and each time after.
+#[derive(Clone)]
+pub(crate) struct Origin {
+    pub(crate) path: PathBuf,
+    pub(crate) layout: Layout,
+    pub(crate) faults: Faults,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<dyn IdSource>,
+    pub(crate) cache_bytes: usize,
+    pub(crate) min_free_bytes: u64,
+    pub(crate) due: watch::Sender<Option<Millis>>,
+    pub(crate) answers: mpsc::UnboundedSender<Vec<Ready>>,
+    pub(crate) slot: Arc<Slot>,
+}
+
+impl Origin {
+    /// Opens the log and rebuilds the queues. What was in consumers' hands comes back for the reason of `arsak`.
+    pub(crate) fn open(&self, arsak: Retur) -> Result<Engine, StoreError> {
+        self.faults.on_open()?;
+        let (store, first_number, closed) = Store::open(&self.path, &self.layout)?;
+        let store = Arc::new(store);
+        let engine = Engine::recover(Parts {
+            store: store.clone(),
+            faults: self.faults.clone(),
+            clock: self.clock.clone(),
+            ids: self.ids.clone(),
+            first_number,
+            cache_bytes: self.cache_bytes,
+            min_free_bytes: self.min_free_bytes,
+            due: self.due.clone(),
+            answers: self.answers.clone(),
+            arsak,
+        })?;
+        self.slot.put(store, closed);
+        Ok(engine)
+    }
+
+    fn open_again(&self, arsak: Retur) -> Result<Engine, StoreError> {
+        self.faults.on_open()?;
+        resync::journals(&self.path).map_err(fjall::Error::Io)?;
+        self.open(arsak)
+    }
+}
+
+/// How the log is, for whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Standing {
+    pub(crate) availability: Availability,
+    pub(crate) given_up: bool,
+}
+
+pub(crate) struct Keeper {
+    pub(crate) origin: Origin,
+    pub(crate) reopening: Reopening,
+    pub(crate) standing: watch::Sender<Standing>,
+    /// The server is about to stop.
+    pub(crate) stopping: bool,
+}
+
+/// Why no engine is needed any more.
+enum Over {
+    /// The broker is closed.
+    Closed(Answer<()>),
+    /// Nobody is left who could ask.
+    Abandoned,
+    /// The log is given up.
+    GivenUp,
+}
+
+impl Keeper {
+    /// Serves requests until the broker is closed or nobody is left who could ask.
+    pub(crate) fn keep(mut self, engine: Engine, requests: &Receiver<Request>) {
+        let mut engine = Box::new(engine);
+        let mut pause = self.reopening.first_pause;
+        let mut failing_since: Option<Instant> = None;
+        loop {
+            let opened = Instant::now();
+            let served = catch_unwind(AssertUnwindSafe(move || engine.serve(requests)));
+            let arsak = match served {
+                Ok(Served::Closed) => {
+                    refuse_all(requests, Stopped::Closed);
+                    return;
+                }
+                Ok(Served::Abandoned) => return,
+                Ok(Served::Failed { error, stopping }) => {
+                    self.stopping |= stopping;
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the queue log failed; it is opened again as soon as that can be done"
+                    );
+                    Retur::Avbrutt
+                }
+                Err(_) => {
+                    tracing::error!("the queues panicked; the queue log is opened again");
+                    Retur::Krasj
+                }
+            };
+            // One that fails again at once never was well.
+            if opened.elapsed() > self.reopening.longest_pause {
+                failing_since = None;
+                pause = self.reopening.first_pause;
+            }
+            let since = *failing_since.get_or_insert_with(Instant::now);
+            self.say(false, false);
+            // Its drop flushes what it can, and may panic where a lock was held by what panicked.
+            let slot = self.origin.slot.clone();
+            drop(catch_unwind(AssertUnwindSafe(move || slot.take())));
+            match self.reopen(requests, arsak, since, &mut pause) {
+                Ok(again) => engine = again,
+                Err(Over::Closed(answer)) => {
+                    answer.send(Err(unavailable(Stopped::Failed))).ok();
+                    refuse_all(requests, Stopped::Closed);
+                    return;
+                }
+                Err(Over::Abandoned) => return,
+                Err(Over::GivenUp) => {
+                    tracing::error!("the queue log could not be opened for too long and is given up");
+                    self.say(false, true);
+                    refuse_all(requests, Stopped::Failed);
+                    return;
+                }
+            }
+            self.say(true, false);
+            let down_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(down_ms, "the queue log is open again; all queues were read from the disk");
+        }
+    }
+
+    fn say(&self, available: bool, given_up: bool) {
+        let since = self.origin.clock.now();
+        self.standing.send_replace(Standing { availability: Availability { available, since }, given_up });
+    }
+
+    fn reopen(
+        &mut self,
+        requests: &Receiver<Request>,
+        arsak: Retur,
+        since: Instant,
+        pause: &mut Duration,
+    ) -> Result<Box<Engine>, Over> {
+        let mut last = String::new();
+        loop {
+            let until = Instant::now() + *pause;
+            *pause = (*pause * 2).min(self.reopening.longest_pause);
+            let slot = self.origin.slot.clone();
+            self.refuse_while(requests, || {
+                let now = Instant::now();
+                (now < until).then(|| until - now).or_else(|| (!slot.is_closed()).then_some(LOOK))
+            })?;
+            match self.attempt(requests, arsak)? {
+                Ok(mut engine) => {
+                    engine.stopping = self.stopping;
+                    return Ok(engine);
+                }
+                // The same trouble is logged once.
+                Err(error) if last != error => {
+                    tracing::warn!(error, "the queue log cannot be opened yet");
+                    last = error;
+                }
+                Err(_) => {}
+            }
+            if since.elapsed() >= self.reopening.give_up_after {
+                return Err(Over::GivenUp);
+            }
+        }
+    }
+
+    /// Opens the log on a thread of its own, so that nobody who asks meanwhile waits for it.
+    fn attempt(
+        &mut self,
+        requests: &Receiver<Request>,
+        arsak: Retur,
+    ) -> Result<Result<Box<Engine>, String>, Over> {
+        let (done, is_done) = std::sync::mpsc::channel();
+        let origin = self.origin.clone();
+        let thread = std::thread::Builder::new().name("broker-open".to_owned()).spawn(move || {
+            // Whoever waits for it may be gone; then the engine goes too.
+            done.send(origin.open_again(arsak)).ok();
+        });
+        if let Err(error) = thread {
+            return Ok(Err(error.to_string()));
+        }
+        let mut opened = None;
+        let waited = self.refuse_while(requests, || match is_done.try_recv() {
+            Ok(result) => {
+                opened = Some(result);
+                None
+            }
+            Err(TryRecvError::Empty) => Some(LOOK),
+            Err(TryRecvError::Disconnected) => None,
+        });
+        if let Err(over) = waited {
+            // Whoever closes waits for the files, which are open until the attempt is over.
+            drop(is_done.recv());
+            self.origin.slot.take();
+            return Err(over);
+        }
+        Ok(match opened {
+            Some(Ok(engine)) => Ok(Box::new(engine)),
+            Some(Err(error)) => Err(chain(&error)),
+            None => Err("opening it panicked".to_owned()),
+        })
+    }
+
+    /// Refuses all who ask, for as long as `wait` says how long to wait for the next.
+    fn refuse_while(
+        &mut self,
+        requests: &Receiver<Request>,
+        mut wait: impl FnMut() -> Option<Duration>,
+    ) -> Result<(), Over> {
+        while let Some(time) = wait() {
+            match requests.recv_timeout(time) {
+                Ok(Request::Close { answer }) => return Err(Over::Closed(answer)),
+                Ok(Request::BeginStop) => self.stopping = true,
+                Ok(request) => request.refuse(Stopped::Failed),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Err(Over::Abandoned),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Answers all who still ask that the engine has stopped.
+fn refuse_all(requests: &Receiver<Request>, stopped: Stopped) {
+    while let Ok(request) = requests.recv() {
+        request.refuse(stopped);
+    }
+}
