@@ -13,7 +13,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use wire::id::KontoId;
 
 use crate::request::{ChannelKey, Handle, Request, Shared, Stopped, unavailable};
-use crate::store::{Store, StoreError};
+use crate::store::{Remains, Store, StoreError, guarded};
 
 /// Deliveries that may wait for the receiver.
 pub(crate) const WAITING: usize = 64;
@@ -79,8 +79,9 @@ impl Drop for Channel {
     }
 }
 
-/// Brings what the engine hands out to the receiver, until either is gone.
+/// Brings what the engine hands out on channel `key` to the receiver, until either is gone.
 pub(crate) async fn forward(
+    (key, requests): (ChannelKey, &Sender<Request>),
     store: Weak<Store>,
     shared: Arc<Shared>,
     mut handles: mpsc::UnboundedReceiver<Handle>,
@@ -110,11 +111,22 @@ pub(crate) async fn forward(
             }
             let store = store.clone();
             let read = tokio::task::spawn_blocking(move || load(&store, rest)).await;
-            let Ok(Ok((read, left))) = read else {
-                tracing::error!("a melding could not be read from the queue log; its channel is closed");
-                return;
+            let Loaded { read, damaged, left } = match read {
+                Ok(Ok(loaded)) => loaded,
+                Ok(Err(error)) => {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the queue log could not be read; a channel is closed"
+                    );
+                    return;
+                }
+                Err(_) => return,
             };
             rest = left;
+            for (delivery, remains) in damaged {
+                // If the engine is gone, so is the channel.
+                drop(requests.send(Request::Damaged { channel: key, delivery, remains }));
+            }
             for handle in read {
                 if !send(&shared, &out, handle).await {
                     return;
@@ -125,30 +137,49 @@ pub(crate) async fn forward(
     }
 }
 
-/// Loads the first of `handles` that have to be, and gives those that can be sent now and those that are left.
-fn load(store: &Weak<Store>, handles: Vec<Handle>) -> Result<(Vec<Handle>, Vec<Handle>), StoreError> {
-    let Some(store) = store.upgrade() else { return Ok((Vec::new(), Vec::new())) };
-    let mut read = Vec::new();
+/// What came of loading some deliveries.
+#[derive(Default)]
+struct Loaded {
+    /// Can be sent now.
+    read: Vec<Handle>,
+    /// Can never be sent.
+    damaged: Vec<(DeliveryId, Box<Remains>)>,
+    /// Still have to be loaded.
+    left: Vec<Handle>,
+}
+
+/// Loads the first of `handles` that have to be.
+fn load(store: &Weak<Store>, handles: Vec<Handle>) -> Result<Loaded, StoreError> {
+    let Some(store) = store.upgrade() else { return Ok(Loaded::default()) };
+    let (mut read, mut damaged) = (Vec::new(), Vec::new());
     let mut bytes = 0;
     let mut rest = handles.into_iter();
     for mut handle in rest.by_ref() {
         if handle.loaded.is_none() {
-            // Gone with its queue: nobody may have it any more.
-            let Some((melding, payload)) = store.load(handle.number)? else { continue };
-            bytes += payload.len();
-            handle.loaded = Some((Arc::new(melding), payload));
+            match guarded(|| store.load(handle.number)) {
+                Ok((melding, payload)) => {
+                    bytes += payload.len();
+                    handle.loaded = Some((Arc::new(melding), payload));
+                }
+                // Also one that is gone with its queue; the engine knows.
+                Err(error) if error.is_damage() => {
+                    damaged.push((handle.id, Box::new(store.remains(handle.konto, handle.number, &error))));
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
         }
         read.push(handle);
         if bytes >= READ_BYTES {
             break;
         }
     }
-    Ok((read, rest.collect()))
+    Ok(Loaded { read, damaged, left: rest.collect() })
 }
 
 /// Gives one delivery to the receiver once it has room. Tells whether to go on.
 async fn send(shared: &Shared, out: &mpsc::Sender<Delivery>, handle: Handle) -> bool {
-    let Handle { id, consumer, number: _, attempts, loaded, counted } = handle;
+    let Handle { id, consumer, konto: _, number: _, attempts, loaded, counted } = handle;
     let Some((melding, payload)) = loaded else { return true };
     let size = payload.len();
     // A large payload waits until all before it are taken, so that a channel never holds two of them.

@@ -195,6 +195,24 @@ impl EmbeddedBroker {
         }
     }
 
+    /// For tests: makes a melding unreadable where it is kept. One that was published a moment ago is in memory still.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`], also where there is no such melding.
+    #[doc(hidden)]
+    pub async fn spoil(&self, id: MeldingId) -> Result<(), BrokerError> {
+        self.read(move |store| store.spoil(id)).await
+    }
+
+    /// For tests: brings all that is in memory into tables.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    #[doc(hidden)]
+    pub async fn flush(&self) -> Result<(), BrokerError> {
+        self.read(Store::flush).await
+    }
+
     fn store(&self) -> Result<Arc<Store>, BrokerError> {
         self.slot.get().ok_or_else(|| {
             unavailable(if self.standing.borrow().availability.available {
@@ -275,7 +293,7 @@ impl Broker for EmbeddedBroker {
         let requests = self.requests.clone();
         let control = Channel { key, requests: requests.clone(), ended: tokio::sync::Mutex::new(has_ended) };
         tokio::spawn(async move {
-            forward(store, shared, handed, out).await;
+            forward((key, &requests), store, shared, handed, out).await;
             // Whoever held the receiver is gone, or the channel is closed already.
             drop(requests.send(Request::CloseChannel { channel: key, by: EndedBy::Server, answer: None }));
         });

@@ -78,6 +78,11 @@ pub enum Command {
         /// The melding.
         number: Number,
     },
+    /// A held melding cannot be read.
+    SetAside {
+        /// The melding.
+        number: Number,
+    },
     /// Held meldinger come back.
     Return {
         /// The meldinger.
@@ -112,6 +117,11 @@ pub enum Effect {
     },
     /// It was dropped and has left the queue.
     Dropped {
+        /// The melding.
+        number: Number,
+    },
+    /// It cannot be read and has left the queue.
+    SetAside {
         /// The melding.
         number: Number,
     },
@@ -237,6 +247,11 @@ impl Queue {
             Command::Drop { number } => {
                 if self.release(number).is_some() {
                     effects.push(Effect::Dropped { number });
+                }
+            }
+            Command::SetAside { number } => {
+                if self.release(number).is_some() {
+                    effects.push(Effect::SetAside { number });
                 }
             }
             Command::Return { numbers, arsak } => {
@@ -575,6 +590,7 @@ mod tests {
         Cancel { pick: usize },
         Ack { pick: usize },
         Drop { pick: usize },
+        SetAside { pick: usize },
         Nack { pick: usize },
         Lose { pick: usize },
         Stop { arsak: Retur },
@@ -589,6 +605,7 @@ mod tests {
             1 => any::<usize>().prop_map(|pick| Step::Cancel { pick }),
             4 => any::<usize>().prop_map(|pick| Step::Ack { pick }),
             1 => any::<usize>().prop_map(|pick| Step::Drop { pick }),
+            1 => any::<usize>().prop_map(|pick| Step::SetAside { pick }),
             3 => any::<usize>().prop_map(|pick| Step::Nack { pick }),
             1 => any::<usize>().prop_map(|pick| Step::Lose { pick }),
             1 => proptest::sample::select(vec![Retur::Omstart, Retur::Avbrutt, Retur::Krasj])
@@ -656,6 +673,9 @@ mod tests {
                 Step::Drop { pick } => {
                     held_at(pick).into_iter().map(|(number, _)| Command::Drop { number }).collect()
                 }
+                Step::SetAside { pick } => {
+                    held_at(pick).into_iter().map(|(number, _)| Command::SetAside { number }).collect()
+                }
                 Step::Nack { pick } => held_at(pick)
                     .into_iter()
                     .map(|(number, _)| returned(vec![number], Retur::NackMedRequeue))
@@ -688,6 +708,7 @@ mod tests {
                     vec![
                         Command::Ack { number },
                         Command::Drop { number },
+                        Command::SetAside { number },
                         nack(&[number]),
                         Command::Cancel { consumer: number + 1_000_000 },
                     ]
@@ -708,7 +729,7 @@ mod tests {
                     Effect::Deliver { consumer, number, deadline, tries } => {
                         self.note_delivery(consumer, number, deadline, tries);
                     }
-                    Effect::Acked { number } | Effect::Dropped { number } => {
+                    Effect::Acked { number } | Effect::Dropped { number } | Effect::SetAside { number } => {
                         assert!(matches!(self.fates[&number], Fate::Held(_)), "{number} is settled in hand");
                         self.leave(number);
                     }

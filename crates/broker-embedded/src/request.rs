@@ -13,6 +13,7 @@ use wire::id::{KontoId, MeldingId};
 
 use crate::cache::Loaded;
 use crate::queue::Number;
+use crate::store::Remains;
 
 /// A channel within the broker.
 pub(crate) type ChannelKey = u64;
@@ -56,6 +57,12 @@ pub(crate) enum Request {
         channel: ChannelKey,
         delivery: DeliveryId,
         settlement: Settlement,
+    },
+    /// A delivery that cannot be made, since its melding cannot be read.
+    Damaged {
+        channel: ChannelKey,
+        delivery: DeliveryId,
+        remains: Box<Remains>,
     },
     CloseChannel {
         channel: ChannelKey,
@@ -114,6 +121,8 @@ pub(crate) struct Shared {
 pub(crate) struct Handle {
     pub(crate) id: DeliveryId,
     pub(crate) consumer: Consumer,
+    /// Whose queue it comes from.
+    pub(crate) konto: KontoId,
     pub(crate) number: Number,
     pub(crate) attempts: u32,
     /// The melding, where it was at hand.
@@ -142,6 +151,7 @@ impl Request {
             | Self::Close { answer } => drop(answer.send(Ok(()))),
             Self::CloseChannel { answer: None, .. }
             | Self::Settle { .. }
+            | Self::Damaged { .. }
             | Self::BeginStop
             | Self::Tick
             | Self::Pruned { .. } => {}

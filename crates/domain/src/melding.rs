@@ -20,6 +20,8 @@ pub const MAX_ATTEMPTS: u32 = 3;
 /// So many times in a consumer's hands while the server crashed, and a melding is given up: it may be what brings the
 /// server down. Far more than [`MAX_ATTEMPTS`], since mostly it has no part in it.
 pub const MAX_CRASHES: u32 = 10;
+/// Stands where the meldingstype of a melding cannot be read any more.
+pub const UKJENT_MELDINGSTYPE: &str = "ukjent";
 /// How much longer than its melding a payload in Dokumentlager lives.
 pub const DOKUMENT_GRACE: Duration = Duration::from_hours(24);
 
@@ -53,7 +55,7 @@ pub struct Melding {
 pub enum Kvittering {
     /// Its TTL passed.
     Tidsavbrudd,
-    /// It was tried in vain [`MAX_ATTEMPTS`] times, or was at [`MAX_CRASHES`] crashes.
+    /// It was tried in vain [`MAX_ATTEMPTS`] times, was at [`MAX_CRASHES`] crashes, or is damaged.
     Serverfeil,
 }
 
@@ -90,7 +92,7 @@ impl Melding {
             }
             .to_owned(),
             svar_pa_melding: Some(self.id),
-            svar_til_type: Some(self.meldingstype.clone()),
+            svar_til_type: (self.meldingstype != UKJENT_MELDINGSTYPE).then(|| self.meldingstype.clone()),
             dokumentlager_id: None,
             headere,
             ttl: DEFAULT_TTL,
@@ -141,6 +143,8 @@ pub enum Hendelse {
         /// The kvittering.
         kvittering: MeldingId,
     },
+    /// It could not be read any more from where it was kept, and stands in the dead-letter store with what is left of it.
+    Skadet,
     /// Taken from the dead-letter store and put back at the end of its queue, with its attempts and its TTL counted anew.
     LagtTilbake,
 }
@@ -223,7 +227,7 @@ pub fn status(sporing: &[Sporing]) -> Status {
         Hendelse::Bekreftet => Status::Bekreftet,
         Hendelse::Avvist => Status::Avvist,
         Hendelse::Utlopt => Status::Utlopt,
-        Hendelse::Dodko | Hendelse::KontoSlettet => Status::Uleverbar,
+        Hendelse::Dodko | Hendelse::KontoSlettet | Hendelse::Skadet => Status::Uleverbar,
         Hendelse::KvitteringSendt { .. } => before,
     })
 }
@@ -380,6 +384,7 @@ mod tests {
                 Status::Uleverbar,
             ),
             (vec![Hendelse::LagtPaKo, Hendelse::KontoSlettet], Status::Uleverbar),
+            (vec![Hendelse::Skadet, kvittering_sendt.clone()], Status::Uleverbar),
             (vec![Hendelse::LagtPaKo, Hendelse::Dodko, Hendelse::LagtTilbake], Status::PaKo),
         ] {
             assert_eq!(status(&lines(&hendelser)), expected, "{hendelser:?}");
@@ -406,6 +411,7 @@ mod tests {
             Just(Hendelse::Utlopt),
             Just(Hendelse::Dodko),
             Just(Hendelse::KontoSlettet),
+            Just(Hendelse::Skadet),
             Just(Hendelse::LagtTilbake),
         ]
     }

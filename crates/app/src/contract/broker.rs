@@ -54,6 +54,9 @@ pub trait BrokerHarness: Send + Sync {
 
     /// The storage is well again. The broker is not told.
     async fn mend_storage(&mut self);
+
+    /// The melding with this id, and nothing else, cannot be read any more from where it is kept. All consumers end.
+    async fn damage(&mut self, id: MeldingId);
 }
 
 /// Makes a test of each case. Takes an expression that makes a future of a [`BrokerHarness`](broker::BrokerHarness).
@@ -111,6 +114,9 @@ macro_rules! broker_contract {
             tenth_crash_gives_a_dead_letter,
             failed_storage_is_said_and_healed_by_itself,
             failed_storage_counts_nothing,
+            damaged_melding_is_set_aside_and_the_queue_goes_on,
+            damaged_melding_that_expires_notifies_its_sender,
+            damaged_dead_letter_cannot_be_put_back,
             expires_while_the_broker_is_down,
             sporing_of_an_acked_melding,
             sporing_of_a_dropped_melding,
@@ -1132,6 +1138,75 @@ pub async fn failed_storage_counts_nothing(h: &mut impl BrokerHarness) {
         let sporing = hendelser(h, sent[0]).await;
         assert_eq!(sporing.last(), Some(&Hendelse::Returnert { arsak: Retur::Avbrutt }));
     }
+}
+
+/// One that cannot be read when its turn comes is a dead letter, its sender is notified, and its consumer is handed all
+/// others in order and on the same channel.
+pub async fn damaged_melding_is_set_aside_and_the_queue_goes_on(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 5).await;
+    h.damage(sent[0]).await;
+    h.damage(sent[3]).await;
+    let mut receiver = Receiver::on(h, b, 2).await;
+    for expected in [sent[1], sent[2], sent[4]] {
+        let delivery = receiver.next().await;
+        assert_eq!((delivery.melding.id, delivery.attempts), (expected, 0));
+        receiver.ack(&delivery);
+    }
+    let sent_after = publish_many(h, a, b, 1).await;
+    let delivery = receiver.next().await;
+    assert_eq!(delivery.melding.id, sent_after[0]);
+    receiver.ack(&delivery);
+    let after = until(h, b, |status| status.dead == 2 && status.unacked == 0).await;
+    assert_eq!(after.ready, 0);
+
+    let letters = h.broker().list_dead_letters(b, 10).await.expect("the broker runs");
+    let dead: Vec<_> = letters.iter().map(|letter| (letter.melding.id, letter.skadet)).collect();
+    assert_eq!(dead, [(sent[0], true), (sent[3], true)]);
+    assert!(letters.iter().all(|letter| (letter.melding.avsender, letter.melding.mottaker) == (a, b)));
+    let mut sender = Receiver::on(h, a, 10).await;
+    for damaged in [sent[0], sent[3]] {
+        let told = sender.next().await;
+        assert_eq!(told.melding.meldingstype, meldingstype::SERVERFEIL);
+        assert_eq!(told.melding.svar_pa_melding, Some(damaged));
+        sender.ack(&told);
+        let hendelser = hendelser(h, damaged).await;
+        let end = [Hendelse::Skadet, Hendelse::KvitteringSendt { kvittering: told.melding.id }];
+        assert_eq!(hendelser[hendelser.len() - 2..], end);
+    }
+    // Nobody who looks is refused: six that were sent to it, and two kvitteringer in its name.
+    assert_eq!(h.broker().list_meldinger(b, 10).await.expect("the broker runs").len(), 8);
+    let sok = MeldingSok { kontoer: vec![b], limit: 10, ..MeldingSok::default() };
+    assert_eq!(search(h, sok).await.len(), 8);
+    h.crash().await;
+    assert_eq!(status(h, b).await.dead, 2);
+}
+
+/// Its time is over before anybody would have had it.
+pub async fn damaged_melding_that_expires_notifies_its_sender(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = melding(h, a, b, Duration::from_mins(1));
+    publish(h, &sent).await;
+    h.damage(sent.id).await;
+    h.pass(Duration::from_secs(61)).await;
+    let mut sender = Receiver::on(h, a, 1).await;
+    sender.kvittering(meldingstype::TIDSAVBRUDD, &sent).await;
+    assert_eq!(status(h, b).await.ready, 0);
+}
+
+/// Neither one that is a dead letter since it is damaged, nor one that is damaged since it is a dead letter.
+pub async fn damaged_dead_letter_cannot_be_put_back(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 2).await;
+    h.damage(sent[0]).await;
+    give_up_next(h, b).await;
+    until(h, b, |status| status.dead == 2).await;
+    h.damage(sent[1]).await;
+    for id in sent {
+        assert!(!h.broker().requeue_dead_letter(b, id).await.expect("the broker runs"));
+    }
+    let now = status(h, b).await;
+    assert_eq!((now.ready, now.dead), (0, 2));
 }
 
 /// The time that passes while nothing runs counts too.

@@ -28,6 +28,8 @@ pub struct Uleverbar {
     pub mottatt: Timestamp,
     /// When it was given up.
     pub tidspunkt: Timestamp,
+    /// It was given up since it is damaged, and cannot be put back.
+    pub skadet: bool,
 }
 
 impl App {
@@ -52,6 +54,7 @@ impl App {
                 meldingstype: letter.melding.meldingstype,
                 mottatt: letter.melding.mottatt,
                 tidspunkt: letter.tidspunkt,
+                skadet: letter.skadet,
             })
             .collect())
     }

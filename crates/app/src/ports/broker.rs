@@ -24,6 +24,9 @@ pub const SVAR_MAX: usize = 2_000;
 /// - when its TTL passes while no consumer holds it, within a second wherever it stands, it leaves the queue and a
 ///   tidsavbrudd goes to its sender; a melding in a consumer's hands does not expire, but does when it comes back late,
 ///   unless that was its last attempt;
+/// - one that cannot be read any more, since what it is kept in is damaged, is set aside alone, as a dead letter and with a
+///   serverfeil to its sender where it is still known, when its turn comes; the queue goes on, its consumers notice nothing,
+///   and lists and searches leave out what they cannot read;
 /// - a kvittering never causes another one; one for a Konto without queue is dropped;
 /// - each of these steps is one transaction with its line of sporing.
 #[async_trait]
@@ -122,8 +125,8 @@ pub trait Broker: Send + Sync + 'static {
     async fn list_dead_letters(&self, konto: KontoId, limit: u32) -> Result<Vec<DeadLetter>, BrokerError>;
 
     /// Takes a dead letter of `konto` and puts it at the end of its queue as if it had just been sent: no attempt counts
-    /// against it, and its whole TTL starts anew; its id and the time when it was first taken stay. Tells whether there
-    /// was such a dead letter. One durable step, with its line of sporing; when this returns it is done. Its sender was
+    /// against it, and its whole TTL starts anew; its id and the time when it was first taken stay. Says whether there
+    /// was such a dead letter; one that is damaged cannot be put back and is none. One durable step, with its line of sporing; when this returns it is done. Its sender was
     /// told that it could not be delivered and hears nothing of this.
     ///
     /// # Errors
@@ -329,4 +332,8 @@ pub struct DeadLetter {
     pub melding: Melding,
     /// When it was given up.
     pub tidspunkt: Timestamp,
+    /// It was given up since it could not be read any more. Then the melding is what is left of it, with
+    /// [`UKJENT_MELDINGSTYPE`](domain::melding::UKJENT_MELDINGSTYPE) where its meldingstype is lost, and it cannot be put
+    /// back.
+    pub skadet: bool,
 }

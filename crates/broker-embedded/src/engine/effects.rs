@@ -6,14 +6,14 @@ use std::sync::atomic::Ordering;
 
 use app::ports::DeliveryId;
 use bytes::Bytes;
-use domain::melding::{Hendelse, Kvittering};
+use domain::melding::{Hendelse, Kvittering, Melding};
 use wire::id::{KontoId, MeldingId};
 
 use super::Engine;
 use crate::cache::SMALL;
 use crate::queue::{Command, ConsumerKey, Effect, Entry, Number};
 use crate::request::Handle;
-use crate::store::{Line, StoreError};
+use crate::store::{Line, Remains, StoreError, guarded};
 
 /// How many bytes may be under way to one channel in memory; the rest it reads from disk as it goes.
 const UNDER_WAY: usize = 2 * 1024 * 1024;
@@ -54,6 +54,7 @@ impl Engine {
             Effect::Deliver { consumer, number, deadline, tries } => {
                 self.deliver(konto, consumer, Entry { number, deadline, tries, held: true });
             }
+            Effect::SetAside { number } => work.extend(self.set_aside(konto, number)),
             Effect::Acked { number } => self.leave(number, &Hendelse::Bekreftet),
             Effect::Dropped { number } => self.leave(number, &Hendelse::Avvist),
             Effect::Returned { number, deadline, arsak, tries } => {
@@ -68,11 +69,11 @@ impl Engine {
                 if let Some(slot) = self.queues.get_mut(&konto) {
                     slot.dead += 1;
                 }
-                work.extend(self.kvittering(number, Kvittering::Serverfeil)?);
+                work.extend(self.kvittering(konto, number, Kvittering::Serverfeil)?);
             }
             Effect::Expired { number } => {
                 self.leave(number, &Hendelse::Utlopt);
-                work.extend(self.kvittering(number, Kvittering::Tidsavbrudd)?);
+                work.extend(self.kvittering(konto, number, Kvittering::Tidsavbrudd)?);
             }
             // Of a removed queue; seen to in `delete_queue`.
             Effect::Removed { .. } | Effect::Ended { .. } => {}
@@ -98,7 +99,8 @@ impl Engine {
         let counted = loaded.as_ref().map_or(0, |(_, payload)| payload.len());
         shared.bytes.fetch_add(counted, Ordering::Relaxed);
         let attempts = u32::from(tries.returned);
-        self.step.handles.push((channel, Handle { id, consumer: name, number, attempts, loaded, counted }));
+        let handle = Handle { id, consumer: name, konto, number, attempts, loaded, counted };
+        self.step.handles.push((channel, handle));
         self.step.entries.insert(number, Some((konto, entry)));
         self.line(number, &Hendelse::Levert { forsok: attempts + 1, adresse });
         self.step.sync = true;
@@ -119,8 +121,13 @@ impl Engine {
         }
     }
 
-    pub(super) fn tell_sender(&mut self, number: Number, kind: Kvittering) -> Result<(), StoreError> {
-        if let Some((konto, command)) = self.kvittering(number, kind)? {
+    pub(super) fn notify_sender(
+        &mut self,
+        mottaker: KontoId,
+        number: Number,
+        kind: Kvittering,
+    ) -> Result<(), StoreError> {
+        if let Some((konto, command)) = self.kvittering(mottaker, number, kind)? {
             self.run(konto, command)?;
         }
         Ok(())
@@ -129,34 +136,94 @@ impl Engine {
     /// Makes the kvittering for the sender of `number`, if there is to be one and he has a queue.
     fn kvittering(
         &mut self,
+        konto: KontoId,
         number: Number,
         kind: Kvittering,
     ) -> Result<Option<(KontoId, Command)>, StoreError> {
         let original = match self.step.fresh.get(&number) {
             Some(fresh) => fresh.melding.clone(),
-            None => match self.store.melding(number) {
+            None => match guarded(|| self.store.melding(number)) {
                 Ok(Some(melding)) => Arc::new(melding),
                 // One damaged melding must not stop all others.
-                Ok(None) | Err(StoreError::Damaged(_)) => {
-                    tracing::error!(
-                        melding.number = number,
-                        "a melding in a queue cannot be read, no kvittering sent"
-                    );
-                    return Ok(None);
+                Ok(None) => return Ok(self.kvittering_of_remains(konto, number, kind, None)),
+                Err(error) if error.is_damage() => {
+                    return Ok(self.kvittering_of_remains(konto, number, kind, Some(&error)));
                 }
                 Err(error) => return Err(error),
             },
         };
+        Ok(self.kvittering_of(number, &original, kind))
+    }
+
+    /// The kvittering for a melding that left its queue and cannot be read; from now on what is left of it stands for it.
+    fn kvittering_of_remains(
+        &mut self,
+        mottaker: KontoId,
+        number: Number,
+        kind: Kvittering,
+        error: Option<&StoreError>,
+    ) -> Option<(KontoId, Command)> {
+        let missing = StoreError::Damaged("a melding that is not there");
+        let remains = self.store.remains(mottaker, number, error.unwrap_or(&missing));
+        let original = self.put_in_place(mottaker, number, &remains);
+        self.line(number, &Hendelse::Skadet);
+        (remains.id.is_some() && remains.avsender.is_some())
+            .then(|| self.kvittering_of(number, &original, kind))
+            .flatten()
+    }
+
+    /// Sets a melding aside that cannot be read: as a dead letter, with a serverfeil to its sender where that is known.
+    fn set_aside(&mut self, konto: KontoId, number: Number) -> Option<(KontoId, Command)> {
+        let remains = self.remains.remove(&number)?;
+        self.step.sync = true;
+        self.step.entries.insert(number, None);
+        self.step.dead.push((konto, number));
+        if let Some(slot) = self.queues.get_mut(&konto) {
+            slot.dead += 1;
+        }
+        let (original, known) = match remains.melding {
+            Some(melding) => (Arc::new(melding), true),
+            None => {
+                let known = remains.id.is_some() && remains.avsender.is_some();
+                (self.put_in_place(konto, number, &remains), known)
+            }
+        };
+        self.line(number, &Hendelse::Skadet);
+        tracing::error!(
+            melding.id = %original.id,
+            melding.number = number,
+            konto.id = %konto,
+            avsender.konto.id = remains.avsender.map(tracing::field::display),
+            error = remains.what,
+            "a melding is damaged in the queue log and was set aside as a dead letter"
+        );
+        known.then(|| self.kvittering_of(number, &original, Kvittering::Serverfeil)).flatten()
+    }
+
+    /// Writes what is left of a melding where it stood, so that whoever looks for it finds that.
+    fn put_in_place(&mut self, konto: KontoId, number: Number, remains: &Remains) -> Arc<Melding> {
+        let fresh = MeldingId::from_uuid(self.ids.uuid());
+        let stand_in = Arc::new(remains.stand_in(konto, fresh, self.now));
+        self.step.replaced.push((number, stand_in.clone()));
+        stand_in
+    }
+
+    fn kvittering_of(
+        &mut self,
+        number: Number,
+        original: &Melding,
+        kind: Kvittering,
+    ) -> Option<(KontoId, Command)> {
         self.step.sync = true;
         let id = MeldingId::from_uuid(self.ids.uuid());
-        let Some(kvittering) = original.kvittering(kind, id, self.now) else { return Ok(None) };
+        let kvittering = original.kvittering(kind, id, self.now)?;
         let konto = kvittering.mottaker;
         if !self.queues.contains_key(&konto) {
             tracing::debug!(melding.id = %original.id, konto.id = %konto, "no queue for the kvittering, dropped");
-            return Ok(None);
+            return None;
         }
         let command = self.take_in(Arc::new(kvittering), Bytes::new());
         self.line(number, &Hendelse::KvitteringSendt { kvittering: id });
-        Ok(Some((konto, command)))
+        Some((konto, command))
     }
 }

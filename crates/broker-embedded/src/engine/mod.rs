@@ -29,7 +29,7 @@ use crate::cache::Cache;
 use crate::fault::Faults;
 use crate::queue::{Command, ConsumerKey, Effect, Entry, Millis, Number, Queue, Tries};
 use crate::request::{Answer, ChannelKey, ChannelLink, Ready, Request, Standing, Stopped, unavailable};
-use crate::store::{Line, Store, StoreError};
+use crate::store::{Line, Remains, Store, StoreError, guarded};
 
 /// How many bytes of payload go into one step, after which it takes no more.
 const BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
@@ -108,6 +108,8 @@ pub(crate) struct Engine {
     /// The server is about to stop: nothing is handed out, and nothing counts.
     pub(crate) stopping: bool,
     step: Step,
+    /// What is left of the melding that is being set aside.
+    remains: HashMap<Number, Remains>,
     effects: Vec<Effect>,
     /// How many requests go into the next step at most.
     requests_at_once: usize,
@@ -151,6 +153,7 @@ impl Engine {
             had_room: true,
             stopping: false,
             step: Step::default(),
+            remains: HashMap::new(),
             effects: Vec::new(),
             requests_at_once: *REQUESTS_AT_ONCE.start(),
         };
@@ -299,6 +302,14 @@ impl Engine {
             Request::Requeue { konto, id, answer } => self.requeue(konto, id, answer)?,
             Request::Barrier { answer } => self.step.answers.push(Ready::Unit(answer, Ok(()))),
             Request::Tick | Request::Close { .. } => {}
+            Request::Damaged { channel, delivery, remains } => {
+                let held = self.channels.get_mut(&channel).and_then(|open| open.held.remove(&delivery));
+                if let Some((konto, number)) = held {
+                    self.remains.insert(number, *remains);
+                    self.run(konto, Command::SetAside { number })?;
+                    self.remains.clear();
+                }
+            }
             Request::BeginStop => self.begin_stop()?,
             Request::Pruned { dead } => {
                 for (konto, count) in dead {
@@ -480,7 +491,7 @@ impl Engine {
         for _ in 0..limit {
             let Some(number) = removed.numbers.pop_front() else { break };
             self.leave(number, &Hendelse::KontoSlettet);
-            self.tell_sender(number, Kvittering::Serverfeil)?;
+            self.notify_sender(removed.konto, number, Kvittering::Serverfeil)?;
         }
         if !removed.numbers.is_empty() {
             self.removed.push_front(removed);
@@ -538,15 +549,21 @@ impl Engine {
         let store = self.store.clone();
         // From the look at the disk until the step is there: it must not be forgotten in between.
         let _turn = store.no_forgetting();
-        let dead = match store.dead_letter(konto, id) {
+        let dead = match guarded(|| store.dead_letter(konto, id)) {
             Ok(Some(dead)) => dead,
             Ok(None) => {
                 self.step.answers.push(Ready::Requeued(answer, false));
                 return Ok(());
             }
             // One damaged melding must not stop all others.
-            Err(error @ StoreError::Damaged(_)) => {
-                drop(answer.send(Err(unavailable(error))));
+            Err(error) if error.is_damage() => {
+                tracing::warn!(
+                    melding.id = %id,
+                    konto.id = %konto,
+                    error = &error as &dyn std::error::Error,
+                    "a damaged dead letter cannot be put back"
+                );
+                self.step.answers.push(Ready::Requeued(answer, false));
                 return Ok(());
             }
             Err(error) => return Err(error),

@@ -35,6 +35,8 @@ pub(super) struct Step {
     pub(super) dead: Vec<(KontoId, Number)>,
     /// Dead letters that stand in their queue again, under a new number.
     pub(super) requeued: Vec<DeadMelding>,
+    /// What is left of meldinger that cannot be read, to stand where they stood.
+    pub(super) replaced: Vec<(Number, Arc<Melding>)>,
     pub(super) kontoer: Vec<(KontoId, bool)>,
     pub(super) answers: Vec<Ready>,
     pub(super) handles: Vec<(ChannelKey, Handle)>,
@@ -115,6 +117,9 @@ impl Engine {
         }
         for (number, Fresh { melding, payload, lines }) in &step.fresh {
             write.melding(*number, melding, payload.len(), lines)?;
+        }
+        for (number, melding) in &step.replaced {
+            write.melding(*number, melding, 0, &[])?;
         }
         for (number, line) in &step.lines {
             write.line(*number, self.next, line)?;

@@ -40,6 +40,7 @@ enum What {
     LevertTil(u32, SocketAddr),
     Krasj,
     Avbrutt,
+    Skadet,
 }
 
 impl Line {
@@ -58,12 +59,18 @@ impl Line {
             Hendelse::Utlopt => What::Utlopt,
             Hendelse::Dodko => What::Dodko,
             Hendelse::KontoSlettet => What::KontoSlettet,
+            Hendelse::Skadet => What::Skadet,
             Hendelse::KvitteringSendt { kvittering } => {
                 What::KvitteringSendt(kvittering.as_uuid().into_bytes())
             }
             Hendelse::LagtTilbake => What::LagtTilbake,
         };
         Self { at: at.as_nanosecond(), what }
+    }
+
+    /// Whether it says that the melding is damaged.
+    pub(super) fn says_damaged(&self) -> bool {
+        self.what == What::Skadet
     }
 
     pub(super) fn sporing(self) -> Result<Sporing, StoreError> {
@@ -81,6 +88,7 @@ impl Line {
             What::Utlopt => Hendelse::Utlopt,
             What::Dodko => Hendelse::Dodko,
             What::KontoSlettet => Hendelse::KontoSlettet,
+            What::Skadet => Hendelse::Skadet,
             What::KvitteringSendt(id) => {
                 Hendelse::KvitteringSendt { kvittering: MeldingId::from_uuid(Uuid::from_bytes(id)) }
             }

@@ -15,6 +15,7 @@
 //! Numbers and steps are big-endian and only grow, so all large keyspaces are written at their end. Values that may change
 //! their shape start with a version byte.
 
+mod damage;
 mod keys;
 mod line;
 mod prune;
@@ -24,6 +25,7 @@ mod search;
 mod tests;
 mod write;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
@@ -31,6 +33,7 @@ use std::sync::atomic::AtomicU64;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
 use tokio::sync::watch;
 
+pub(crate) use self::damage::{Remains, guarded};
 use self::keys::number_at;
 pub(crate) use self::line::Line;
 pub(crate) use self::write::{DeadMelding, Write};
@@ -73,6 +76,8 @@ pub(crate) struct Store {
     pruned_to: AtomicU64,
     /// Held while meldinger are forgotten, and while a dead letter moves.
     forgetting: Mutex<()>,
+    /// Meldinger of which the log has said already that they are damaged.
+    damaged: Mutex<BTreeSet<Number>>,
     /// Dropped last, when the files are closed and unlocked.
     _closed: watch::Sender<()>,
 }
@@ -142,6 +147,7 @@ impl Store {
             path: path.to_owned(),
             pruned_to: AtomicU64::new(0),
             forgetting: Mutex::new(()),
+            damaged: Mutex::default(),
             _closed: closed,
         };
         Ok((store, epoch << EPOCH_BITS, is_closed))

@@ -8,6 +8,7 @@ use fjall::{PersistMode, Readable};
 use jiff::Timestamp;
 use wire::id::KontoId;
 
+use super::damage::guarded;
 use super::keys::{number_at, pair};
 use super::line::{StoredMelding, decode};
 use super::{Store, StoreError};
@@ -32,9 +33,19 @@ impl Store {
         let start = self.pruned_to.load(Ordering::Relaxed);
         let mut last_seen = start;
         let mut turn = self.no_forgetting();
-        for guard in snapshot.range(&self.meldinger, start.to_be_bytes()..) {
-            let (key, value) = guard.into_inner()?;
-            let number = number_at(&key, 0)?;
+        let mut meldinger = snapshot.range(&self.meldinger, start.to_be_bytes()..);
+        while let Some(guard) = meldinger.next() {
+            let read = guarded(|| {
+                let (key, value) = guard.into_inner()?;
+                Ok((number_at(&key, 0)?, value))
+            });
+            let Some((number, value)) = self.indexed(read)? else {
+                // What stands in a damaged block stays.
+                first_left.get_or_insert(last_seen);
+                last_seen = self.after_damage(&snapshot, last_seen);
+                meldinger = snapshot.range(&self.meldinger, last_seen.to_be_bytes()..);
+                continue;
+            };
             in_batch += 1;
             if in_batch == PRUNE_AT_ONCE {
                 std::mem::replace(&mut batch, self.db.batch())
@@ -46,13 +57,20 @@ impl Store {
                 turn = self.no_forgetting();
             }
             last_seen = number;
-            let (melding, _, mut lines) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
-            let mut line_keys = Vec::new();
-            for guard in snapshot.prefix(&self.sporing, number.to_be_bytes()) {
-                let (key, value) = guard.into_inner()?;
-                lines.push(decode(&value, "a line of sporing")?);
-                line_keys.push(key);
-            }
+            let read = guarded(|| {
+                let (melding, _, mut lines) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
+                let mut line_keys = Vec::new();
+                for guard in snapshot.prefix(&self.sporing, number.to_be_bytes()) {
+                    let (key, value) = guard.into_inner()?;
+                    lines.push(decode(&value, "a line of sporing")?);
+                    line_keys.push(key);
+                }
+                Ok((melding, lines, line_keys))
+            });
+            let Some((melding, lines, line_keys)) = self.readable(number, read)? else {
+                first_left.get_or_insert(number);
+                continue;
+            };
             let last = lines.iter().map(|line| line.at).max().unwrap_or_default();
             if last >= before.as_nanosecond() || snapshot.contains_key(&self.entries, number.to_be_bytes())? {
                 first_left.get_or_insert(number);

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use app::ports::{DeadLetter, MeldingRecord};
 use bytes::Bytes;
-use domain::melding::{Hendelse, Melding};
+use domain::melding::{Hendelse, Melding, Sporing};
 use fjall::{Readable, Snapshot};
 use wire::id::{KontoId, MeldingId, Uuid};
 
+use super::damage::guarded;
 use super::keys::{decode_entry, konto_at, number_at, pair};
 use super::line::{Line, StoredMelding, decode, timestamp};
 use super::write::DeadMelding;
@@ -58,26 +59,34 @@ impl Store {
         }
     }
 
-    /// A melding with its payload, if both are still there.
-    pub(crate) fn load(&self, number: Number) -> Result<Option<(Melding, Bytes)>, StoreError> {
+    /// A melding with its payload.
+    ///
+    /// # Errors
+    /// Damage also where either is not there at all.
+    pub(crate) fn load(&self, number: Number) -> Result<(Melding, Bytes), StoreError> {
         let snapshot = self.db.snapshot();
-        let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { return Ok(None) };
+        let value = snapshot.get(&self.meldinger, number.to_be_bytes())?;
+        let value = value.ok_or(StoreError::Damaged("a melding that is not there"))?;
         let (melding, payload_bytes, _) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
         if payload_bytes == 0 {
-            return Ok(Some((melding, Bytes::new())));
+            return Ok((melding, Bytes::new()));
         }
-        Ok(snapshot
-            .get(&self.payloads, number.to_be_bytes())?
-            .map(|payload| (melding, Bytes::from_owner(payload))))
+        let payload = snapshot.get(&self.payloads, number.to_be_bytes())?;
+        match payload {
+            Some(payload) if payload.len() as u64 == payload_bytes => {
+                Ok((melding, Bytes::from_owner(payload)))
+            }
+            Some(_) => Err(StoreError::Damaged("a payload of another size")),
+            None => Err(StoreError::Damaged("a payload that is not there")),
+        }
     }
 
     /// A melding with its sporing.
     pub(crate) fn record(&self, id: MeldingId) -> Result<Option<MeldingRecord>, StoreError> {
         let snapshot = self.db.snapshot();
-        match snapshot.get(&self.ids, id.as_uuid().as_bytes())? {
-            Some(number) => self.record_at(&snapshot, number_at(&number, 0)?),
-            None => Ok(None),
-        }
+        let Some(number) = self.number_of(&snapshot, id)? else { return Ok(None) };
+        let record = guarded(|| self.record_at(&snapshot, number));
+        Ok(self.readable(number, record)?.flatten())
     }
 
     /// The newest meldinger that `konto` sent or received, newest first.
@@ -85,7 +94,10 @@ impl Store {
         let snapshot = self.db.snapshot();
         let mut records = Vec::new();
         for guard in snapshot.prefix(&self.by_konto, konto.as_uuid().as_bytes()).rev().take(limit) {
-            records.extend(self.record_at(&snapshot, number_at(&guard.key()?, 16)?)?);
+            let number = guarded(|| number_at(&guard.key()?, 16));
+            let Some(number) = self.indexed(number)? else { break };
+            let record = guarded(|| self.record_at(&snapshot, number));
+            records.extend(self.readable(number, record)?.flatten());
         }
         Ok(records)
     }
@@ -93,9 +105,9 @@ impl Store {
     /// What answers the melding `id`, oldest first, among the `look_at` meldinger that its sender sent or received next.
     pub(crate) fn svar_to(&self, id: MeldingId, look_at: usize) -> Result<Vec<MeldingId>, StoreError> {
         let snapshot = self.db.snapshot();
-        let Some(number) = snapshot.get(&self.ids, id.as_uuid().as_bytes())? else { return Ok(Vec::new()) };
-        let number = number_at(&number, 0)?;
-        let Some(record) = self.record_at(&snapshot, number)? else { return Ok(Vec::new()) };
+        let Some(number) = self.number_of(&snapshot, id)? else { return Ok(Vec::new()) };
+        let record = guarded(|| self.record_at(&snapshot, number));
+        let Some(record) = self.readable(number, record)?.flatten() else { return Ok(Vec::new()) };
         // Kvitteringer from before it was put back on its queue have lower numbers than it has now.
         let mut svar: Vec<MeldingId> = record
             .sporing
@@ -108,9 +120,10 @@ impl Store {
         let konto = record.melding.avsender;
         let later = pair(konto, number + 1)..pair(konto, Number::MAX);
         for guard in snapshot.range(&self.by_konto, later).take(look_at) {
-            let number = number_at(&guard.key()?, 16)?;
-            let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { continue };
-            let stored = decode::<StoredMelding>(&value, "a melding")?;
+            let number = guarded(|| number_at(&guard.key()?, 16));
+            let Some(number) = self.indexed(number)? else { break };
+            let stored = guarded(|| self.stored_at(&snapshot, number));
+            let Some(stored) = self.readable(number, stored)?.flatten() else { continue };
             let later = MeldingId::from_uuid(Uuid::from_bytes(stored.id));
             if stored.svar_pa_melding == Some(id.as_uuid().into_bytes()) && !svar.contains(&later) {
                 svar.push(later);
@@ -126,8 +139,7 @@ impl Store {
         id: MeldingId,
     ) -> Result<Option<DeadMelding>, StoreError> {
         let snapshot = self.db.snapshot();
-        let Some(number) = snapshot.get(&self.ids, id.as_uuid().as_bytes())? else { return Ok(None) };
-        let number = number_at(&number, 0)?;
+        let Some(number) = self.number_of(&snapshot, id)? else { return Ok(None) };
         if !snapshot.contains_key(&self.dead, pair(konto, number))? {
             return Ok(None);
         }
@@ -144,6 +156,10 @@ impl Store {
             lines.push(decode(&value, "a line of sporing")?);
             line_keys.push(key.to_vec());
         }
+        if lines.iter().any(Line::says_damaged) {
+            // There is nothing of it to be handed out.
+            return Ok(None);
+        }
         Ok(Some(DeadMelding { number, melding: Arc::new(melding), payload, lines, line_keys }))
     }
 
@@ -156,12 +172,18 @@ impl Store {
         let snapshot = self.db.snapshot();
         let mut letters = Vec::new();
         for guard in snapshot.prefix(&self.dead, konto.as_uuid().as_bytes()).take(limit) {
-            let (key, at) = guard.into_inner()?;
-            let at: [u8; 16] = at.as_ref().try_into().map_err(|_| StoreError::Damaged("a dead letter"))?;
-            if let Some(record) = self.record_at(&snapshot, number_at(&key, 16)?)? {
+            let read = guarded(|| {
+                let (key, at) = guard.into_inner()?;
+                let at = at.as_ref().try_into().map_err(|_| StoreError::Damaged("a dead letter"))?;
+                Ok((number_at(&key, 16)?, timestamp(i128::from_be_bytes(at))?))
+            });
+            let Some((number, tidspunkt)) = self.indexed(read)? else { break };
+            let record = guarded(|| self.record_at(&snapshot, number));
+            if let Some(record) = self.readable(number, record)?.flatten() {
                 letters.push(DeadLetter {
+                    skadet: is_damaged(&record.sporing),
                     melding: record.melding,
-                    tidspunkt: timestamp(i128::from_be_bytes(at))?,
+                    tidspunkt,
                 });
             }
         }
@@ -177,9 +199,30 @@ impl Store {
         let (melding, payload_bytes, lines) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
         let mut sporing = lines.into_iter().map(Line::sporing).collect::<Result<Vec<_>, _>>()?;
         for guard in snapshot.prefix(&self.sporing, number.to_be_bytes()) {
-            let (_, value) = guard.into_inner()?;
-            sporing.push(decode::<Line>(&value, "a line of sporing")?.sporing()?);
+            let line = guard
+                .into_inner()
+                .map_err(StoreError::from)
+                .and_then(|(_, value)| decode::<Line>(&value, "a line of sporing")?.sporing());
+            // What follows a damaged line stands in the same block, or behind it: it is left out as well.
+            let Some(line) = self.readable(number, line)? else { break };
+            sporing.push(line);
         }
         Ok(Some(MeldingRecord { melding, payload_bytes, sporing }))
     }
+
+    pub(super) fn stored_at(
+        &self,
+        snapshot: &Snapshot,
+        number: Number,
+    ) -> Result<Option<StoredMelding>, StoreError> {
+        match snapshot.get(&self.meldinger, number.to_be_bytes())? {
+            Some(value) => Ok(Some(decode(&value, "a melding")?)),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Whether it stands in the dead-letter store since it is damaged.
+fn is_damaged(sporing: &[Sporing]) -> bool {
+    sporing.iter().any(|line| line.hendelse == Hendelse::Skadet)
 }

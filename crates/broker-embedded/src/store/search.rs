@@ -7,6 +7,7 @@ use fjall::{Readable, Snapshot};
 use jiff::Timestamp;
 use wire::id::{KontoId, MeldingId};
 
+use super::damage::guarded;
 use super::keys::{number_at, pair};
 use super::line::{StoredMelding, decode};
 use super::{Store, StoreError};
@@ -32,6 +33,7 @@ impl Store {
                 None => self.first_put_after(&snapshot, at - 1)?,
             });
         }
+        let til = sok.til.map_or(i128::MAX, Timestamp::as_nanosecond);
         let fra = sok.fra.map_or(i128::MIN, Timestamp::as_nanosecond);
         let kontoer: BTreeSet<KontoId> = sok.kontoer.iter().copied().collect();
         let mut numbers: Vec<_> = kontoer
@@ -42,13 +44,21 @@ impl Store {
         let mut heads = BinaryHeap::new();
         for (of, numbers) in numbers.iter_mut().enumerate() {
             if let Some(guard) = numbers.next() {
-                heads.push((number_at(&guard.key()?, 16)?, of));
+                let number = guarded(|| number_at(&guard.key()?, 16));
+                match self.indexed(number)? {
+                    Some(number) => heads.push((number, of)),
+                    None => found.avkortet = true,
+                }
             }
         }
         let (mut looked_at, mut last) = (0, None);
         while let Some((number, of)) = heads.pop() {
             if let Some(guard) = numbers.get_mut(of).and_then(Iterator::next) {
-                heads.push((number_at(&guard.key()?, 16)?, of));
+                let number = guarded(|| number_at(&guard.key()?, 16));
+                match self.indexed(number)? {
+                    Some(number) => heads.push((number, of)),
+                    None => found.avkortet = true,
+                }
             }
             if last.replace(number) == Some(number) {
                 continue; // Of two of the kontoer.
@@ -58,13 +68,17 @@ impl Store {
                 break;
             }
             looked_at += 1;
-            let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { continue };
-            let stored = decode::<StoredMelding>(&value, "a melding")?;
+            let stored = guarded(|| self.stored_at(&snapshot, number));
+            let Some(stored) = self.readable(number, stored)?.flatten() else { continue };
             if stored.put() < fra {
                 break; // All that follow were put there earlier.
             }
+            if stored.put() > til {
+                continue; // Where what parts the numbers is damaged, some are too many.
+            }
             if stored.fits(sok) {
-                found.meldinger.extend(self.record_at(&snapshot, number)?);
+                let record = guarded(|| self.record_at(&snapshot, number));
+                found.meldinger.extend(self.readable(number, record)?.flatten());
                 if found.meldinger.len() >= sok.limit as usize {
                     break;
                 }
@@ -75,10 +89,9 @@ impl Store {
 
     /// The number of the melding `id`, if it was put on its queue `at` that time.
     fn number_put(&self, snapshot: &Snapshot, id: MeldingId, at: i128) -> Result<Option<Number>, StoreError> {
-        let Some(number) = snapshot.get(&self.ids, id.as_uuid().as_bytes())? else { return Ok(None) };
-        let number = number_at(&number, 0)?;
-        let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { return Ok(None) };
-        let stored = decode::<StoredMelding>(&value, "a melding")?;
+        let Some(number) = self.number_of(snapshot, id)? else { return Ok(None) };
+        let stored = guarded(|| self.stored_at(snapshot, number));
+        let Some(stored) = self.readable(number, stored)?.flatten() else { return Ok(None) };
         Ok((stored.put() == at).then_some(number))
     }
 
@@ -93,9 +106,17 @@ impl Store {
                 high = middle;
                 continue;
             };
-            let (key, value) = guard.into_inner()?;
-            if decode::<StoredMelding>(&value, "a melding")?.put() <= at {
-                low = number_at(&key, 0)? + 1;
+            let read = guarded(|| {
+                let (key, value) = guard.into_inner()?;
+                Ok((number_at(&key, 0)?, decode::<StoredMelding>(&value, "a melding")?.put()))
+            });
+            let Some((number, put)) = self.readable(middle, read)? else {
+                // Nobody knows; too many are found rather than too few.
+                low = middle + 1;
+                continue;
+            };
+            if put <= at {
+                low = number + 1;
             } else {
                 high = middle;
             }

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use knutepunkt_broker_embedded::{EmbeddedBroker, Fault, Options, Reopening};
 use tempfile::TempDir;
-use wire::id::Uuid;
+use wire::id::{MeldingId, Uuid};
 
 /// A broker on a folder of its own.
 pub(crate) struct Harness {
@@ -115,12 +115,18 @@ impl BrokerHarness for Harness {
         self.options.faults.set(Fault::Write);
     }
 
+    async fn damage(&mut self, id: MeldingId) {
+        self.embedded().spoil(id).await.unwrap();
+        // What was published last is handed out from memory.
+        self.restart().await;
+    }
+
     async fn mend_storage(&mut self) {
         self.options.faults.set(Fault::None);
     }
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(crate) fn copy(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();

@@ -422,6 +422,7 @@ fn describe(hendelse: &Hendelse) -> String {
         Hendelse::Dodko => "uleverbar, lagt i dødkø".to_owned(),
         Hendelse::LagtTilbake => "lagt tilbake på kø fra dødkø".to_owned(),
         Hendelse::KontoSlettet => "kontoen ble slettet".to_owned(),
+        Hendelse::Skadet => "skadet på lageret, lagt i dødkø".to_owned(),
         Hendelse::KvitteringSendt { kvittering } => format!("avsenderen fikk kvittering {kvittering}"),
     }
 }

@@ -359,10 +359,15 @@ fn dodko(side: &KontoSide, liste: &Liste, letters: Vec<Uleverbar>) -> Dodko {
             .iter()
             .map(|letter| UlevertRad {
                 tid: format::time_of(letter.tidspunkt, t.sprak()),
-                meldingstype: letter.meldingstype.clone(),
+                meldingstype: if letter.skadet {
+                    t.v("sporing-dodko-skadet", "type", letter.meldingstype.as_str())
+                } else {
+                    letter.meldingstype.clone()
+                },
                 href: format!("{}/sporing/{}", org.sti(), letter.melding_id),
                 avsender: part(org, letter.avsender.as_ref()),
-                tilbake: org.may_change().then(|| tilbake(side, letter.melding_id, &letter.meldingstype)),
+                tilbake: (org.may_change() && !letter.skadet)
+                    .then(|| tilbake(side, letter.melding_id, &letter.meldingstype)),
             })
             .collect(),
     }
@@ -485,6 +490,7 @@ fn steg(t: Tekster, trinn: &Trinn) -> Steg {
         Hendelse::Utlopt => (Color::Warning, t.s("sporing-steg-utlopt")),
         Hendelse::Dodko => (Color::Danger, t.s("sporing-steg-dodko")),
         Hendelse::KontoSlettet => (Color::Danger, t.s("sporing-steg-konto-slettet")),
+        Hendelse::Skadet => (Color::Danger, t.s("sporing-steg-skadet")),
         Hendelse::KvitteringSendt { kvittering } => {
             detalj.push(t.v("sporing-kvittering", "id", kvittering.to_string()));
             (Color::Neutral, t.s("sporing-steg-kvittering"))
