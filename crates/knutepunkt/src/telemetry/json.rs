@@ -36,13 +36,13 @@ where
         let metadata = normalized.as_ref().unwrap_or_else(|| event.metadata());
         let mut fields = Fields(Map::new());
         event.record(&mut fields);
-        let line = serde_json::json!({
-            "timestamp": timestamp,
-            "level": metadata.level().as_str(),
-            "fields": fields.0,
-            "target": metadata.target(),
-        });
-        writeln!(writer, "{line}")
+        let (level, target) = (metadata.level().as_str(), Value::from(metadata.target()));
+        let (timestamp, fields) = (Value::from(timestamp), Value::Object(fields.0));
+        // In this order, which is how people read it.
+        writeln!(
+            writer,
+            r#"{{"timestamp":{timestamp},"level":"{level}","fields":{fields},"target":{target}}}"#
+        )
     }
 }
 
