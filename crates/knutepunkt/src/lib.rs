@@ -13,6 +13,7 @@ pub mod jumps;
 mod passord_key;
 mod portal;
 pub mod server;
+pub mod styring;
 pub mod telemetry;
 mod tls;
 

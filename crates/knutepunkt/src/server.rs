@@ -1,6 +1,7 @@
 //! The composition: adapters, use cases and edges put together.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,7 +31,7 @@ use crate::health::{
     PlassCheck, TlsCheck,
 };
 use crate::portal::portal_config;
-use crate::{http, passord_key, tls};
+use crate::{http, passord_key, styring, tls};
 
 /// How often payloads and sessions whose time is over are removed.
 const SWEEP: Duration = Duration::from_hours(1);
@@ -213,6 +214,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         tasks.spawn(async move { server.run(listener, tls, shutdown).await });
     }
     tasks.spawn(sweep(app.clone(), shutdown.clone()));
+    serve_commands(data, &app, &tasks, &shutdown);
     let (watched, stop) = (app.clone(), shutdown.clone());
     tasks.spawn(async move {
         tokio::select! {
@@ -235,6 +237,19 @@ pub struct QueuesGivenUp;
 impl QueuesGivenUp {
     /// What the process ends with: `EX_IOERR` of sysexits.
     pub const EXIT_CODE: u8 = 74;
+}
+
+/// Answers commands of the operator on the control socket. Without it they cannot reach the server, all else works.
+fn serve_commands(data: &Path, app: &App, tasks: &TaskTracker, shutdown: &CancellationToken) {
+    match styring::Socket::bind(data) {
+        Ok(socket) => {
+            tasks.spawn(socket.serve(styring::Context { app: app.clone() }, shutdown.clone()));
+        }
+        Err(error) => tracing::warn!(
+            error = &*error as &dyn std::error::Error,
+            "commands cannot reach this server: it has no control socket"
+        ),
+    }
 }
 
 impl Running {

@@ -1,0 +1,64 @@
+use std::os::unix::fs::PermissionsExt as _;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::UnixStream;
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::adapters::{RandomIds, SystemClock};
+use crate::config::Config;
+
+async fn context(data: &std::path::Path) -> Context {
+    let config = Config { data: data.to_owned(), ..Config::defaults() };
+    let url = config.registry_url().expect("it is the default");
+    let database = storage::connect(&url).await.expect("the folder is empty");
+    database.migrate().await.expect("it is new");
+    let registry = database.registry().await.expect("it was migrated");
+    let adapters = app::Adapters::registry_only(registry, Arc::new(SystemClock), Arc::new(RandomIds));
+    let key = crate::passord_key::load_or_create(data, &RandomIds).expect("the folder is empty");
+    Context { app: app::App::new(adapters, key, config.settings()) }
+}
+
+async fn raw(data: &std::path::Path, request: &[u8]) -> String {
+    let mut stream = UnixStream::connect(data.join(SOCKET)).await.expect("it is served");
+    stream.write_all(request).await.expect("it takes the request");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("it answers");
+    answer
+}
+
+#[tokio::test]
+async fn a_command_asks_a_running_server_and_knows_when_none_runs() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let data = folder.path();
+    assert_eq!(ask::<Status>(data, &Request::Status).await.expect("nothing is wrong"), None);
+
+    // One that a killed server left behind does not keep the next one from starting.
+    drop(Socket::bind(data).expect("the folder is empty"));
+    assert_eq!(ask::<Status>(data, &Request::Status).await.expect("nothing is wrong"), None);
+    let socket = Socket::bind(data).expect("only an old socket is there");
+    let mode = std::fs::metadata(data.join(SOCKET)).expect("it is there").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+
+    let shutdown = CancellationToken::new();
+    let served = tokio::spawn(socket.serve(context(data).await, shutdown.clone()));
+    let status = ask::<Status>(data, &Request::Status).await.expect("it answers").expect("it runs");
+    assert_eq!(status.pid, std::process::id());
+
+    assert!(raw(data, b"{\"request\":\"dance\"}\n").await.contains("failed"));
+    let endless = vec![b'x'; usize::try_from(REQUEST_MAX).expect("it is small")];
+    assert!(raw(data, &endless).await.contains("failed"), "a request has an end");
+
+    shutdown.cancel();
+    served.await.expect("it stops");
+    assert!(!data.join(SOCKET).exists());
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_socket_is_not_removed() {
+    let folder = tempfile::tempdir().expect("there is room");
+    std::fs::write(folder.path().join(SOCKET), "mine").expect("there is room");
+    assert!(Socket::bind(folder.path()).is_err());
+    assert_eq!(std::fs::read_to_string(folder.path().join(SOCKET)).expect("it is there"), "mine");
+}
