@@ -190,7 +190,7 @@ class Server:
                 [*self.prefix, self.world.binary, "serve", "--config", self.config],
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env=os.environ | {"RUST_LOG": "info"} | self.env,
+                env=os.environ | {"RUST_LOG": "info,fjall=warn,lsm_tree=warn"} | self.env,
             )
         return before
 

@@ -5,12 +5,15 @@ import contextlib
 import socket
 import time
 
-from harness.load import SMALL, Load
+from harness.amqp import Closed
+from harness.load import Load
 from harness.model import judge
 from harness.scenario import Verdict
 from harness.server import wait_for
 
 LIMIT = 1_024
+# Large enough that the log needs new files meanwhile.
+SIZES = [1_000, 300_000]
 
 
 def silent(address, count):
@@ -26,7 +29,7 @@ def silent(address, count):
 
 def run(context):
     server = context.server("descriptors", prefix=["prlimit", f"--nofile={LIMIT}:{LIMIT}"]).start()
-    load = Load(server, senders=3, sizes=SMALL, seed=context.seed).start()
+    load = Load(server, senders=3, sizes=SIZES, seed=context.seed).start()
     faults, held = [], 0
     try:
         for number in range(context.of(1, 10)):
@@ -49,8 +52,10 @@ def run(context):
         if server.process.poll() is not None:
             faults.append(f"the server ended with {server.process.returncode}")
             server.start()
-        # A newcomer gets in.
-        load.arkiv.connect().close()
+        try:
+            load.arkiv.connect().close()
+        except (Closed, OSError) as closed:
+            faults.append(f"a newcomer does not get in when the strangers are gone: {closed}")
         history = load.finish()
     finally:
         load.stop_sending.set()
