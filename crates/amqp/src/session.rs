@@ -31,6 +31,10 @@ const ROUNDS_MAX: usize = 16;
 /// How long to wait for the broker to take a closed channel.
 const BROKER_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How long a lost connection waits before the client is made to answer for it: whatever stops the server may have stopped the
+/// client in the same moment, and its socket may close before the signal reaches us.
+const LOSS_GRACE: Duration = Duration::from_millis(250);
+
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The broker's side of a channel.
@@ -106,6 +110,13 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     match &ended {
         Ok(end) => tracing::debug!(?end, "AMQP connection ended"),
         Err(error) => tracing::debug!(%error, "AMQP connection was lost"),
+    }
+    if ended.is_err()
+        && !session.channels.is_empty()
+        && let Some(shutdown) = session.shutdown.as_mut()
+    {
+        // Once that is there, the broker knows that nothing counts.
+        let _ = tokio::time::timeout(LOSS_GRACE, shutdown).await;
     }
     session.end_channels();
     if ended.is_ok() {
