@@ -159,6 +159,7 @@ impl EmbeddedBroker {
         tokio::spawn(give(answered));
         let tasks = vec![
             tokio::spawn(wake(clock.clone(), is_due, requests.clone())),
+            tokio::spawn(tidy(clock.clone(), slot.clone())),
             tokio::spawn(forget(
                 clock,
                 slot.clone(),
@@ -211,6 +212,14 @@ impl EmbeddedBroker {
     #[doc(hidden)]
     pub async fn flush(&self) -> Result<(), BrokerError> {
         self.read(Store::flush).await
+    }
+
+    /// What the log takes on disk: what is live, what is gone but not given back yet, and the journals. Bytes.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    pub async fn disk_bytes(&self) -> Result<u64, BrokerError> {
+        self.read_now(Store::disk_bytes).await
     }
 
     fn store(&self) -> Result<Arc<Store>, BrokerError> {
@@ -376,6 +385,24 @@ async fn wake(
                 }
             }
             changed = due.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// Gives the room of what is gone back, as long as the broker lives.
+async fn tidy(clock: Arc<dyn Clock>, slot: Arc<Slot>) {
+    loop {
+        let Ok(next) = clock.now().checked_add(store::LOOK_EVERY) else { return };
+        clock.sleep_until(next).await;
+        // While the log is not open, nothing is tidied up; there is a next time.
+        let Some(open) = slot.get() else { continue };
+        match tokio::task::spawn_blocking(move || open.tidy()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the room of removed meldinger could not be given back"
+            ),
+            Err(_) => return,
         }
     }
 }

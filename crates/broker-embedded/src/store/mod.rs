@@ -23,6 +23,7 @@ mod read;
 mod search;
 #[cfg(test)]
 mod tests;
+mod tidy;
 mod write;
 
 use std::collections::BTreeSet;
@@ -36,6 +37,8 @@ use tokio::sync::watch;
 pub(crate) use self::damage::{Remains, guarded};
 use self::keys::number_at;
 pub(crate) use self::line::Line;
+pub(crate) use self::tidy::LOOK_EVERY;
+use self::tidy::{LARGE, Waste};
 pub(crate) use self::write::{DeadMelding, Write};
 use crate::queue::Number;
 
@@ -63,6 +66,7 @@ pub(crate) enum StoreError {
 /// The open log.
 pub(crate) struct Store {
     db: Database,
+    meta: Keyspace,
     kontoer: Keyspace,
     entries: Keyspace,
     meldinger: Keyspace,
@@ -72,6 +76,8 @@ pub(crate) struct Store {
     by_konto: Keyspace,
     dead: Keyspace,
     path: PathBuf,
+    /// What was removed and still takes room.
+    waste: Waste,
     /// Before this number nothing is left to forget.
     pruned_to: AtomicU64,
     /// Held while meldinger are forgotten, and while a dead letter moves.
@@ -131,7 +137,7 @@ impl Store {
         let payloads = db.keyspace("payload", || {
             KeyspaceCreateOptions::default()
                 .max_memtable_size(16 * MIB)
-                .with_kv_separation(Some(KvSeparationOptions::default().separation_threshold(32 * 1024)))
+                .with_kv_separation(Some(KvSeparationOptions::default().separation_threshold(LARGE as u32)))
         })?;
         let (closed, is_closed) = watch::channel(());
         let store = Self {
@@ -143,8 +149,10 @@ impl Store {
             ids: keyspace("melding_id", 4 * MIB)?,
             by_konto: keyspace("konto_melding", 4 * MIB)?,
             dead: keyspace("dodko", MIB)?,
+            meta,
             db,
             path: path.to_owned(),
+            waste: Waste::default(),
             pruned_to: AtomicU64::new(0),
             forgetting: Mutex::new(()),
             damaged: Mutex::default(),

@@ -82,10 +82,12 @@ impl Write<'_> {
     }
 
     pub(crate) fn payload(&mut self, number: Number, payload: &[u8]) {
+        self.store.waste.came(number, payload.len());
         self.batch.insert(&self.store.payloads, number.to_be_bytes(), payload);
     }
 
     pub(crate) fn payload_gone(&mut self, number: Number) {
+        self.store.waste.went(number);
         // Written once and removed once, so the two cancel each other out: what was acked before its memtable is full never
         // reaches a table.
         self.batch.remove_weak(&self.store.payloads, number.to_be_bytes());

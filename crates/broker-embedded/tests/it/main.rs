@@ -7,3 +7,4 @@ mod damage;
 mod durability;
 mod harness;
 mod lifecycle;
+mod room;
