@@ -96,7 +96,7 @@ async fn inspect(folder: &Path) -> Fallible<String> {
                 dokument.unwrap_or_default(),
             )?;
         }
-        channel.control.close().await;
+        channel.control.close(app::ports::EndedBy::Server).await;
     }
     broker.close().await?;
     Ok(format!("{{\"queued\":[{queued}],\"dead\":[{dead}]}}"))

@@ -38,6 +38,7 @@ pub use crate::keeper::Reopening;
 use crate::keeper::{Keeper, Origin};
 use crate::request::{ChannelLink, Ready, Request, Shared, Standing, Stopped, unavailable};
 use crate::slot::Slot;
+pub use crate::store::{AcceptedLoss, Loss, LostMelding, accept_loss, find_loss};
 use crate::store::{Layout, Store, StoreError};
 
 const MIB: u64 = 1024 * 1024;
@@ -90,6 +91,12 @@ pub struct OpenError {
     path: String,
     #[source]
     source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+impl OpenError {
+    pub(crate) fn new(path: &Path, source: StoreError) -> Self {
+        Self { path: path.display().to_string(), source: source.into() }
+    }
 }
 
 /// Queues in this process, on a log in a folder of their own.
@@ -160,6 +167,7 @@ impl EmbeddedBroker {
         let tasks = vec![
             tokio::spawn(wake(clock.clone(), is_due, requests.clone())),
             tokio::spawn(tidy(clock.clone(), slot.clone())),
+            tokio::spawn(sync_witness(clock.clone(), slot.clone())),
             tokio::spawn(forget(
                 clock,
                 slot.clone(),
@@ -192,7 +200,7 @@ impl EmbeddedBroker {
         let mut standing = self.standing.clone();
         if standing.wait_for(|standing| standing.given_up).await.is_err() {
             // Closed before that.
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
@@ -385,6 +393,27 @@ async fn wake(
                 }
             }
             changed = due.changed() => if changed.is_err() { return },
+        }
+    }
+}
+
+/// How long the witness may lag behind after a loss of power.
+const WITNESS_LAG: Duration = Duration::from_millis(500);
+
+/// Has what the witness noted written to stable storage, as long as the broker lives.
+async fn sync_witness(clock: Arc<dyn Clock>, slot: Arc<Slot>) {
+    loop {
+        let Ok(next) = clock.now().checked_add(WITNESS_LAG) else { return };
+        clock.sleep_until(next).await;
+        let Some(open) = slot.get() else { continue };
+        match tokio::task::spawn_blocking(move || open.sync_witness()).await {
+            Ok(Ok(())) => {}
+            // The log itself says when the disk fails.
+            Ok(Err(error)) => tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "the witness of the queue log could not be synced"
+            ),
+            Err(_) => return,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use knutepunkt::commands::{admin, bench, demo, dev, klient, serve, settings};
+use knutepunkt::commands::{admin, bench, demo, dev, klient, repair, serve, settings};
 use knutepunkt::server::QueuesGivenUp;
 use knutepunkt::telemetry;
 
@@ -39,6 +39,8 @@ enum Command {
     },
     /// Register organisasjoner and let people in. Works while a server runs.
     Admin(admin::AdminArgs),
+    /// Say what the queue log lacks of what was promised, and accept it where that is asked for.
+    Repair(repair::RepairArgs),
     /// Measure speed and size, beside a reference in the same run.
     Bench(bench::BenchArgs),
     /// Print every configuration key with its default, or check a configuration.
@@ -61,7 +63,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let quiet = matches!(
         arguments.command,
-        Command::Admin(_) | Command::Dev { .. } | Command::Demo(_) | Command::Bench(_)
+        Command::Admin(_) | Command::Repair(_) | Command::Dev { .. } | Command::Demo(_) | Command::Bench(_)
     );
     telemetry::start(if quiet { "warn,lapin=off" } else { "info" });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -87,6 +89,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Bench(args) => bench::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Admin(args) => admin::run(args).await,
+        Command::Repair(args) => repair::run(args).await,
         Command::Serve { config } => serve::run(config.as_deref()).await,
         Command::Dev { args, command: None } => dev::run(args).await,
         Command::Dev { args, command: Some(DevCommand::Sertifikat(order)) } => {

@@ -181,12 +181,11 @@ impl Engine {
         if let Some(slot) = self.queues.get_mut(&konto) {
             slot.dead += 1;
         }
-        let (original, known) = match remains.melding {
-            Some(melding) => (Arc::new(melding), true),
-            None => {
-                let known = remains.id.is_some() && remains.avsender.is_some();
-                (self.put_in_place(konto, number, &remains), known)
-            }
+        let (original, known) = if let Some(melding) = remains.melding {
+            (Arc::new(melding), true)
+        } else {
+            let known = remains.id.is_some() && remains.avsender.is_some();
+            (self.put_in_place(konto, number, &remains), known)
         };
         self.line(number, &Hendelse::Skadet);
         tracing::error!(

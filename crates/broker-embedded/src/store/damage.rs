@@ -57,12 +57,16 @@ impl Remains {
 impl StoreError {
     /// Whether what was read is damaged, and will be the next time; not so when the disk or the system fails.
     pub(crate) fn is_damage(&self) -> bool {
-        match self {
-            Self::Damaged(_) => true,
-            Self::Backend(fjall::Error::Storage(LsmError::Io(error)) | fjall::Error::Io(error)) => {
+        let error = match self {
+            Self::Damaged(_) => return true,
+            Self::Backend(error) => error,
+            _ => return false,
+        };
+        match error {
+            fjall::Error::Storage(LsmError::Io(error)) | fjall::Error::Io(error) => {
                 matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData)
             }
-            Self::Backend(fjall::Error::Storage(
+            fjall::Error::Storage(
                 LsmError::Decompress(_)
                 | LsmError::InvalidVersion(_)
                 | LsmError::ChecksumMismatch { .. }
@@ -70,10 +74,10 @@ impl StoreError {
                 | LsmError::InvalidTrailer
                 | LsmError::InvalidHeader(_)
                 | LsmError::Utf8(_),
-            )) => true,
-            Self::Backend(
-                fjall::Error::Decompress(_) | fjall::Error::InvalidTrailer | fjall::Error::InvalidTag(_),
-            ) => true,
+            )
+            | fjall::Error::Decompress(_)
+            | fjall::Error::InvalidTrailer
+            | fjall::Error::InvalidTag(_) => true,
             _ => false,
         }
     }

@@ -11,6 +11,7 @@
 //! | `melding_id` | MeldingId | number |
 //! | `konto_melding` | KontoId, number | nothing: the Konto sent or received it |
 //! | `dodko` | KontoId, number | when it was given up |
+//! | `steg` | name | number of the last synced step, which the [`witness`] knows too |
 //!
 //! Numbers and steps are big-endian and only grow, so all large keyspaces are written at their end. Values that may change
 //! their shape start with a version byte.
@@ -18,18 +19,20 @@
 mod damage;
 mod keys;
 mod line;
+mod loss;
 mod prune;
 mod read;
 mod search;
 #[cfg(test)]
 mod tests;
 mod tidy;
+mod witness;
 mod write;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Mutex, PoisonError};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
 use tokio::sync::watch;
@@ -37,8 +40,11 @@ use tokio::sync::watch;
 pub(crate) use self::damage::{Remains, guarded};
 use self::keys::number_at;
 pub(crate) use self::line::Line;
+pub use self::loss::{AcceptedLoss, accept_loss, find_loss};
 pub(crate) use self::tidy::LOOK_EVERY;
 use self::tidy::{LARGE, Waste};
+use self::witness::Witness;
+pub use self::witness::{Loss, LostMelding};
 pub(crate) use self::write::{DeadMelding, Write};
 use crate::queue::Number;
 
@@ -51,6 +57,8 @@ const OLDEST_FORMAT: u64 = 1;
 /// How many numbers an epoch has. A new one starts at every opening, so that no number is ever used twice.
 const EPOCH_BITS: u32 = 40;
 const MIB: u64 = 1024 * 1024;
+/// Key of the last synced step.
+const STEP: &str = "siste";
 
 /// Why the store did not do as asked.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +69,13 @@ pub(crate) enum StoreError {
     Damaged(&'static str),
     #[error("read the queue log: it has format {0}, this version knows {OLDEST_FORMAT} to {FORMAT}")]
     Format(u64),
+    #[error(
+        "read the queue log: {0}; restore a backup, or, to go on without them, have them listed and accept the loss with \
+         `knutepunkt repair`"
+    )]
+    Lost(Box<Loss>),
+    #[error("use the witness of the queue log")]
+    Witness(#[source] std::io::Error),
 }
 
 /// The open log.
@@ -76,6 +91,10 @@ pub(crate) struct Store {
     by_konto: Keyspace,
     dead: Keyspace,
     path: PathBuf,
+    steps: Keyspace,
+    /// The number of the last synced step.
+    step: AtomicU64,
+    witness: Mutex<Witness>,
     /// What was removed and still takes room.
     waste: Waste,
     /// Before this number nothing is left to forget.
@@ -96,6 +115,9 @@ pub(crate) struct Layout {
     pub(crate) open_tables: usize,
 }
 
+/// An open log, its first number, and what ends when it is closed again.
+type Opened = (Store, Number, watch::Receiver<()>);
+
 /// Whether this version can read what is there.
 fn check_format(meta: &Keyspace) -> Result<(), StoreError> {
     let format = match meta.get("format")? {
@@ -105,6 +127,20 @@ fn check_format(meta: &Keyspace) -> Result<(), StoreError> {
     if (OLDEST_FORMAT..=FORMAT).contains(&format) { Ok(()) } else { Err(StoreError::Format(format)) }
 }
 
+/// The witness of the log at `path`, which ends with `step`.
+fn call_witness(path: &Path, step: u64) -> Result<(Witness, Option<Loss>), StoreError> {
+    let (mut witness, was_there) = Witness::open(path).map_err(StoreError::Witness)?;
+    let loss = witness.loss(step);
+    if !was_there && step > 0 {
+        tracing::warn!(
+            path = %witness::beside(path).display(),
+            "the witness of the queue log was missing; whether the log is whole cannot be told this time"
+        );
+    }
+    witness.forget_read();
+    Ok((witness, loss))
+}
+
 impl Store {
     /// Opens the log, and makes it where there is none. Gives also the epoch's first number, and what tells that all is
     /// closed again: its channel ends then.
@@ -112,6 +148,18 @@ impl Store {
         path: &Path,
         layout: &Layout,
     ) -> Result<(Self, Number, watch::Receiver<()>), StoreError> {
+        let (opened, loss) = Self::open_whatever_is_lost(path, layout)?;
+        match loss {
+            None => Ok(opened),
+            Some(loss) => Err(StoreError::Lost(Box::new(loss))),
+        }
+    }
+
+    /// As [`Store::open`], and also where something is lost, which it describes.
+    pub(crate) fn open_whatever_is_lost(
+        path: &Path,
+        layout: &Layout,
+    ) -> Result<(Opened, Option<Loss>), StoreError> {
         let db = Database::builder(path)
             .cache_size(layout.cache_bytes)
             .max_journaling_size(layout.journal_bytes.max(64 * MIB))
@@ -125,6 +173,12 @@ impl Store {
         };
         let meta = keyspace("meta", MIB)?;
         check_format(&meta)?;
+        let steps = keyspace("steg", 8 * MIB)?;
+        let step = match steps.get(STEP)? {
+            Some(value) => number_at(&value, 0)?,
+            None => 0,
+        };
+        let (witness, loss) = call_witness(path, step)?;
         let epoch = match meta.get("epoch")? {
             Some(value) => number_at(&value, 0)? + 1,
             None => 1,
@@ -137,7 +191,7 @@ impl Store {
         let payloads = db.keyspace("payload", || {
             KeyspaceCreateOptions::default()
                 .max_memtable_size(16 * MIB)
-                .with_kv_separation(Some(KvSeparationOptions::default().separation_threshold(LARGE as u32)))
+                .with_kv_separation(Some(KvSeparationOptions::default().separation_threshold(LARGE)))
         })?;
         let (closed, is_closed) = watch::channel(());
         let store = Self {
@@ -152,18 +206,30 @@ impl Store {
             meta,
             db,
             path: path.to_owned(),
+            steps,
+            step: AtomicU64::new(step),
+            witness: Mutex::new(witness),
             waste: Waste::default(),
             pruned_to: AtomicU64::new(0),
             forgetting: Mutex::new(()),
             damaged: Mutex::default(),
             _closed: closed,
         };
-        Ok((store, epoch << EPOCH_BITS, is_closed))
+        Ok(((store, epoch << EPOCH_BITS, is_closed), loss))
     }
 
     /// Starts a step.
     pub(crate) fn write(&self) -> Write<'_> {
-        Write { store: self, batch: self.db.batch() }
+        Write { store: self, batch: self.db.batch(), taken: Vec::new() }
+    }
+
+    /// Syncs what the witness noted, if anything. Of one that cannot be synced the next loss of power may take the end.
+    pub(crate) fn sync_witness(&self) -> Result<(), StoreError> {
+        let file = self.witness.lock().unwrap_or_else(PoisonError::into_inner).to_sync();
+        match file {
+            Some(file) => file.and_then(|file| file.sync_data()).map_err(StoreError::Witness),
+            None => Ok(()),
+        }
     }
 
     /// Whether the log is well: what failed in the background is known here.

@@ -17,7 +17,7 @@ use crate::queue::Number;
 /// How often the log is looked at.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// A payload of at least so many bytes is counted by itself, and lies in a file of its own kind.
-pub(super) const LARGE: usize = 32 * 1024;
+pub(super) const LARGE: u32 = 32 * 1024;
 /// So much may lie about however little is left. Together with one journal it stays below 64 MiB.
 const WASTE_BYTES: u64 = 16 * MIB;
 /// And so much more of what is left: one part in so many.
@@ -47,7 +47,7 @@ pub(super) struct Waste {
 
 impl Waste {
     pub(super) fn came(&self, number: Number, bytes: usize) {
-        if bytes >= LARGE {
+        if bytes >= LARGE as usize {
             self.large.lock().unwrap_or_else(PoisonError::into_inner).insert(number, bytes as u64);
         }
     }
@@ -61,7 +61,7 @@ impl Waste {
 
     /// Bytes that are gone from `items` payloads which take `disk_bytes`, about.
     fn bytes(&self, items: u64, disk_bytes: u64) -> u64 {
-        let average = (disk_bytes / items.max(1)).min(LARGE as u64);
+        let average = (disk_bytes / items.max(1)).min(u64::from(LARGE));
         let small = self.small.load(Ordering::Relaxed).saturating_mul(average);
         self.large_bytes.load(Ordering::Relaxed).saturating_add(small).min(disk_bytes)
     }
@@ -81,7 +81,7 @@ impl Store {
         let disk_bytes = self.payloads.disk_space();
         let waste_bytes = self.waste.bytes(self.payloads.approximate_len() as u64, disk_bytes);
         let first = !self.waste.looked.swap(true, Ordering::Relaxed);
-        if !is_due(waste_bytes, disk_bytes) && !(first && disk_bytes > UNKNOWN_BYTES) {
+        if !(is_due(waste_bytes, disk_bytes) || first && disk_bytes > UNKNOWN_BYTES) {
             return Ok(journals);
         }
         let left = disk_bytes.saturating_sub(waste_bytes);
@@ -177,7 +177,7 @@ mod tests {
     #[test]
     fn waste_is_counted_by_size_where_it_is_large_and_by_the_average_elsewhere() {
         let waste = Waste::default();
-        waste.came(1, LARGE);
+        waste.came(1, LARGE as usize);
         waste.came(2, 5_000_000);
         waste.came(3, 10);
         waste.went(2);

@@ -1,6 +1,7 @@
 //! What one step writes.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 
 use bytes::Bytes;
 use domain::melding::Melding;
@@ -10,7 +11,8 @@ use wire::id::KontoId;
 
 use super::keys::{encode_entry, line_key, pair};
 use super::line::{Line, MeldingRef, VERSION, encode};
-use super::{Store, StoreError};
+use super::witness::Noted;
+use super::{STEP, Store, StoreError};
 use crate::queue::{Entry, Number};
 
 /// A dead letter that is about to move.
@@ -28,6 +30,8 @@ pub(crate) struct DeadMelding {
 pub(crate) struct Write<'a> {
     pub(super) store: &'a Store,
     pub(super) batch: fjall::OwnedWriteBatch,
+    /// The meldinger that come in, for the witness.
+    pub(super) taken: Vec<Noted>,
 }
 
 impl Write<'_> {
@@ -71,6 +75,7 @@ impl Write<'_> {
             },
             256,
         )?;
+        self.taken.push(Noted::new(number, melding));
         let store = self.store;
         self.batch.insert(&store.meldinger, number.to_be_bytes(), value);
         self.batch.insert(&store.ids, melding.id.as_uuid().as_bytes(), number.to_be_bytes());
@@ -120,9 +125,18 @@ impl Write<'_> {
 
     /// Writes it. With `sync` it is on stable storage when this returns, else with the operating system, so that it
     /// outlives this process.
-    pub(crate) fn commit(self, sync: bool) -> Result<(), StoreError> {
-        let mode = if sync { PersistMode::SyncData } else { PersistMode::Buffer };
-        self.batch.durability(Some(mode)).commit()?;
+    pub(crate) fn commit(mut self, sync: bool) -> Result<(), StoreError> {
+        if !sync {
+            return Ok(self.batch.durability(Some(PersistMode::Buffer)).commit()?);
+        }
+        let store = self.store;
+        let mut witness = store.witness.lock().unwrap_or_else(PoisonError::into_inner);
+        let step = store.step.load(Ordering::Relaxed) + 1;
+        self.batch.insert(&store.steps, STEP, step.to_be_bytes());
+        self.batch.durability(Some(PersistMode::SyncData)).commit()?;
+        store.step.store(step, Ordering::Relaxed);
+        // Behind the sync, and before anybody is answered.
+        witness.note(step, &self.taken);
         Ok(())
     }
 }

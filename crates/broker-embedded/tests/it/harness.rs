@@ -73,6 +73,13 @@ impl Harness {
         self.broker = Some(opened.await.unwrap());
     }
 
+    /// Opens another log in the same folder in place of this one.
+    pub(crate) async fn go_on_with(&mut self, name: &str) {
+        self.lives += 1;
+        std::fs::rename(self.folder.path().join(name), self.path()).unwrap();
+        self.open().await;
+    }
+
     async fn open(&mut self) {
         let clock = Arc::new(self.clock.clone());
         let opened = EmbeddedBroker::open(self.path(), clock, self.ids.clone(), self.options.clone()).await;
@@ -107,6 +114,8 @@ impl BrokerHarness for Harness {
     async fn crash(&mut self) {
         let before = self.path();
         self.lives += 1;
+        // First, since it follows the log: what it knows of is there by now.
+        std::fs::copy(before.with_extension("vitne"), self.path().with_extension("vitne")).unwrap();
         copy(&before, &self.path());
         self.open().await;
     }

@@ -5,5 +5,6 @@ pub mod bench;
 pub mod demo;
 pub mod dev;
 pub mod klient;
+pub mod repair;
 pub mod serve;
 pub mod settings;

@@ -1,0 +1,115 @@
+//! What an operator does about a log that lacks what was promised: look, and accept.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufWriter, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use fjall::PersistMode;
+use jiff::Timestamp;
+
+use super::keys::{decode_entry, encode_entry};
+use super::witness::{self, Loss};
+use super::{Layout, MIB, Store, StoreError};
+use crate::OpenError;
+
+/// How many entries are changed in one write.
+const AT_ONCE: usize = 1_000;
+
+/// A loss that was accepted.
+#[derive(Debug)]
+pub struct AcceptedLoss {
+    /// What is lost.
+    pub loss: Loss,
+    /// A file with one line of JSON a melding.
+    pub report: PathBuf,
+    /// Where the witness lies that knew of it.
+    pub old_witness: PathBuf,
+}
+
+/// What the log at `path` lacks of what was promised; `None` if it lacks nothing. Blocks.
+///
+/// # Errors
+/// [`OpenError`]: there is no log, a server uses it, or it cannot be read.
+pub fn find_loss(path: &Path) -> Result<Option<Loss>, OpenError> {
+    Ok(open(path)?.1)
+}
+
+/// Accepts that the log at `path` lacks what was promised, so that it can be opened again; `None` if it lacks nothing.
+///
+/// What is lost is written to a file beside the log first, and the witness is kept under another name. Since it is not
+/// known what was handed out after the log's end, everything that waits is handed out as redelivered from then on. Blocks.
+///
+/// # Errors
+/// [`OpenError`] as [`find_loss`], or the report cannot be written. The loss is then not accepted.
+pub fn accept_loss(path: &Path, now: Timestamp) -> Result<Option<AcceptedLoss>, OpenError> {
+    let (store, loss) = open(path)?;
+    let Some(loss) = loss else { return Ok(None) };
+    let failed = |error: StoreError| OpenError::new(path, error);
+    let report = path.with_extension(format!("tap-{}.jsonl", now.as_second()));
+    write_report(&report, &loss).map_err(|error| failed(StoreError::Witness(error)))?;
+    store.mark_all_returned().map_err(failed)?;
+    drop(store);
+    let witness = witness::beside(path);
+    let old_witness = path.with_extension(format!("vitne-{}", now.as_second()));
+    let kept = std::fs::rename(&witness, &old_witness).and_then(|()| sync_folder_of(path));
+    kept.map_err(|error| failed(StoreError::Witness(error)))?;
+    Ok(Some(AcceptedLoss { loss, report, old_witness }))
+}
+
+fn open(path: &Path) -> Result<(Store, Option<Loss>), OpenError> {
+    if !path.is_dir() {
+        let missing = io::Error::new(io::ErrorKind::NotFound, "there is no queue log");
+        return Err(OpenError::new(path, StoreError::Witness(missing)));
+    }
+    let layout = Layout { cache_bytes: 8 * MIB, journal_bytes: 64 * MIB, open_tables: 100 };
+    let ((store, ..), loss) =
+        Store::open_whatever_is_lost(path, &layout).map_err(|error| OpenError::new(path, error))?;
+    Ok((store, loss))
+}
+
+fn write_report(path: &Path, loss: &Loss) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let mut lines = BufWriter::new(file);
+    for melding in &loss.meldinger {
+        // Ids and a time hold nothing that JSON would have to escape.
+        writeln!(
+            lines,
+            r#"{{"meldingId":"{}","avsenderKontoId":"{}","mottakerKontoId":"{}","mottatt":"{}"}}"#,
+            melding.id, melding.avsender, melding.mottaker, melding.mottatt
+        )?;
+    }
+    lines.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
+    sync_folder_of(path)
+}
+
+fn sync_folder_of(path: &Path) -> io::Result<()> {
+    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        Some(folder) => File::open(folder)?.sync_all(),
+        None => File::open(".")?.sync_all(),
+    }
+}
+
+impl Store {
+    /// Has everything that waits handed out as redelivered.
+    fn mark_all_returned(&self) -> Result<(), StoreError> {
+        let mut batch = self.db.batch();
+        let mut in_batch = 0;
+        for guard in self.entries.iter() {
+            let (key, value) = guard.into_inner()?;
+            let (konto, mut entry) = decode_entry(&key, &value)?;
+            if entry.tries.returned > 0 || entry.held {
+                continue; // Comes back as redelivered anyway.
+            }
+            entry.tries.returned = 1;
+            batch.insert(&self.entries, entry.number.to_be_bytes(), encode_entry(konto, &entry));
+            in_batch += 1;
+            if in_batch == AT_ONCE {
+                std::mem::replace(&mut batch, self.db.batch()).commit()?;
+                in_batch = 0;
+            }
+        }
+        batch.durability(Some(PersistMode::SyncAll)).commit()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,368 @@
+//! The witness: a second place that knows what was promised.
+//!
+//! The journal of the log ends where its last whole entry ends. Whether something stood behind that, which a crash in the
+//! middle of a write explains, or which somebody was promised, the journal itself cannot say. So each synced step has a
+//! number, kept in the log with it, and after the sync, before anybody is answered, the step is noted here too: its number,
+//! and who was promised what. A log that ends before the last step noted here has lost what was promised.
+//!
+//! The note is written to the operating system and synced a moment later, so it costs no wait. It outlives the process at
+//! once, and may lag behind the log after a loss of power; it never leads.
+//!
+//! One file of fixed size beside the log's folder, a ring of records with a checksum each. It takes no more room on a full
+//! disk, and a record torn by a crash is not counted.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use domain::melding::Melding;
+use jiff::Timestamp;
+use wire::id::{KontoId, MeldingId, Uuid};
+
+/// Bytes of a record: step, number, time, three ids, checksum.
+const RECORD: usize = 80;
+/// Where the checksum stands.
+const CHECKSUM: usize = 76;
+/// How many records the ring has: at least what stands in a journal.
+const SLOTS: u64 = 65_536;
+/// The step of the log and the ring belong together.
+const EXTENSION: &str = "vitne";
+
+/// A melding that was promised, and is not in the log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LostMelding {
+    /// Its id.
+    pub id: MeldingId,
+    /// Who sent it, and was answered that it is safe.
+    pub avsender: KontoId,
+    /// Whose queue it stood in.
+    pub mottaker: KontoId,
+    /// When it was taken.
+    pub mottatt: Timestamp,
+}
+
+/// What was promised and is not in the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Loss {
+    /// The last step that the log has.
+    pub log_step: u64,
+    /// The last step that was promised.
+    pub promised_step: u64,
+    /// Meldinger that were taken in steps that the log lacks, in the order in which they were taken.
+    pub meldinger: Vec<LostMelding>,
+    /// Whether the ring reaches back to the first missing step, so that `meldinger` has all of them.
+    pub is_complete: bool,
+}
+
+impl fmt::Display for Loss {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let steps = self.promised_step - self.log_step;
+        let count = self.meldinger.len();
+        let at_least = if self.is_complete { "" } else { "at least " };
+        write!(f, "{steps} steps that were promised are missing, with {at_least}{count} meldinger")?;
+        if let (Some(first), Some(last)) = (self.meldinger.first(), self.meldinger.last()) {
+            write!(f, " taken from {} to {}", first.mottatt, last.mottatt)?;
+        }
+        let mut by_konto: BTreeMap<KontoId, u64> = BTreeMap::new();
+        for melding in &self.meldinger {
+            *by_konto.entry(melding.mottaker).or_default() += 1;
+        }
+        let shown = 10;
+        for (place, (konto, count)) in by_konto.iter().take(shown).enumerate() {
+            write!(f, "{} konto {konto}: {count}", if place == 0 { " (" } else { "," })?;
+        }
+        if by_konto.len() > shown {
+            write!(f, ", and {} more kontoer", by_konto.len() - shown)?;
+        }
+        if by_konto.is_empty() { Ok(()) } else { write!(f, ")") }
+    }
+}
+
+/// What is noted of a step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Note {
+    step: u64,
+    /// `None` where the record says only that the step was promised.
+    melding: Option<Noted>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Noted {
+    number: u64,
+    id: [u8; 16],
+    avsender: [u8; 16],
+    mottaker: [u8; 16],
+    mottatt_ms: i64,
+}
+
+impl Noted {
+    pub(super) fn new(number: u64, melding: &Melding) -> Self {
+        Self {
+            number,
+            id: melding.id.as_uuid().into_bytes(),
+            avsender: melding.avsender.as_uuid().into_bytes(),
+            mottaker: melding.mottaker.as_uuid().into_bytes(),
+            mottatt_ms: melding.mottatt.as_millisecond(),
+        }
+    }
+}
+
+/// Parts of a record, one behind the other.
+fn encode(note: &Note) -> [u8; RECORD] {
+    let empty = Noted { number: 0, id: [0; 16], avsender: [0; 16], mottaker: [0; 16], mottatt_ms: 0 };
+    let noted = note.melding.unwrap_or(empty);
+    let mut record = [0; RECORD];
+    record[..8].copy_from_slice(&note.step.to_be_bytes());
+    record[8..16].copy_from_slice(&noted.number.to_be_bytes());
+    record[16..24].copy_from_slice(&noted.mottatt_ms.to_be_bytes());
+    record[24..40].copy_from_slice(&noted.id);
+    record[40..56].copy_from_slice(&noted.avsender);
+    record[56..72].copy_from_slice(&noted.mottaker);
+    record[72] = u8::from(note.melding.is_some());
+    let checksum = crc32fast::hash(&record[..CHECKSUM]);
+    record[CHECKSUM..].copy_from_slice(&checksum.to_be_bytes());
+    record
+}
+
+/// The note in a record, if it is whole.
+fn decode(record: &[u8; RECORD]) -> Option<Note> {
+    let eight = |at: usize| record.get(at..at + 8)?.try_into().ok().map(u64::from_be_bytes);
+    let sixteen = |at: usize| -> Option<[u8; 16]> { record.get(at..at + 16)?.try_into().ok() };
+    let checksum = record.get(CHECKSUM..)?.try_into().ok().map(u32::from_be_bytes)?;
+    let step = eight(0)?;
+    if step == 0 || checksum != crc32fast::hash(record.get(..CHECKSUM)?) {
+        return None;
+    }
+    let melding = if record[72] == 0 {
+        None
+    } else {
+        Some(Noted {
+            number: eight(8)?,
+            mottatt_ms: eight(16)?.cast_signed(),
+            id: sixteen(24)?,
+            avsender: sixteen(40)?,
+            mottaker: sixteen(56)?,
+        })
+    };
+    Some(Note { step, melding })
+}
+
+/// Where the witness of the log at `path` lies.
+pub(crate) fn beside(path: &Path) -> PathBuf {
+    path.with_extension(EXTENSION)
+}
+
+/// The witness of an open log. Written by the thread that writes the log.
+pub(crate) struct Witness {
+    file: File,
+    /// The slot that is written next.
+    next: u64,
+    /// The last step noted; 0 if none is.
+    last_step: u64,
+    /// All whole notes, until they were looked at.
+    notes: Vec<Note>,
+    failed: bool,
+    unsynced: AtomicBool,
+}
+
+impl Witness {
+    /// Opens the witness beside the log at `path`, and makes it where there is none. Tells whether it was there.
+    pub(crate) fn open(path: &Path) -> io::Result<(Self, bool)> {
+        let path = beside(path);
+        let file =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+        let size = SLOTS * RECORD as u64;
+        let was_there = file.metadata()?.len() > 0;
+        let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
+        let have = usize::try_from(file.metadata()?.len().min(size)).unwrap_or_default();
+        if let Some(some) = bytes.get_mut(..have) {
+            file.read_exact_at(some, 0)?;
+        }
+        if (have as u64) < size {
+            // All of its room is taken now, so that a full disk does not keep it from being written later.
+            file.write_all_at(bytes.get(have..).unwrap_or_default(), have as u64)?;
+            file.sync_all()?;
+            if let Some(folder) = path.parent() {
+                File::open(folder)?.sync_all()?;
+            }
+        }
+        let mut notes = Vec::new();
+        let (mut last_step, mut next) = (0, 0);
+        for (slot, record) in bytes.as_chunks::<RECORD>().0.iter().enumerate() {
+            let Some(note) = decode(record) else { continue };
+            // Of a step with many records the last one is the end of what was written.
+            if note.step >= last_step {
+                (last_step, next) = (note.step, slot as u64 + 1);
+            }
+            notes.push(note);
+        }
+        let unsynced = AtomicBool::new(false);
+        Ok((Self { file, next: next % SLOTS, last_step, notes, failed: false, unsynced }, was_there))
+    }
+
+    /// What was promised after `log_step`; `None` if the log has it all.
+    pub(crate) fn loss(&self, log_step: u64) -> Option<Loss> {
+        if self.last_step <= log_step {
+            return None;
+        }
+        let mut missing: Vec<_> = self.notes.iter().filter(|note| note.step > log_step).collect();
+        missing.sort_by_key(|note| (note.step, note.melding.map(|noted| noted.number)));
+        let id = Uuid::from_bytes;
+        let meldinger = missing.iter().filter_map(|note| note.melding).map(|noted| LostMelding {
+            id: MeldingId::from_uuid(id(noted.id)),
+            avsender: KontoId::from_uuid(id(noted.avsender)),
+            mottaker: KontoId::from_uuid(id(noted.mottaker)),
+            mottatt: Timestamp::from_millisecond(noted.mottatt_ms).unwrap_or_default(),
+        });
+        let oldest = self.notes.iter().map(|note| note.step).min().unwrap_or_default();
+        Some(Loss {
+            log_step,
+            promised_step: self.last_step,
+            meldinger: meldinger.collect(),
+            // The first step of the ring may have lost some of its records already.
+            is_complete: oldest <= log_step || log_step == 0 && (self.notes.len() as u64) < SLOTS,
+        })
+    }
+
+    /// Lets go of what was read, once it was looked at.
+    pub(crate) fn forget_read(&mut self) {
+        self.notes = Vec::new();
+    }
+
+    /// Notes that `step` is on disk, with the meldinger that it took in.
+    ///
+    /// That it cannot be noted is no reason to break the promise: the witness then lags behind, and says so once.
+    pub(super) fn note(&mut self, step: u64, taken: &[Noted]) {
+        // The mark that the step is promised comes last, so that one without it is known to be cut short.
+        let notes = taken.iter().map(|noted| Note { step, melding: Some(*noted) });
+        let mut bytes = Vec::with_capacity((taken.len() + 1) * RECORD);
+        for note in notes.chain([Note { step, melding: None }]) {
+            bytes.extend_from_slice(&encode(&note));
+        }
+        self.last_step = step;
+        let written = self.write(&bytes);
+        self.unsynced.store(true, Ordering::Relaxed);
+        match written {
+            Ok(()) => self.failed = false,
+            Err(error) if !self.failed => {
+                self.failed = true;
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "failed to write the witness of the queue log; a loss would be noticed later"
+                );
+            }
+            Err(_) => {}
+        }
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let until_end = usize::try_from((SLOTS - self.next) * RECORD as u64).unwrap_or(usize::MAX);
+            let (now, rest) = bytes.split_at(bytes.len().min(until_end));
+            self.file.write_all_at(now, self.next * RECORD as u64)?;
+            self.next = (self.next + (now.len() / RECORD) as u64) % SLOTS;
+            bytes = rest;
+        }
+        Ok(())
+    }
+
+    /// A handle to sync what was noted, if something was since the last time.
+    pub(crate) fn to_sync(&self) -> Option<io::Result<File>> {
+        self.unsynced.swap(false, Ordering::Relaxed).then(|| self.file.try_clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn noted(n: u64) -> Noted {
+        let byte = u8::try_from(n % 251).expect("it is small");
+        Noted {
+            number: n,
+            id: [byte; 16],
+            avsender: [1; 16],
+            mottaker: [2; 16],
+            mottatt_ms: 1_790_000_000_000 + n.cast_signed(),
+        }
+    }
+
+    fn open(folder: &tempfile::TempDir) -> Witness {
+        Witness::open(&folder.path().join("ko")).expect("it can be opened").0
+    }
+
+    #[test]
+    fn what_is_behind_the_log_is_said_by_melding() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let mut witness = open(&folder);
+        for step in 1..=5 {
+            witness.note(step, &[noted(step), noted(100 + step)]);
+        }
+        drop(witness);
+        let witness = open(&folder);
+        assert_eq!(witness.loss(5), None);
+        assert_eq!(witness.loss(6), None, "the witness may lag behind");
+        let loss = witness.loss(3).expect("two steps are missing");
+        let ids: Vec<_> = loss.meldinger.iter().map(|lost| lost.id.as_uuid().into_bytes()[0]).collect();
+        assert_eq!((loss.promised_step, ids, loss.is_complete), (5, vec![4, 104, 5, 105], true));
+        assert!(
+            loss.to_string().starts_with("2 steps that were promised are missing, with 4 meldinger"),
+            "{loss}"
+        );
+        assert!(witness.loss(0).expect("all is missing").is_complete);
+    }
+
+    #[test]
+    fn a_torn_record_is_not_counted_and_the_ring_goes_on_behind_it() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let mut witness = open(&folder);
+        witness.note(1, &[noted(1)]);
+        witness.note(2, &[noted(2)]);
+        let torn = 3 * RECORD as u64 + 5;
+        witness.file.write_all_at(b"x", torn).expect("it can be written");
+        drop(witness);
+        let mut witness = open(&folder);
+        // The melding of step 2 is known, so the step is.
+        assert_eq!(witness.loss(1).map(|loss| loss.meldinger.len()), Some(1));
+        witness.note(3, &[]);
+        drop(witness);
+        assert_eq!(open(&folder).loss(2).map(|loss| loss.promised_step), Some(3));
+    }
+
+    #[test]
+    fn the_ring_keeps_the_newest_and_says_that_it_has_not_all() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let mut witness = open(&folder);
+        let many: Vec<_> = (0..1_000).map(noted).collect();
+        let steps = SLOTS / 1_001 + 10;
+        for step in 1..=steps {
+            witness.note(step, &many);
+        }
+        drop(witness);
+        let witness = open(&folder);
+        assert_eq!(witness.loss(steps), None);
+        let loss = witness.loss(steps - 3).expect("three steps are missing");
+        assert_eq!((loss.meldinger.len(), loss.is_complete), (3_000, true));
+        assert!(!witness.loss(1).expect("nearly all is missing").is_complete);
+    }
+
+    #[test]
+    fn a_flipped_byte_in_the_witness_hides_no_more_than_its_record() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let mut witness = open(&folder);
+        for step in 1..=4 {
+            witness.note(step, &[noted(step)]);
+        }
+        for at in [0, 9, 17, 30, 45, 60, 72, 77] {
+            let record = encode(&Note { step: 9, melding: Some(noted(9)) });
+            let mut damaged = record;
+            damaged[at] ^= 4;
+            assert_eq!(decode(&damaged), None, "byte {at}");
+            assert_eq!(decode(&record), Some(Note { step: 9, melding: Some(noted(9)) }));
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! A log that lacks what was promised is known by its witness.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use app::contract::{CountingIds, ManualClock};
+use app::ports::{Broker as _, Clock as _};
+use knutepunkt_broker_embedded::{EmbeddedBroker, OpenError, Options, accept_loss, find_loss};
+use wire::id::MeldingId;
+
+use crate::harness::Harness;
+use crate::lifecycle::{consume, konto, publish};
+
+fn journals(log: &Path) -> Vec<PathBuf> {
+    let files = std::fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path());
+    let mut journals: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "jnl")).collect();
+    journals.sort();
+    journals
+}
+
+/// Cuts the newest journal behind the last byte that is not zero, less `bytes`.
+fn cut(log: &Path, bytes: usize) {
+    let journal = journals(log).pop().unwrap();
+    let whole = std::fs::read(&journal).unwrap();
+    let end = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    std::fs::write(&journal, &whole[..end.saturating_sub(bytes)]).unwrap();
+}
+
+async fn open(log: &Path) -> Result<Arc<EmbeddedBroker>, OpenError> {
+    let clock = Arc::new(ManualClock::default());
+    EmbeddedBroker::open(log, clock, Arc::new(CountingIds::default()), Options::default()).await
+}
+
+fn text(error: &OpenError) -> String {
+    let mut chain = vec![error.to_string()];
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        chain.push(error.to_string());
+        source = error.source();
+    }
+    chain.join(": ")
+}
+
+/// A log with `count` accepted meldinger, left as by `kill -9`.
+async fn killed(count: usize) -> (Harness, Vec<MeldingId>, wire::id::KontoId) {
+    let mut h = Harness::start().await;
+    let (a, b) = (konto(&h).await, konto(&h).await);
+    let mut accepted = Vec::new();
+    for _ in 0..count {
+        accepted.push(publish(&h, a, b).await);
+    }
+    let left = h.path().with_file_name("left");
+    crate::harness::copy(&h.path(), &left);
+    std::fs::copy(h.path().with_extension("vitne"), left.with_extension("vitne")).unwrap();
+    h.abandon();
+    (h, accepted, b)
+}
+
+#[tokio::test]
+async fn cut_journal_is_refused_with_what_is_missing_until_the_loss_is_accepted() {
+    for bytes in [1, 2_000, usize::MAX] {
+        let (h, accepted, b) = killed(20).await;
+        let log = h.path().with_file_name("left");
+        cut(&log, bytes);
+        let refused = text(&open(&log).await.err().unwrap());
+        assert!(refused.contains("that were promised are missing"), "{bytes}: {refused}");
+        assert!(refused.contains("knutepunkt repair"), "{bytes}: {refused}");
+        // Nothing changes by looking.
+        assert!(open(&log).await.is_err(), "{bytes}");
+        let loss = find_loss(&log).unwrap().unwrap();
+        assert!(loss.is_complete && !loss.meldinger.is_empty(), "{bytes}: {loss}");
+        let lost: Vec<_> = loss.meldinger.iter().map(|melding| melding.id).collect();
+        assert_eq!(lost, accepted[accepted.len() - lost.len()..], "{bytes}: the newest are gone");
+
+        let done = accept_loss(&log, h.clock.now()).unwrap().unwrap();
+        assert_eq!(done.loss, loss);
+        assert_eq!(std::fs::read_to_string(&done.report).unwrap().lines().count(), lost.len());
+        assert!(done.old_witness.exists());
+        let broker = open(&log).await.unwrap();
+        for id in &accepted {
+            assert_eq!(broker.melding(*id).await.unwrap().is_none(), lost.contains(id), "{bytes}: {id}");
+        }
+        if lost.len() < accepted.len() {
+            assert_eq!(broker.queue_status(b).await.unwrap().ready, (accepted.len() - lost.len()) as u64);
+        }
+        broker.close().await.unwrap();
+        assert_eq!(accept_loss(&log, h.clock.now()).unwrap().map(|done| done.loss), None);
+    }
+}
+
+#[tokio::test]
+async fn what_waits_beside_a_loss_is_handed_out_as_redelivered() {
+    let (mut h, accepted, b) = killed(10).await;
+    let log = h.path().with_file_name("left");
+    cut(&log, 1);
+    accept_loss(&log, h.clock.now()).unwrap().unwrap();
+    h.go_on_with("left").await;
+    let mut channel = consume(&h, b).await;
+    let first = channel.deliveries.recv().await.unwrap();
+    assert_eq!((first.melding.id, first.attempts > 0), (accepted[0], true));
+}
+
+#[tokio::test]
+async fn log_that_is_gone_beside_its_witness_is_refused() {
+    let (h, accepted, _) = killed(5).await;
+    let log = h.path().with_file_name("left");
+    std::fs::remove_dir_all(&log).unwrap();
+    let refused = text(&open(&log).await.err().unwrap());
+    assert!(refused.contains(&format!("with {} meldinger", accepted.len())), "{refused}");
+}
+
+/// A crash in the middle of a write leaves half a step that nobody was promised.
+#[tokio::test]
+async fn torn_tail_that_nobody_was_promised_does_not_stop_the_start() {
+    use std::io::{Seek as _, Write as _};
+    let (h, accepted, _) = killed(5).await;
+    let log = h.path().with_file_name("left");
+    let journal = journals(&log).pop().unwrap();
+    let whole = std::fs::read(&journal).unwrap();
+    let end = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let mut file = std::fs::OpenOptions::new().write(true).open(&journal).unwrap();
+    file.seek(std::io::SeekFrom::Start(end as u64)).unwrap();
+    // As a batch begins, and no further.
+    file.write_all(&whole[..20.min(end)]).unwrap();
+    let broker = open(&log).await.unwrap();
+    for id in accepted {
+        assert!(broker.melding(id).await.unwrap().is_some());
+    }
+}

@@ -1,0 +1,99 @@
+//! `knutepunkt repair`: what to do when the queue log lacks what was promised.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use app::ports::Clock as _;
+use broker_embedded::{Loss, accept_loss, find_loss};
+
+use crate::adapters::SystemClock;
+use crate::config::Config;
+
+/// What to repair, and whether to.
+#[derive(clap::Args)]
+pub struct RepairArgs {
+    /// Configuration file of the server whose queue log it is.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Data folder of that server, in place of the one that the configuration names.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Accept that the meldinger listed are lost, and let the server start without them. What is lost is written to a file
+    /// first; what waits is handed out as redelivered from then on.
+    #[arg(long)]
+    godta_tap: bool,
+}
+
+/// Says what is lost, and accepts it where that is asked for. The server must not be running.
+///
+/// # Errors
+/// There is no queue log, a server uses it, or it cannot be read; or something is lost and was not accepted.
+pub async fn run(args: RepairArgs) -> anyhow::Result<()> {
+    let config = Config::load(args.config.as_deref(), std::env::vars())?;
+    let log = args.data.unwrap_or(config.data).join("ko");
+    let done = tokio::task::spawn_blocking(move || repair(&log, args.godta_tap));
+    println!("{}", done.await.context("the repair was broken off")??);
+    Ok(())
+}
+
+/// The answer for the operator.
+fn repair(log: &Path, accept: bool) -> anyhow::Result<String> {
+    let nothing = || format!("{}: nothing that was promised is missing; nothing was changed", log.display());
+    if !accept {
+        let Some(loss) = find_loss(log)? else { return Ok(nothing()) };
+        anyhow::bail!(
+            "{}: {loss}; nothing was changed.\n{}\nRestore a backup that has them, or accept the loss: \
+             knutepunkt repair --godta-tap",
+            log.display(),
+            list(&loss)
+        );
+    }
+    let Some(done) = accept_loss(log, SystemClock.now())? else { return Ok(nothing()) };
+    Ok(format!(
+        "{}: {}\nThe loss is accepted and the server can be started. All of them are listed in {}; tell their senders.\n\
+         What the witness knew is kept in {}.",
+        log.display(),
+        done.loss,
+        done.report.display(),
+        done.old_witness.display()
+    ))
+}
+
+/// The first of the lost meldinger, a line each.
+fn list(loss: &Loss) -> String {
+    const SHOWN: usize = 20;
+    let mut lines: Vec<_> = loss
+        .meldinger
+        .iter()
+        .take(SHOWN)
+        .map(|lost| {
+            format!(
+                "  melding {} from konto {} to konto {}, {}",
+                lost.id, lost.avsender, lost.mottaker, lost.mottatt
+            )
+        })
+        .collect();
+    if loss.meldinger.len() > SHOWN {
+        lines.push(format!(
+            "  … and {} more, which --godta-tap writes to a file",
+            loss.meldinger.len() - SHOWN
+        ));
+    }
+    lines.join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_there_is_no_log_none_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("ko");
+        for accept in [false, true] {
+            let refused = format!("{:#}", repair(&log, accept).unwrap_err());
+            assert!(refused.contains("there is no queue log"), "{refused}");
+        }
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
