@@ -379,12 +379,12 @@ mod tests {
                     Hendelse::Levert { forsok: 3, adresse: None },
                     returnert,
                     Hendelse::Dodko,
-                    kvittering_sendt,
+                    kvittering_sendt.clone(),
                 ],
                 Status::Uleverbar,
             ),
             (vec![Hendelse::LagtPaKo, Hendelse::KontoSlettet], Status::Uleverbar),
-            (vec![Hendelse::Skadet, kvittering_sendt.clone()], Status::Uleverbar),
+            (vec![Hendelse::Skadet, kvittering_sendt], Status::Uleverbar),
             (vec![Hendelse::LagtPaKo, Hendelse::Dodko, Hendelse::LagtTilbake], Status::PaKo),
         ] {
             assert_eq!(status(&lines(&hendelser)), expected, "{hendelser:?}");

@@ -13,7 +13,7 @@ const TOLERANCE: SignedDuration = SignedDuration::from_secs(1);
 /// How fast they may part: wall clocks are slewed by up to 500 ppm, and quartz is not exact either. One in so many.
 const DRIFT: i32 = 1000;
 /// How long a jump must stand before it is believed.
-pub const STANDS: Duration = Duration::from_secs(60);
+pub const STANDS: Duration = Duration::from_mins(1);
 
 /// What became known at a look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

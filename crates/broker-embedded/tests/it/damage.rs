@@ -102,7 +102,7 @@ async fn take_all(
             channel.control.settle(delivery.id, Settlement::Ack);
         }
     };
-    let dead = tokio::time::timeout(Duration::from_secs(60), all_done)
+    let dead = tokio::time::timeout(Duration::from_mins(1), all_done)
         .await
         .unwrap_or_else(|_| unreachable!("{place}: the queue stands still"));
     soon(async || broker.queue_status(b).await.unwrap().unacked == 0).await;

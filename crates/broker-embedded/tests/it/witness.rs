@@ -69,19 +69,19 @@ async fn cut_journal_is_refused_with_what_is_missing_until_the_loss_is_accepted(
         assert!(open(&log).await.is_err(), "{bytes}");
         let loss = find_loss(&log).unwrap().unwrap();
         assert!(loss.is_complete && !loss.meldinger.is_empty(), "{bytes}: {loss}");
-        let lost: Vec<_> = loss.meldinger.iter().map(|melding| melding.id).collect();
-        assert_eq!(lost, accepted[accepted.len() - lost.len()..], "{bytes}: the newest are gone");
+        let gone: Vec<_> = loss.meldinger.iter().map(|melding| melding.id).collect();
+        assert_eq!(gone, accepted[accepted.len() - gone.len()..], "{bytes}: the newest are gone");
 
         let done = accept_loss(&log, h.clock.now()).unwrap().unwrap();
         assert_eq!(done.loss, loss);
-        assert_eq!(std::fs::read_to_string(&done.report).unwrap().lines().count(), lost.len());
+        assert_eq!(std::fs::read_to_string(&done.report).unwrap().lines().count(), gone.len());
         assert!(done.old_witness.exists());
         let broker = open(&log).await.unwrap();
         for id in &accepted {
-            assert_eq!(broker.melding(*id).await.unwrap().is_none(), lost.contains(id), "{bytes}: {id}");
+            assert_eq!(broker.melding(*id).await.unwrap().is_none(), gone.contains(id), "{bytes}: {id}");
         }
-        if lost.len() < accepted.len() {
-            assert_eq!(broker.queue_status(b).await.unwrap().ready, (accepted.len() - lost.len()) as u64);
+        if gone.len() < accepted.len() {
+            assert_eq!(broker.queue_status(b).await.unwrap().ready, (accepted.len() - gone.len()) as u64);
         }
         broker.close().await.unwrap();
         assert_eq!(accept_loss(&log, h.clock.now()).unwrap().map(|done| done.loss), None);
