@@ -108,6 +108,8 @@ hva! {
     ForesporselAvvist = "forespørsel ble avvist",
     /// A dead letter of a Konto went back to its queue.
     LaTilbakePaKo = "la tilbake på kø",
+    /// A queue without Konto was emptied.
+    TomteKo = "tømte kø uten konto",
     /// The avtale of an organisasjon was signed.
     SignerteAvtale = "signerte avtale",
     /// A person logged in.
@@ -320,6 +322,12 @@ impl Change {
     pub(crate) fn konto(mut self, konto: &Konto) -> Self {
         self.konto_id = Some(konto.id);
         self.with(Felt::Konto, &konto.navn)
+    }
+
+    /// About a Konto that the registry does not know.
+    pub(crate) fn konto_id(mut self, konto: KontoId) -> Self {
+        self.konto_id = Some(konto);
+        self
     }
 
     /// About the rights of this person.

@@ -6,6 +6,8 @@ use aws_lc_rs::hmac;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use domain::id::Uuid;
+
 use crate::ports::PersonIdentifier;
 
 /// The key under which passwords, and what people are known by, are hashed. Kept outside the database, so that a stolen copy of it is of no use.
@@ -28,6 +30,11 @@ impl PassordKey {
     /// secret. The prefix keeps the hash of a number apart from that of a password; ours have no blank in them.
     pub(crate) fn lookup_hash(&self, identifier: &PersonIdentifier) -> [u8; 32] {
         self.hash(&format!("person {}", identifier.reveal()))
+    }
+
+    /// What tells, beside the id of an installation, whether this is its key: says nothing of the key itself.
+    pub fn nokkelprove(&self, installasjon: Uuid) -> [u8; 32] {
+        self.hash(&format!("installasjon {installasjon}"))
     }
 
     /// Whether `passord` has `hash`, in constant time.

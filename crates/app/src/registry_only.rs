@@ -1,10 +1,11 @@
 //! Use cases beside a running server, as the command line needs them: with the registry and nothing else.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::id::{KontoId, MeldingId};
+use domain::id::{DokumentId, KontoId, MeldingId};
 use domain::melding::Melding;
 use jiff::Timestamp;
 
@@ -52,6 +53,18 @@ impl Broker for Absent {
     }
 
     async fn delete_queue(&self, _: KontoId) -> Result<DeletedQueue, BrokerError> {
+        absent()
+    }
+
+    async fn set_aside(&self, _: KontoId) -> Result<(), BrokerError> {
+        absent()
+    }
+
+    async fn list_set_aside(&self) -> Result<Vec<(KontoId, QueueStatus)>, BrokerError> {
+        absent()
+    }
+
+    async fn named_dokumenter(&self, _: BTreeSet<DokumentId>) -> Result<BTreeSet<DokumentId>, BrokerError> {
         absent()
     }
 

@@ -15,6 +15,7 @@ use app::ports::{Availability, Clock, IdSource};
 use domain::melding::Retur;
 use tokio::sync::{mpsc, watch};
 
+use crate::aside::Aside;
 use crate::engine::{Engine, Parts, Served};
 use crate::fault::Faults;
 use crate::queue::Millis;
@@ -60,6 +61,7 @@ pub(crate) struct Origin {
     pub(crate) due: watch::Sender<Option<Millis>>,
     pub(crate) answers: mpsc::UnboundedSender<Vec<Ready>>,
     pub(crate) slot: Arc<Slot>,
+    pub(crate) aside: Arc<Aside>,
 }
 
 impl Origin {
@@ -68,6 +70,7 @@ impl Origin {
         self.faults.on_open()?;
         let (store, first_number, closed) = Store::open(&self.path, &self.layout)?;
         let store = Arc::new(store);
+        self.aside.opened(&store)?;
         let engine = Engine::recover(Parts {
             store: store.clone(),
             faults: self.faults.clone(),
@@ -79,6 +82,7 @@ impl Origin {
             due: self.due.clone(),
             answers: self.answers.clone(),
             arsak,
+            aside: Arc::clone(&self.aside),
         })?;
         self.slot.put(store, closed);
         Ok(engine)

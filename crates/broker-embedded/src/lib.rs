@@ -3,6 +3,7 @@
 //! [`queue`] holds the rules of one queue, pure and without I/O. One thread owns all queues, writes what they decide as one
 //! step to the log, and lets go of answers and deliveries once the step is on disk.
 
+mod aside;
 mod cache;
 mod channel;
 mod engine;
@@ -14,7 +15,7 @@ mod resync;
 mod slot;
 mod store;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -30,8 +31,9 @@ use domain::melding::{Melding, Retur};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use wire::id::{KontoId, MeldingId};
+use wire::id::{DokumentId, KontoId, MeldingId};
 
+use crate::aside::{Aside, named_dokumenter};
 use crate::channel::{Channel, WAITING, ask, forward};
 pub use crate::fault::{Fault, Faults};
 pub use crate::keeper::Reopening;
@@ -66,6 +68,9 @@ pub struct Options {
     /// What goes wrong with the log, for tests.
     #[doc(hidden)]
     pub faults: Faults,
+    /// The kontoer that the registry knows: queues of others are set aside from the opening on, so that nothing in them
+    /// ends before somebody has decided. `None` sets none aside.
+    pub kontoer: Option<BTreeSet<KontoId>>,
 }
 
 impl Default for Options {
@@ -80,6 +85,7 @@ impl Default for Options {
             open_tables: 900,
             reopening: Reopening::default(),
             faults: Faults::default(),
+            kontoer: None,
         }
     }
 }
@@ -108,6 +114,7 @@ pub struct EmbeddedBroker {
     /// Empty once closed, and while the log is opened again after a failure.
     slot: Arc<Slot>,
     standing: watch::Receiver<keeper::Standing>,
+    aside: Arc<Aside>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -130,6 +137,7 @@ impl EmbeddedBroker {
         let (due, is_due) = watch::channel(None);
         let (answers, answered) = mpsc::unbounded_channel();
         let slot = Arc::new(Slot::default());
+        let aside = Arc::new(Aside::all_but(options.kontoer));
         let origin = Origin {
             path,
             layout: Layout {
@@ -145,6 +153,7 @@ impl EmbeddedBroker {
             due,
             answers,
             slot: slot.clone(),
+            aside: Arc::clone(&aside),
         };
         let opened =
             tokio::task::spawn_blocking(move || Ok::<_, StoreError>((origin.open(Retur::Krasj)?, origin)))
@@ -176,7 +185,7 @@ impl EmbeddedBroker {
                 options.prune_every,
             )),
         ];
-        Ok(Arc::new(Self { requests, slot, standing, tasks }))
+        Ok(Arc::new(Self { requests, slot, standing, aside, tasks }))
     }
 
     /// Stops in good order: what consumers hold goes back without counting, all is on disk and the files are closed when it
@@ -287,6 +296,23 @@ impl Broker for EmbeddedBroker {
 
     async fn delete_queue(&self, konto: KontoId) -> Result<DeletedQueue, BrokerError> {
         ask(&self.requests, |answer| Request::DeleteQueue { konto, answer }).await
+    }
+
+    async fn set_aside(&self, konto: KontoId) -> Result<(), BrokerError> {
+        ask(&self.requests, |answer| Request::SetAside { konto, answer }).await
+    }
+
+    async fn list_set_aside(&self) -> Result<Vec<(KontoId, QueueStatus)>, BrokerError> {
+        let kontoer = self.aside.list();
+        let statuses = self.queue_statuses(&kontoer).await?;
+        Ok(kontoer.into_iter().zip(statuses).filter_map(|(konto, status)| Some((konto, status?))).collect())
+    }
+
+    async fn named_dokumenter(
+        &self,
+        dokumenter: BTreeSet<DokumentId>,
+    ) -> Result<BTreeSet<DokumentId>, BrokerError> {
+        self.read(move |store| named_dokumenter(store, &dokumenter)).await
     }
 
     async fn list_queues(&self) -> Result<Vec<KontoId>, BrokerError> {

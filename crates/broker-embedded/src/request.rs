@@ -27,6 +27,10 @@ pub(crate) enum Request {
         konto: KontoId,
         answer: Answer<()>,
     },
+    SetAside {
+        konto: KontoId,
+        answer: Answer<()>,
+    },
     DeleteQueue {
         konto: KontoId,
         answer: Answer<DeletedQueue>,
@@ -137,6 +141,7 @@ impl Request {
         let why = || unavailable(stopped);
         match self {
             Self::CreateQueue { answer, .. }
+            | Self::SetAside { answer, .. }
             | Self::Publish { answer, .. }
             | Self::Consume { answer, .. }
             | Self::Barrier { answer } => drop(answer.send(Err(why()))),

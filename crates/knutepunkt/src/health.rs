@@ -2,8 +2,10 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use crate::uferdige::Uferdige;
 use anyhow::Context as _;
 use app::ports::{Broker, Del, Deltilstand, Funn, HealthCheck, Helse, Registry};
 use async_trait::async_trait;
@@ -68,8 +70,11 @@ impl HealthCheck for MeldingskoCheck {
     }
 }
 
-/// Dokumentlager: an object of its own is written and read.
-pub(crate) struct DokumentlagerCheck(pub(crate) Arc<dyn ObjectStore>);
+/// Dokumentlager: an object of its own is written and read, and what uploads have left is counted.
+pub(crate) struct DokumentlagerCheck {
+    pub(crate) store: Arc<dyn ObjectStore>,
+    pub(crate) uferdige: Uferdige,
+}
 
 #[async_trait]
 impl HealthCheck for DokumentlagerCheck {
@@ -81,11 +86,56 @@ impl HealthCheck for DokumentlagerCheck {
         let path = ObjectPath::from("helse/sjekk");
         let written = now.to_string();
         let write_and_read = async {
-            self.0.put(&path, PutPayload::from(written.clone())).await?;
-            self.0.get(&path).await?.bytes().await?;
-            Ok(())
+            self.store.put(&path, PutPayload::from(written.clone())).await?;
+            self.store.get(&path).await?.bytes().await?;
+            let uferdige = self.uferdige.clone();
+            Ok(tokio::task::spawn_blocking(move || uferdige.count()).await??)
         };
-        answers(self.del(), write_and_read.await)
+        match write_and_read.await {
+            Ok((0, _)) => Helse::SVARER,
+            Ok((antall, bytes)) => {
+                Helse { tilstand: Deltilstand::IOrden, funn: Funn::Uferdige { antall, bytes } }
+            }
+            Err(error) => answers(self.del(), Err(error)),
+        }
+    }
+}
+
+/// Whether the registry knows what the queues and Dokumentlager hold.
+pub(crate) struct SamsvarCheck {
+    pub(crate) broker: Arc<dyn Broker>,
+    pub(crate) samsvar: Arc<Samsvar>,
+}
+
+/// What the start found of a registry that does not fit.
+#[derive(Debug, Default)]
+pub(crate) struct Samsvar {
+    /// The registry has been further than it was at the start.
+    pub(crate) eldre: AtomicBool,
+    /// Dokumenter that meldinger name and the registry does not know.
+    pub(crate) dokumenter: AtomicU64,
+}
+
+#[async_trait]
+impl HealthCheck for SamsvarCheck {
+    fn del(&self) -> Del {
+        Del::Samsvar
+    }
+
+    async fn check(&self, _now: Timestamp) -> Helse {
+        let aside = match self.broker.list_set_aside().await {
+            Ok(aside) => aside,
+            Err(error) => return answers(self.del(), Err(error.into())),
+        };
+        let eldre = self.samsvar.eldre.load(Ordering::Relaxed);
+        let dokumenter = self.samsvar.dokumenter.load(Ordering::Relaxed);
+        if aside.is_empty() && dokumenter == 0 && !eldre {
+            return Helse { tilstand: Deltilstand::IOrden, funn: Funn::Samsvarer };
+        }
+        let meldinger = aside.iter().map(|(_, queue)| queue.ready + queue.unacked + queue.dead).sum();
+        let kontoer = aside.len() as u64;
+        let funn = Funn::UkjentForRegisteret { eldre, kontoer, meldinger, dokumenter };
+        Helse { tilstand: Deltilstand::Redusert, funn }
     }
 }
 
@@ -241,13 +291,15 @@ mod tests {
     #[tokio::test]
     async fn object_store_that_cannot_be_written_to_is_down() {
         let memory: Arc<dyn ObjectStore> = Arc::new(object_store::memory::InMemory::new());
-        assert_eq!(DokumentlagerCheck(memory).check(Timestamp::UNIX_EPOCH).await, Helse::SVARER);
         let folder = tempfile::tempdir().unwrap();
+        let uferdige = Uferdige::new(folder.path());
+        let check = DokumentlagerCheck { store: memory, uferdige: uferdige.clone() };
+        assert_eq!(check.check(Timestamp::UNIX_EPOCH).await, Helse::SVARER);
         let local = object_store::local::LocalFileSystem::new_with_prefix(folder.path()).unwrap();
         drop(folder);
         std::fs::write(local.path_to_filesystem(&ObjectPath::from("helse")).unwrap().parent().unwrap(), "")
             .unwrap();
-        let check = DokumentlagerCheck(Arc::new(local));
+        let check = DokumentlagerCheck { store: Arc::new(local), uferdige };
         assert_eq!(check.check(Timestamp::UNIX_EPOCH).await, Helse::SVARER_IKKE);
     }
 }

@@ -6,9 +6,11 @@
 pub mod adapters;
 pub mod config;
 pub mod dev;
+pub mod files;
 pub mod grenser;
 mod health;
 mod http;
+mod installasjon;
 pub mod jumps;
 mod passord_key;
 mod portal;
@@ -16,5 +18,6 @@ pub mod server;
 pub mod styring;
 pub mod telemetry;
 mod tls;
+mod uferdige;
 
 pub mod commands;

@@ -60,6 +60,7 @@ enum DevCommand {
 }
 
 fn main() -> ExitCode {
+    knutepunkt::files::keep_to_owner();
     let arguments = Arguments::parse();
     let quiet = matches!(
         arguments.command,

@@ -2,27 +2,45 @@
 
 use std::io::{ErrorKind, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use app::PassordKey;
 use app::ports::IdSource;
 
-/// The key in the folder `data`: made the first time it is asked for, kept beside the registry and not in it. Of several
+/// Where the key lies in the folder `data`.
+pub(crate) fn path(data: &Path) -> PathBuf {
+    data.join("passord.key")
+}
+
+/// The key in the folder `data`, if there is one.
+///
+/// # Errors
+/// When it cannot be read, or is damaged.
+pub(crate) fn load(data: &Path) -> anyhow::Result<Option<PassordKey>> {
+    let path = path(data);
+    let secret = match std::fs::read(&path) {
+        Ok(secret) => secret,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+    };
+    let secret: [u8; 32] = secret.try_into().map_err(|_| {
+        anyhow::anyhow!("{} is damaged: it must have 32 bytes; restore it from a backup", path.display())
+    })?;
+    Ok(Some(PassordKey::new(&secret)))
+}
+
+/// The key in the folder `data` of an installation that may be new: made the first time it is asked for, kept beside the registry and not in it. Of several
 /// processes that ask at once all get the same.
 ///
 /// # Errors
 /// When it cannot be read or kept, or is damaged.
 pub(crate) fn load_or_create(data: &Path, ids: &dyn IdSource) -> anyhow::Result<PassordKey> {
-    let path = data.join("passord.key");
+    let path = path(data);
     if !path.exists() {
         create(data, &path, ids).with_context(|| format!("cannot make {}", path.display()))?;
     }
-    let secret = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let secret: [u8; 32] = secret.try_into().map_err(|_| {
-        anyhow::anyhow!("{} is damaged: it must have 32 bytes; restore it from a backup", path.display())
-    })?;
-    Ok(PassordKey::new(&secret))
+    load(data)?.with_context(|| format!("{} is gone again", path.display()))
 }
 
 fn create(data: &Path, path: &Path, ids: &dyn IdSource) -> std::io::Result<()> {

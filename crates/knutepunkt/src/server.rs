@@ -3,12 +3,14 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use ::portal::{Portal, Verktoy};
 use anyhow::Context as _;
 use app::drift::Installasjon;
-use app::ports::{Clock, Del, HealthCheck, IdSource, PersonLogin};
+use app::konto::Reconciled;
+use app::ports::{Broker as _, Clock, Del, HealthCheck, IdSource, PersonLogin, SattTilSide};
 use app::{Adapters, App};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -28,13 +30,20 @@ use crate::config::{Config, Miljo};
 use crate::grenser::Grenser;
 use crate::health::{
     DatabaseCheck, DokumentlagerCheck, IkkeSattOpp, InnloggingCheck, MaskinportenCheck, MeldingskoCheck,
-    PlassCheck, TlsCheck,
+    PlassCheck, Samsvar, SamsvarCheck, TlsCheck,
 };
+use crate::installasjon::judge::Refusal;
+use crate::installasjon::lock::FolderLock;
+use crate::installasjon::mark::Mark;
+use crate::installasjon::{self, watch};
 use crate::portal::portal_config;
-use crate::{http, passord_key, styring, tls};
+use crate::uferdige::Uferdige;
+use crate::{http, styring, tls};
 
 /// How often payloads and sessions whose time is over are removed.
 const SWEEP: Duration = Duration::from_hours(1);
+/// How often to look whether a queue that is set aside shall be emptied.
+const ORDERS: Duration = Duration::from_secs(2);
 /// Where the browser comes back from a login, below the portal's address.
 pub const AUTH_RETUR: &str = "/auth/retur";
 /// What the login provider loads when a person logs out elsewhere, below the portal's address.
@@ -110,25 +119,31 @@ pub struct Running {
     /// Where AMQP without TLS is served.
     pub amqp: Option<SocketAddr>,
     broker: Arc<EmbeddedBroker>,
+    database: storage::Database,
     shutdown: CancellationToken,
     tasks: TaskTracker,
+    failed: tokio::sync::watch::Receiver<Option<String>>,
+    /// Let go of last.
+    _locks: (FolderLock, Arc<tokio::sync::Mutex<storage::RegistryLock>>),
 }
 
 /// Puts a server together and starts it. When this returns it answers.
 ///
 /// # Errors
 /// What could not be opened or read, and what to do.
+#[expect(clippy::too_many_lines, reason = "the whole composition, in the order in which it must be done")]
 pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let Parts { config, listeners, tls, clock, ids, verktoy, more } = parts;
     let grenser = Grenser::of_process(&config)?;
     let entrance = http::Entrance::new(http::Limits::new(&config, grenser)?);
     let data = &config.data;
-    std::fs::create_dir_all(data)
-        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
-
+    // Nothing is opened for writing before it is clear that all of it belongs together and is used by nobody else.
+    let claimed = installasjon::claim(&config, &*ids).await?;
+    let key = claimed.mark_parts(&*ids)?;
     let database = storage::connect(&config.registry_url()?).await.context("cannot open the registry")?;
     database.migrate().await.context("cannot bring the registry up to date")?;
     let registry = database.registry().await.context("cannot open the registry")?;
+    let kontoer = registry.begin_read().await?.list_konto_ids().await.context("cannot read the registry")?;
     let reopening = broker_embedded::Reopening {
         give_up_after: Duration::from_secs(config.ko.gi_opp_etter_sekunder),
         ..Default::default()
@@ -137,13 +152,20 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         min_free_bytes: config.lager.min_free_bytes,
         open_tables: grenser.queue_log_files,
         reopening,
+        kontoer: Some(kontoer.into_iter().collect()),
         ..Default::default()
     };
-    let broker = EmbeddedBroker::open(&data.join("ko"), Arc::clone(&clock), Arc::clone(&ids), options)
+    let broker = EmbeddedBroker::open(&claimed.places.log(), Arc::clone(&clock), Arc::clone(&ids), options)
         .await
         .context("cannot open the queues")?;
-    let payloads = data.join("dokumentlager");
-    std::fs::create_dir_all(&payloads).with_context(|| format!("cannot make {}", payloads.display()))?;
+    if claimed.adopts() && database.stand().await?.kontoer == 0 && !broker.list_queues().await?.is_empty() {
+        broker.close().await?;
+        anyhow::bail!("{} ({})", Refusal::RegistryLost, claimed.places);
+    }
+    let mark = claimed.bind(&database, &key).await?;
+    let payloads = claimed.places.payloads();
+    let uferdige = Uferdige::new(&payloads);
+    let samsvar = Arc::new(Samsvar::default());
     // Every payload is on the disk before its melding is: that is what a 202 promises.
     let payloads =
         LocalFileSystem::new_with_prefix(&payloads)?.with_automatic_cleanup(false).with_fsync(true);
@@ -153,7 +175,11 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let mut checks: Vec<Box<dyn HealthCheck>> = vec![
         Box::new(DatabaseCheck(Arc::clone(&registry))),
         Box::new(MeldingskoCheck(Arc::clone(&broker) as Arc<dyn app::ports::Broker>)),
-        Box::new(DokumentlagerCheck(Arc::clone(&payloads))),
+        Box::new(DokumentlagerCheck { store: Arc::clone(&payloads), uferdige: uferdige.clone() }),
+        Box::new(SamsvarCheck {
+            broker: Arc::clone(&broker) as Arc<dyn app::ports::Broker>,
+            samsvar: Arc::clone(&samsvar),
+        }),
         match &login {
             Some(login) => Box::new(InnloggingCheck(Arc::clone(login))),
             None => Box::new(IkkeSattOpp(Del::Innlogging)),
@@ -170,12 +196,13 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
-    let app = App::new(adapters, passord_key::load_or_create(data, &*ids)?, config.settings());
+    let app = App::new(adapters, key, config.settings());
     app.load_katalog().await.context("cannot load the protocol catalogue")?;
-    let (made, removed) =
+    let reconciled =
         app.reconcile_queues().await.context("cannot bring the queues in line with the registry")?;
-    if made + removed > 0 {
-        tracing::warn!(made, removed, "brought the queues in line with the registry");
+    report(&reconciled);
+    if claimed.is_older() {
+        samsvar.eldre.store(true, Ordering::Relaxed);
     }
 
     let needs_tls = listeners.https.is_some() || listeners.amqps.is_some();
@@ -213,7 +240,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         let shutdown = shutdown.clone();
         tasks.spawn(async move { server.run(listener, tls, shutdown).await });
     }
-    tasks.spawn(sweep(app.clone(), shutdown.clone()));
+    tasks.spawn(sweep(app.clone(), uferdige, shutdown.clone()));
     serve_commands(data, &app, &tasks, &shutdown);
     let (watched, stop) = (app.clone(), shutdown.clone());
     tasks.spawn(async move {
@@ -222,8 +249,17 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
             () = watched.watch_health(&checks) => {}
         }
     });
+    if claimed.is_older() || !reconciled.set_aside.is_empty() {
+        tokio::spawn(report_unknown(app.clone(), samsvar, reconciled, mark.mark()));
+    }
+    tasks.spawn(empty_ordered(app.clone(), shutdown.clone()));
+    tasks.spawn(watch::keep_mark(mark, database.clone(), registry, shutdown.clone()));
+    let (fail, failed) = tokio::sync::watch::channel(None);
+    let lock = Arc::new(tokio::sync::Mutex::new(claimed.registry));
+    tokio::spawn(watch::keep_lock(Arc::downgrade(&lock), fail));
+    let locks = (claimed.folder, lock);
     tasks.close();
-    Ok(Running { app, http, https, amqps, amqp, broker, shutdown, tasks })
+    Ok(Running { app, http, https, amqps, amqp, broker, database, shutdown, tasks, failed, _locks: locks })
 }
 
 /// The queue log could not be opened again for too long. Only a new process helps, and whoever supervises this one learns of
@@ -258,21 +294,22 @@ impl Running {
         self.broker.given_up().await;
     }
 
-    /// Stops when `told` completes, or when the queues are given up.
+    /// Stops when `told` completes, or when the server must not go on.
     ///
     /// # Errors
-    /// [`QueuesGivenUp`]; else as [`Running::stop`].
+    /// [`QueuesGivenUp`], or that another server has taken the registry; else as [`Running::stop`].
     pub async fn stop_when(self, told: impl Future<Output = std::io::Result<()>>) -> anyhow::Result<()> {
-        let given_up = tokio::select! {
+        let failure = tokio::select! {
             told = told => {
                 told?;
-                false
+                None
             }
-            () = self.queues_given_up() => true,
+            () = self.queues_given_up() => Some(QueuesGivenUp.into()),
+            failure = self.failed() => Some(failure),
         };
         tracing::info!("stopping");
         let stopped = self.stop().await;
-        if given_up { Err(QueuesGivenUp.into()) } else { stopped }
+        failure.map_or(stopped, Err)
     }
 
     /// Stops: lets requests under way finish, sends every AMQP client away with a code that lets it come back, and closes
@@ -285,7 +322,27 @@ impl Running {
         app::ports::Broker::begin_stop(&*self.broker);
         self.shutdown.cancel();
         self.tasks.wait().await;
-        self.broker.close().await.context("cannot close the queues in order")
+        let closed = self.broker.close().await.context("cannot close the queues in order");
+        if let Err(error) = self.database.close().await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "failed to close the registry in order; everything committed is safe"
+            );
+        }
+        closed
+    }
+
+    /// Completes when the server must not go on, and tells why. Never completes otherwise.
+    pub async fn failed(&self) -> anyhow::Error {
+        let mut failed = self.failed.clone();
+        let why = match failed.wait_for(Option::is_some).await {
+            Ok(why) => why.clone(),
+            Err(_) => None,
+        };
+        match why {
+            Some(why) => anyhow::Error::msg(why),
+            None => std::future::pending().await,
+        }
     }
 }
 
@@ -395,9 +452,100 @@ pub fn person_login(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<O
     Ok(Some(login))
 }
 
-/// Removes payloads, sessions and lines of the audit log whose time is over, until `shutdown`.
-async fn sweep(app: App, shutdown: CancellationToken) {
+/// One line for what the start did to the queues, and one for what it left alone.
+fn report(reconciled: &Reconciled) {
+    let Reconciled { made, removed, set_aside } = reconciled;
+    if made + removed > 0 {
+        tracing::info!(made, removed, "brought the queues in line with the registry");
+    }
+    if !set_aside.is_empty() {
+        tracing::warn!(
+            kontoer = set_aside.len(),
+            meldinger = set_aside.iter().map(|aside| aside.meldinger).sum::<u64>(),
+            dead_letters = set_aside.iter().map(|aside| aside.uleverte).sum::<u64>(),
+            "the registry does not know these kontoer; their queues are set aside and nothing in them ends: start with the \
+             registry that knows them, or empty them with knutepunkt admin ko"
+        );
+    }
+}
+
+/// Empties queues that are set aside when an operator has ordered it, for as long as there are any.
+async fn empty_ordered(app: App, shutdown: CancellationToken) {
+    let mut interval = tokio::time::interval(ORDERS);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = interval.tick() => {}
+        }
+        match app.empty_ordered().await {
+            Ok((queues, meldinger, left)) => {
+                if queues > 0 {
+                    tracing::info!(queues, meldinger, left, "emptied queues that were set aside, as ordered");
+                }
+                if left == 0 {
+                    return;
+                }
+            }
+            // The parts that this needs are looked after by others, who say so.
+            Err(error) => {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot look for queues to empty now"
+                );
+            }
+        }
+    }
+}
+
+/// Counts what else the registry does not know, and says so: an operator must see it although all goes on.
+async fn report_unknown(app: App, samsvar: Arc<Samsvar>, reconciled: Reconciled, mark: Mark) {
+    let dokumenter = match app.count_unknown_payloads().await {
+        Ok(dokumenter) => dokumenter,
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "failed to count the dokumenter that the registry does not know"
+            );
+            return;
+        }
+    };
+    samsvar.dokumenter.store(dokumenter, Ordering::Relaxed);
+    let sum = |number: fn(&SattTilSide) -> u64| reconciled.set_aside.iter().map(number).sum::<u64>();
+    if samsvar.eldre.load(Ordering::Relaxed) {
+        tracing::warn!(
+            reached = mark.reached.map(|reached| reached.generation),
+            kontoer_then = mark.reached.map(|reached| reached.kontoer),
+            unknown_kontoer = reconciled.set_aside.len(),
+            unknown_meldinger = sum(|aside| aside.meldinger + aside.uleverte),
+            unknown_dokumenter = dokumenter,
+            "the registry is older than the queue log: changes made to it are gone. Nothing was removed; stop, and start with \
+             the registry as it was last, or go on with this one"
+        );
+    } else if dokumenter > 0 {
+        tracing::warn!(
+            unknown_dokumenter = dokumenter,
+            "meldinger name dokumenter that the registry does not know; they stay"
+        );
+    }
+}
+
+/// Removes payloads, sessions and lines of the audit log whose time is over, until `shutdown`.
+async fn sweep(app: App, uferdige: Uferdige, shutdown: CancellationToken) {
+    loop {
+        let (now, of_uploads) = (app.clock().now(), uferdige.clone());
+        match tokio::task::spawn_blocking(move || of_uploads.sweep(now)).await {
+            Ok(Ok((0, _))) | Err(_) => {}
+            Ok(Ok((count, bytes))) => {
+                tracing::info!(count, bytes, "removed what unfinished uploads had left");
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "failed to remove what unfinished uploads have left"
+                );
+            }
+        }
         for swept in [app.remove_expired_dokumenter().await, app.remove_orphaned_payloads().await] {
             match swept {
                 Ok(0) => {}

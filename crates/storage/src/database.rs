@@ -2,10 +2,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::ports::Registry;
-use sea_orm::{ConnectOptions, DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector};
+use sea_orm::{
+    ConnectOptions, ConnectionTrait as _, DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
+    Statement,
+};
 
 use crate::error::StorageError;
 use crate::generation::{Generation, Watch};
+use crate::inspect::{self, Stand, Tilhorighet};
 use crate::migrations;
 use crate::registry::SqlRegistry;
 
@@ -39,7 +43,7 @@ pub struct Database {
 /// # Errors
 /// [`StorageError::UnsupportedUrl`] and [`StorageError::Connect`].
 pub async fn connect(url: &str) -> Result<Database, StorageError> {
-    if url.starts_with("sqlite://") && SqlxSqliteConnector::accepts(url) {
+    if is_sqlite(url) {
         // In memory, each connection would have a database of its own.
         if url.contains(":memory:") || url.contains("mode=memory") {
             return Err(StorageError::UnsupportedUrl);
@@ -53,7 +57,11 @@ pub async fn connect(url: &str) -> Result<Database, StorageError> {
     }
 }
 
-fn options(url: &str) -> ConnectOptions {
+pub(crate) fn is_sqlite(url: &str) -> bool {
+    url.starts_with("sqlite://") && SqlxSqliteConnector::accepts(url)
+}
+
+pub(crate) fn options(url: &str) -> ConnectOptions {
     let mut options = ConnectOptions::new(url);
     // Statements are logged by nobody: they hold names of people and hashes of passwords.
     options
@@ -95,7 +103,7 @@ async fn connect_postgres(url: &str) -> Result<Database, StorageError> {
     Ok(Database { write: pool(1).await?, read: pool(POSTGRES_READERS).await? })
 }
 
-async fn open(options: ConnectOptions) -> Result<DatabaseConnection, StorageError> {
+pub(crate) async fn open(options: ConnectOptions) -> Result<DatabaseConnection, StorageError> {
     sea_orm::Database::connect(options).await.map_err(|error| StorageError::Connect(Box::new(error)))
 }
 
@@ -138,6 +146,35 @@ impl Database {
         Ok(Arc::new(SqlRegistry::new(self.write.clone(), self.read.clone(), generation, watch)))
     }
 
+    /// The installation that the registry belongs to, if somebody has said so. For a database that is up to date.
+    ///
+    /// # Errors
+    /// [`StorageError::Backend`].
+    pub async fn tilhorighet(&self) -> Result<Option<Tilhorighet>, StorageError> {
+        inspect::tilhorighet(&self.read).await
+    }
+
+    /// Says for good which installation the registry belongs to. Where that stands already nothing is changed.
+    ///
+    /// # Errors
+    /// [`StorageError::Backend`].
+    pub async fn bind(&self, to: &Tilhorighet) -> Result<(), StorageError> {
+        let sql = "INSERT INTO installasjon (id, installasjon_id, nokkelprove) VALUES (1, $1, $2) \
+             ON CONFLICT DO NOTHING";
+        let values = [to.installasjon.to_string().into(), to.nokkelprove.to_vec().into()];
+        let backend = self.write.get_database_backend();
+        self.write.execute_raw(Statement::from_sql_and_values(backend, sql, values)).await?;
+        Ok(())
+    }
+
+    /// How far the registry has come: what is committed, and no more.
+    ///
+    /// # Errors
+    /// [`StorageError::Backend`].
+    pub async fn stand(&self) -> Result<Stand, StorageError> {
+        inspect::stand(&self.read).await
+    }
+
     /// Whether the database answers.
     ///
     /// # Errors
@@ -160,7 +197,7 @@ impl Database {
 
 #[cfg(test)]
 mod tests {
-    use sea_orm::{ConnectionTrait, DbBackend, Statement};
+    use sea_orm::DbBackend;
 
     use super::*;
 

@@ -13,6 +13,32 @@ pub enum StorageError {
     /// It cannot be reached, or is no database.
     #[error("cannot open the database")]
     Connect(#[source] BoxError),
+    /// SQLite's log of what was committed last is gone: what stood in it alone would be lost.
+    #[error(
+        "{path} is missing although the database was in use when its process ended; put it back beside the database, or \
+         restore the database as a whole"
+    )]
+    LogMissing {
+        /// The log.
+        path: String,
+    },
+    /// Another process serves from the registry.
+    #[error(
+        "another Knutepunkt server uses the registry {registry}; stop it first, or name another registry in registry.url"
+    )]
+    InUse {
+        /// The registry, without its password.
+        registry: String,
+    },
+    /// The file that keeps others from the registry cannot be locked.
+    #[error("cannot lock {path}")]
+    Lock {
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// A newer program has been here: going on could ruin what it wrote.
     #[error("the database has a migration this program does not know: {name}; use the newer program")]
     UnknownMigration {
@@ -26,7 +52,7 @@ pub enum StorageError {
         name: String,
     },
     /// The tables are older than the program.
-    #[error("the database lacks migrations ({}); run the command migrate", .names.join(", "))]
+    #[error("the database lacks migrations ({}); the server applies them when it starts", .names.join(", "))]
     PendingMigrations {
         /// Their names, in order.
         names: Vec<String>,

@@ -31,6 +31,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "2026_11_27_part_av_konto",
         sql: include_str!("migrations/2026_11_27_part_av_konto.sql"),
     },
+    Migration {
+        name: "2026_11_30_installasjon",
+        sql: include_str!("migrations/2026_11_30_installasjon.sql"),
+    },
 ];
 
 /// The name of the newest migration: the version of the tables of every registry that is open.

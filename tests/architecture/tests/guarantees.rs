@@ -106,6 +106,10 @@ fn every_invariant_of_the_architecture_is_a_guarantee() {
     let mut count = 0;
     for line in invariants.lines() {
         let Some((number, _)) = line.split_once(". **") else { continue };
+        // A sentence in the middle of one may begin in bold too.
+        if number.parse::<u32>().is_err() {
+            continue;
+        }
         count += 1;
         let place = format!("A{number}");
         assert!(

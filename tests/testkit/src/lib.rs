@@ -4,7 +4,7 @@
 pub mod stor_verden;
 
 use std::future::Future;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,6 +40,37 @@ pub struct TestServer {
     pub clock: ManualClock,
     adjust: fn(&mut Config),
     folder: TempDir,
+}
+
+/// A server that was stopped, with its data.
+pub struct Stopped {
+    clock: ManualClock,
+    adjust: fn(&mut Config),
+    folder: Option<TempDir>,
+    ports: [u16; 3],
+}
+
+impl Stopped {
+    /// The data folder.
+    ///
+    /// # Panics
+    /// After it has started again.
+    pub fn data(&self) -> PathBuf {
+        self.folder.as_ref().expect("it has not started again").path().to_owned()
+    }
+
+    /// Starts again on the same data and ports. Where it does not start, the data stay, and it can be tried again.
+    ///
+    /// # Errors
+    /// What keeps it from starting.
+    ///
+    /// # Panics
+    /// After it has started again.
+    pub async fn start(&mut self) -> anyhow::Result<TestServer> {
+        let dev = launch(&self.data(), self.ports, &self.clock, self.adjust).await?;
+        let folder = self.folder.take().expect("it has not started again");
+        Ok(TestServer { dev, clock: self.clock.clone(), adjust: self.adjust, folder })
+    }
 }
 
 /// Two systems of two organisasjoner, of which the first may send to the second.
@@ -81,14 +112,29 @@ impl TestServer {
     /// # Errors
     /// What keeps it from stopping or starting.
     pub async fn restart(self) -> anyhow::Result<Self> {
+        self.stop().await?.start().await
+    }
+
+    /// Stops in good order and keeps the data.
+    ///
+    /// # Errors
+    /// What keeps it from stopping.
+    pub async fn stop(self) -> anyhow::Result<Stopped> {
         let Self { dev, clock, adjust, folder } = self;
         let running = &dev.running;
         let ports = [running.http, running.https, running.amqps]
             .map(|address| address.map_or(0, |address| address.port()));
         let Dev { running, .. } = dev;
         running.stop().await?;
-        let dev = launch(folder.path(), ports, &clock, adjust).await?;
-        Ok(Self { dev, clock, adjust, folder })
+        Ok(Stopped { clock, adjust, folder: Some(folder), ports })
+    }
+
+    /// Tries to start a second server on the same data.
+    ///
+    /// # Errors
+    /// What keeps it from starting.
+    pub async fn start_beside(&self) -> anyhow::Result<Dev> {
+        launch(self.folder.path(), [0, 0, 0], &self.clock, self.adjust).await
     }
 
     /// The use cases.

@@ -99,6 +99,9 @@ macro_rules! broker_contract {
             delete_queue_tells_senders_and_ends_consumers,
             delete_queue_that_is_not_there,
             queue_made_again_is_empty,
+            queue_set_aside_stands_still_until_it_comes_back,
+            queue_set_aside_can_be_removed_for_good,
+            dokumenter_that_meldinger_name_are_told,
             queue_status_counts,
             queue_statuses_are_in_the_order_asked,
             settling_twice_is_passed_over,
@@ -333,6 +336,73 @@ pub async fn list_queues_tells_those_that_are_there(h: &mut impl BrokerHarness) 
     assert_eq!(h.broker().list_queues().await.expect("the broker runs"), [kept]);
     h.crash().await;
     assert_eq!(h.broker().list_queues().await.expect("the broker runs"), [kept]);
+}
+
+/// Nothing in it ends while it is set aside, also where something comes in; all that is due ends when it comes back.
+pub async fn queue_set_aside_stands_still_until_it_comes_back(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let (short, long) = (melding(h, a, b, SHORT), melding(h, a, b, DEFAULT_TTL));
+    publish(h, &short).await;
+    publish(h, &long).await;
+    assert_eq!(h.broker().list_set_aside().await.expect("the broker runs"), []);
+    h.broker().set_aside(b).await.expect("the broker runs");
+    h.pass(2 * SHORT).await;
+    publish_many(h, a, b, 1).await;
+    let aside = h.broker().list_set_aside().await.expect("the broker runs");
+    assert_eq!(aside.iter().map(|(konto, queue)| (*konto, queue.ready)).collect::<Vec<_>>(), [(b, 3)]);
+    assert_eq!(status(h, b).await.ready, 3);
+    assert_eq!(hendelser(h, short.id).await, [Hendelse::LagtPaKo]);
+    assert_eq!(status(h, a).await.ready, 0);
+
+    h.broker().create_queue(b).await.expect("the broker runs");
+    assert_eq!(h.broker().list_set_aside().await.expect("the broker runs"), []);
+    until_sporing(h, short.id, &Hendelse::Utlopt).await;
+    until(h, a, |queue| queue.ready == 1).await;
+    assert_eq!(ids(&Receiver::on(h, b, 10).await.take(2).await)[0], long.id);
+}
+
+/// As any other queue: its senders get a serverfeil. One that is not there is not set aside.
+pub async fn queue_set_aside_can_be_removed_for_good(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 1).await;
+    h.broker().set_aside(b).await.expect("the broker runs");
+    assert_eq!(h.broker().delete_queue(b).await.expect("the broker runs").meldinger, 1);
+    until_sporing(h, sent[0], &Hendelse::KontoSlettet).await;
+    until(h, a, |queue| queue.ready == 1).await;
+    h.broker().set_aside(b).await.expect("the broker runs");
+    assert_eq!(h.broker().list_set_aside().await.expect("the broker runs"), []);
+}
+
+/// Of meldinger that wait, are held or dead, and of no others.
+pub async fn dokumenter_that_meldinger_name_are_told(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let mut dokumenter = Vec::new();
+    for _ in 0..4 {
+        let mut melding = melding(h, a, b, DEFAULT_TTL);
+        let dokument = DokumentId::from_uuid(h.uuid());
+        melding.dokumentlager_id = Some(dokument);
+        h.broker().publish(melding, Bytes::new()).await.expect("there is a queue and room");
+        dokumenter.push(dokument);
+    }
+    let mut receiver = Receiver::on(h, b, 3).await;
+    let taken = receiver.take(3).await;
+    receiver.control().settle(taken[0].id, Settlement::Ack);
+    for attempt in 1..=MAX_ATTEMPTS {
+        receiver.control().settle(taken[1].id, Settlement::Requeue(Retur::NackMedRequeue));
+        if attempt == MAX_ATTEMPTS {
+            break;
+        }
+        let again = receiver.next().await;
+        receiver.control().settle(again.id, Settlement::Requeue(Retur::NackMedRequeue));
+    }
+    until(h, b, |queue| queue.dead == 1).await;
+    h.broker().set_aside(b).await.expect("the broker runs");
+    let unknown = DokumentId::from_uuid(h.uuid());
+    let wanted = dokumenter.iter().copied().chain([unknown]).collect();
+    let named = h.broker().named_dokumenter(wanted).await.expect("the broker runs");
+    assert_eq!(named, dokumenter[1..].iter().copied().collect());
+    let one = h.broker().named_dokumenter([dokumenter[2]].into()).await.expect("the broker runs");
+    assert_eq!(one, [dokumenter[2]].into());
 }
 
 /// First in, first out, before and after the consumer comes.

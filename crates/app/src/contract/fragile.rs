@@ -2,13 +2,14 @@
 
 #![expect(clippy::panic, reason = "one of the ways to fail is to panic")]
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::melding::Melding;
-use wire::id::{KontoId, MeldingId};
+use wire::id::{DokumentId, KontoId, MeldingId};
 
 use crate::ports::{
     Availability, Broker, BrokerError, ChannelOptions, DeadLetter, DeletedQueue, MeldingRecord, MeldingSok,
@@ -83,6 +84,24 @@ impl Broker for FragileBroker {
     async fn delete_queue(&self, konto: KontoId) -> Result<DeletedQueue, BrokerError> {
         self.ask()?;
         self.inner.delete_queue(konto).await
+    }
+
+    async fn set_aside(&self, konto: KontoId) -> Result<(), BrokerError> {
+        self.ask()?;
+        self.inner.set_aside(konto).await
+    }
+
+    async fn list_set_aside(&self) -> Result<Vec<(KontoId, QueueStatus)>, BrokerError> {
+        self.ask()?;
+        self.inner.list_set_aside().await
+    }
+
+    async fn named_dokumenter(
+        &self,
+        dokumenter: BTreeSet<DokumentId>,
+    ) -> Result<BTreeSet<DokumentId>, BrokerError> {
+        self.ask()?;
+        self.inner.named_dokumenter(dokumenter).await
     }
 
     async fn list_queues(&self) -> Result<Vec<KontoId>, BrokerError> {

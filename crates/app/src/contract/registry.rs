@@ -23,7 +23,9 @@ use jiff::Timestamp;
 use wire::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, PersonId, SesjonId, SystemId, Uuid};
 
 use crate::paging::Page;
-use crate::ports::{AuditLine, Dokument, KontoFakta, Kontonavn, Registry, RegistryError, Sesjon, Tx};
+use crate::ports::{
+    AuditLine, Dokument, KontoFakta, Kontonavn, Registry, RegistryError, SattTilSide, Sesjon, Tx,
+};
 
 /// Runs each case as a test of its own. `$factory` is an async function that returns an empty registry as
 /// `Arc<dyn Registry>` together with whatever must live as long as it, such as a temporary folder.
@@ -77,6 +79,8 @@ macro_rules! registry_contract {
             expired_dokumenter_are_listed_first_expired_first,
             dokument_is_extended_and_never_shortened,
             dokument_outlives_its_kontoer,
+            queue_that_goes_is_noted_once_and_until_it_is_gone,
+            queues_set_aside_are_those_put_last,
             audit_lines_are_listed_newest_first_for_their_owner,
             audit_lines_outlive_what_they_tell_of,
             search_for_systemer_ignores_case_of_norwegian_letters,
@@ -1055,6 +1059,39 @@ pub async fn dokument_outlives_its_kontoer(registry: Reg) {
     tx.remove_konto(konto_id(2)).await.unwrap();
     commit(tx).await;
     assert_eq!(read(&registry).await.list_expired_dokumenter(at(10), 10).await.unwrap(), [dokument(1, 10)]);
+}
+
+/// In the unit of work that removes the Konto, or not at all; nobody has to read anything anew because of it.
+pub async fn queue_that_goes_is_noted_once_and_until_it_is_gone(registry: Reg) {
+    seed(&registry).await;
+    let mut tx = begin(&registry).await;
+    tx.remove_konto(konto_id(1)).await.unwrap();
+    tx.add_fjernet_ko(konto_id(1), at(1)).await.unwrap();
+    drop(tx);
+    assert_eq!(read(&registry).await.list_fjernede_koer().await.unwrap(), []);
+    let before = registry.generation();
+    let mut tx = begin(&registry).await;
+    tx.add_fjernet_ko(konto_id(1), at(1)).await.unwrap();
+    tx.add_fjernet_ko(konto_id(1), at(2)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(read(&registry).await.list_fjernede_koer().await.unwrap(), [konto_id(1)]);
+    let mut tx = begin(&registry).await;
+    tx.remove_fjernet_ko(konto_id(1)).await.unwrap();
+    tx.remove_fjernet_ko(konto_id(2)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(read(&registry).await.list_fjernede_koer().await.unwrap(), []);
+    assert_eq!(registry.generation(), before);
+}
+
+/// As they were put last, by id.
+pub async fn queues_set_aside_are_those_put_last(registry: Reg) {
+    let aside = |n, meldinger| SattTilSide { konto: konto_id(n), meldinger, uleverte: 1 };
+    for put in [vec![aside(1, 2), aside(2, 1_002)], vec![aside(3, 4)], Vec::new()] {
+        let mut tx = begin(&registry).await;
+        tx.put_set_aside(&put).await.unwrap();
+        commit(tx).await;
+        assert_eq!(read(&registry).await.list_set_aside().await.unwrap(), put);
+    }
 }
 
 /// Newest means written last, also among lines of the same time; no more than the limit.

@@ -1,9 +1,12 @@
-//! Removing payloads whose time is over.
+//! Removing payloads whose time is over. None goes that a melding in the queues names, whatever the registry says.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::id::DokumentId;
 use futures::TryStreamExt as _;
+use jiff::Timestamp;
+use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use crate::App;
@@ -14,46 +17,95 @@ use crate::melding::remove_object;
 const BATCH: u32 = 100;
 /// Bytes without index entry that are younger than this may belong to a melding just being sent.
 const ORPHAN_AGE: Duration = Duration::from_hours(24);
+/// Where documents lie.
+const FOLDER: &str = "dokument";
+
+fn dokument_of(object: &ObjectMeta) -> Option<DokumentId> {
+    object.location.filename().and_then(|name| name.parse().ok())
+}
+
+fn is_old(now: Timestamp, object: &ObjectMeta) -> bool {
+    now.as_second() - object.last_modified.timestamp() > ORPHAN_AGE.as_secs().cast_signed()
+}
 
 impl App {
-    /// Removes the documents whose time is over, and tells how many.
+    /// Removes the documents whose time is over and that no melding in the queues names, and tells how many.
     ///
     /// # Errors
     /// [`Error::Unavailable`]; what was removed until then stays removed.
     pub async fn remove_expired_dokumenter(&self) -> Result<u64, Error> {
+        let now = self.now();
         let mut removed = 0;
+        // Those that stay are read again and passed over, so each round asks for as many more.
+        let mut kept = BTreeSet::new();
         loop {
-            let expired = self.begin().await?.list_expired_dokumenter(self.now(), BATCH).await?;
-            for dokument in &expired {
-                self.remove_dokument(dokument.id).await?;
+            let limit = BATCH.saturating_add(u32::try_from(kept.len()).unwrap_or(u32::MAX));
+            let expired = self.begin_read().await?.list_expired_dokumenter(now, limit).await?;
+            let last = expired.len() < limit as usize;
+            let wanted: BTreeSet<_> =
+                expired.into_iter().map(|dokument| dokument.id).filter(|id| !kept.contains(id)).collect();
+            let named = self.named_dokumenter(&wanted).await?;
+            for id in wanted.difference(&named) {
+                self.remove_dokument(*id).await?;
                 removed += 1;
             }
-            if expired.len() < BATCH as usize {
+            kept.extend(named);
+            if last {
                 return Ok(removed);
             }
         }
     }
 
-    /// Removes bytes that no index entry knows, left by a crash between storing and indexing, and tells how many objects.
+    /// Removes old bytes that neither the index knows nor a melding in the queues names, left by a crash between storing and
+    /// indexing, and tells how many objects.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
     pub async fn remove_orphaned_payloads(&self) -> Result<u64, Error> {
+        let now = self.now();
         let mut removed = 0;
-        let mut objects = self.inner.payloads.list(Some(&Path::from("dokument")));
+        let mut unknown = BTreeSet::new();
+        let mut objects = self.inner.payloads.list(Some(&Path::from(FOLDER)));
         while let Some(object) = objects.try_next().await? {
-            let age = self.now().as_second() - object.last_modified.timestamp();
-            let Some(id) = object.location.filename().and_then(|name| name.parse::<DokumentId>().ok()) else {
+            if !is_old(now, &object) {
                 continue;
-            };
-            if age > ORPHAN_AGE.as_secs().cast_signed()
+            }
+            if let Some(id) = dokument_of(&object)
                 && self.begin_read().await?.dokument(id).await?.is_none()
             {
-                remove_object(&*self.inner.payloads, id).await?;
-                removed += 1;
+                unknown.insert(id);
             }
         }
+        let named = self.named_dokumenter(&unknown).await?;
+        for id in unknown.difference(&named) {
+            remove_object(&*self.inner.payloads, *id).await?;
+            removed += 1;
+        }
         Ok(removed)
+    }
+
+    /// How many payloads the index does not know although a melding in the queues names them: the registry is older.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn count_unknown_payloads(&self) -> Result<u64, Error> {
+        let mut found = BTreeSet::new();
+        let mut objects = self.inner.payloads.list(Some(&Path::from(FOLDER)));
+        while let Some(object) = objects.try_next().await? {
+            if let Some(id) = dokument_of(&object)
+                && self.begin_read().await?.dokument(id).await?.is_none()
+            {
+                found.insert(id);
+            }
+        }
+        Ok(self.named_dokumenter(&found).await?.len() as u64)
+    }
+
+    async fn named_dokumenter(&self, wanted: &BTreeSet<DokumentId>) -> Result<BTreeSet<DokumentId>, Error> {
+        if wanted.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        Ok(self.inner.broker.named_dokumenter(wanted.clone()).await?)
     }
 
     /// Bytes first: an index entry without bytes is found again by the next sweep, bytes without entry only by a search.

@@ -94,7 +94,7 @@ impl App {
         }
         let change = Change::new(Hva::OpprettetKonto).system(&system).konto(&konto);
         self.audit(&mut *tx, caller, change).await?;
-        // The queue first: a queue without Konto is found and removed at the next start, a Konto without queue would leave
+        // The queue first: an empty queue without Konto is removed at the next start, a Konto without queue would leave
         // a client connected and deaf.
         self.inner.broker.create_queue(id).await?;
         tx.commit().await?;

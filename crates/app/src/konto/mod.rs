@@ -5,10 +5,12 @@ mod nokkel;
 mod queues;
 mod read;
 mod remove;
+mod satt_til_side;
 mod sertifikat;
 mod update;
 
 pub use create::NyKonto;
+pub use queues::Reconciled;
 pub use read::{KontoDetaljer, parter};
 #[cfg(feature = "fuzzing")]
 pub(crate) use sertifikat::check as check_sertifikat;

@@ -14,12 +14,13 @@ impl App {
         let (system, konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;
         tx.remove_konto(sti.konto_id).await?;
+        tx.add_fjernet_ko(sti.konto_id, self.now()).await?;
         let change = Change::new(Hva::SlettetKonto).system(&system).konto(&konto);
         self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
-        // Nobody can send to it any more, so nothing comes after this. Should we stop here, the next start finds a queue
-        // without Konto and does the same.
-        self.inner.broker.delete_queue(sti.konto_id).await?;
+        // Nobody can send to it any more, so nothing comes after this. Should we stop here, the next start finds the note
+        // that the queue goes, and does the same.
+        self.remove_queue_of(sti.konto_id).await?;
         self.tell(Event::KontoRemoved(sti.konto_id));
         Ok(())
     }

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -6,7 +7,7 @@ use bytes::Bytes;
 use domain::melding::{Hendelse, Melding, Retur, Sporing};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use wire::id::{KontoId, MeldingId};
+use wire::id::{DokumentId, KontoId, MeldingId};
 
 /// How many meldinger a search looks at before it gives up; see [`MeldingTreff::avkortet`].
 pub const SEARCH_MAX: usize = 10_000;
@@ -44,7 +45,7 @@ pub trait Broker: Send + Sync + 'static {
     /// Does not wait; holds for all that is asked for after this call.
     fn begin_stop(&self);
 
-    /// Makes the queue of `konto`. Nothing happens if it is there already.
+    /// Makes the queue of `konto`. Nothing happens if it is there already, but that one that was set aside comes back.
     ///
     /// # Errors
     /// [`BrokerError::Unavailable`].
@@ -57,6 +58,30 @@ pub trait Broker: Send + Sync + 'static {
     /// # Errors
     /// [`BrokerError::Unavailable`].
     async fn delete_queue(&self, konto: KontoId) -> Result<DeletedQueue, BrokerError>;
+
+    /// Sets the queue of `konto` aside, since nobody knows the Konto: all that is in it stays as it is, and no life in it
+    /// ends, until [`Broker::create_queue`] brings it back or [`Broker::delete_queue`] removes it. For kontoer that nobody
+    /// consumes. Holds for the life of this broker. Nothing happens if there is no such queue.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn set_aside(&self, konto: KontoId) -> Result<(), BrokerError>;
+
+    /// The queues that are set aside, and how they stand.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn list_set_aside(&self) -> Result<Vec<(KontoId, QueueStatus)>, BrokerError>;
+
+    /// Those of `dokumenter` that a melding names which waits, is held or is a dead letter, also in a queue that is set
+    /// aside. Reads all of those meldinger, so it is for the background.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn named_dokumenter(
+        &self,
+        dokumenter: BTreeSet<DokumentId>,
+    ) -> Result<BTreeSet<DokumentId>, BrokerError>;
 
     /// Every Konto that has a queue, in no order; for bringing them in line with the registry at start.
     ///

@@ -10,6 +10,8 @@ pub enum Del {
     Meldingsko,
     /// Where large payloads lie.
     Dokumentlager,
+    /// Whether the registry knows what the queues and Dokumentlager hold.
+    Samsvar,
     /// Where people log in.
     Innlogging,
     /// The keys that access tokens are judged by.
@@ -24,10 +26,11 @@ pub enum Del {
 
 impl Del {
     /// All of them, in the order in which they are shown.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Database,
         Self::Meldingsko,
         Self::Dokumentlager,
+        Self::Samsvar,
         Self::Innlogging,
         Self::MaskinportenNokler,
         Self::Epost,
@@ -41,6 +44,7 @@ impl Del {
             Self::Database => "database",
             Self::Meldingsko => "meldingsko",
             Self::Dokumentlager => "dokumentlager",
+            Self::Samsvar => "samsvar",
             Self::Innlogging => "innlogging",
             Self::MaskinportenNokler => "maskinporten-nokler",
             Self::Epost => "epost",
@@ -81,6 +85,26 @@ pub enum Funn {
     SvarerIkke,
     /// A certificate ends then.
     GyldigTil(Timestamp),
+    /// It answers, and holds what uploads have left that never ended.
+    Uferdige {
+        /// How many.
+        antall: u64,
+        /// Bytes that they take.
+        bytes: u64,
+    },
+    /// The registry knows all that the queues and Dokumentlager hold.
+    Samsvarer,
+    /// The registry does not know all of it. What it does not know is set aside, and nothing of it is removed.
+    UkjentForRegisteret {
+        /// The registry has been further than it is now.
+        eldre: bool,
+        /// Kontoer with something in their queues.
+        kontoer: u64,
+        /// Meldinger of those, dead letters included.
+        meldinger: u64,
+        /// Dokumenter that meldinger name.
+        dokumenter: u64,
+    },
     /// So much is free.
     Ledig {
         /// Bytes that are free.
@@ -98,6 +122,10 @@ impl Funn {
             Self::IkkeSattOpp => "ikke-satt-opp",
             Self::Svarer => "svarer",
             Self::SvarerIkke => "svarer-ikke",
+            Self::Uferdige { .. } => "uferdige",
+            Self::Samsvarer => "samsvarer",
+            Self::UkjentForRegisteret { eldre: false, .. } => "ukjent-for-registeret",
+            Self::UkjentForRegisteret { eldre: true, .. } => "eldre-register",
             Self::GyldigTil(_) => "gyldig-til",
             Self::Ledig { .. } => "ledig",
         }

@@ -54,6 +54,7 @@ pub trait Tx:
     + ProtokollRepository
     + DokumentRepository
     + AuditRepository
+    + FjernetKoRepository
     + PersonRepository
     + SesjonRepository
     + AvtaleRepository
@@ -272,6 +273,33 @@ pub trait DokumentRepository {
     async fn extend_dokument(&mut self, id: DokumentId, utloper: Timestamp) -> Result<(), RegistryError>;
     /// Removes it.
     async fn remove_dokument(&mut self, id: DokumentId) -> Result<(), RegistryError>;
+}
+
+/// A queue that is set aside: the registry does not know its Konto.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SattTilSide {
+    /// Whose it is.
+    pub konto: KontoId,
+    /// Meldinger in it.
+    pub meldinger: u64,
+    /// Its dead letters.
+    pub uleverte: u64,
+}
+
+/// Queues that go with their Konto: what is to be done in the queues after the registry has forgotten a Konto. Noted in the
+/// unit of work that removes it, so that a queue without Konto tells whether somebody wanted it gone.
+#[async_trait]
+pub trait FjernetKoRepository {
+    /// The queues that are set aside, as the last start found them, by id.
+    async fn list_set_aside(&mut self) -> Result<Vec<SattTilSide>, RegistryError>;
+    /// Replaces what [`FjernetKoRepository::list_set_aside`] tells.
+    async fn put_set_aside(&mut self, queues: &[SattTilSide]) -> Result<(), RegistryError>;
+    /// The kontoer that were removed and whose queue may still be there.
+    async fn list_fjernede_koer(&mut self) -> Result<Vec<KontoId>, RegistryError>;
+    /// Notes that the queue of `konto` goes. Nothing happens if it is noted already.
+    async fn add_fjernet_ko(&mut self, konto: KontoId, at: Timestamp) -> Result<(), RegistryError>;
+    /// The queue is gone. Nothing happens if it was not noted.
+    async fn remove_fjernet_ko(&mut self, konto: KontoId) -> Result<(), RegistryError>;
 }
 
 /// One change of the configuration, for the append-only audit log.

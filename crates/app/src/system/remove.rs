@@ -18,13 +18,16 @@ impl App {
         let system = find(&mut *tx, owner, id).await?;
         let kontoer = tx.list_kontoer(id).await?;
         tx.remove_system(id).await?;
+        for konto in &kontoer {
+            tx.add_fjernet_ko(konto.id, self.now()).await?;
+        }
         let change = Change::new(Hva::SlettetSystem).system(&system);
         self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         self.tell(Event::SystemRemoved(id));
         // As in `remove_konto`: the next start takes up what is left undone here.
         for konto in kontoer {
-            self.inner.broker.delete_queue(konto.id).await?;
+            self.remove_queue_of(konto.id).await?;
             self.tell(Event::KontoRemoved(konto.id));
         }
         Ok(())

@@ -11,7 +11,7 @@ use wire::id::{KontoId, MeldingId};
 
 use super::Engine;
 use crate::cache::SMALL;
-use crate::queue::{Command, ConsumerKey, Effect, Entry, Number};
+use crate::queue::{Command, ConsumerKey, Effect, Entry, Millis, Number};
 use crate::request::Handle;
 use crate::store::{Line, Remains, StoreError, guarded};
 
@@ -25,10 +25,13 @@ impl Engine {
         let mut effects = std::mem::take(&mut self.effects);
         while let Some((konto, command)) = work.pop_front() {
             let Some(slot) = self.queues.get_mut(&konto) else { continue };
+            // In a queue that is set aside no time passes.
+            let aside = self.aside.contains(konto);
+            let now = if aside { Millis::MIN } else { self.now_ms };
             let before = slot.queue.next_deadline();
-            slot.queue.apply(self.now_ms, command, &mut effects);
+            slot.queue.apply(now, command, &mut effects);
             let after = slot.queue.next_deadline();
-            if before != after {
+            if before != after && !aside {
                 if let Some(deadline) = before {
                     self.deadlines.remove(&(deadline, konto));
                 }

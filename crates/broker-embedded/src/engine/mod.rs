@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, watch};
 use wire::id::{KontoId, MeldingId};
 
 use self::step::{Fresh, REQUESTS_AT_ONCE, Step};
+use crate::aside::Aside;
 use crate::cache::Cache;
 use crate::fault::Faults;
 use crate::queue::{Command, ConsumerKey, Effect, Entry, Millis, Number, Queue, Tries};
@@ -78,6 +79,8 @@ pub(crate) struct Parts {
     pub(crate) answers: mpsc::UnboundedSender<Vec<Ready>>,
     /// Why what was in consumers' hands has come back.
     pub(crate) arsak: Retur,
+    /// Queues that stand still.
+    pub(crate) aside: Arc<Aside>,
 }
 
 pub(crate) struct Engine {
@@ -93,6 +96,7 @@ pub(crate) struct Engine {
     queues: HashMap<KontoId, Slot>,
     /// The first deadline of each queue.
     deadlines: BTreeSet<(Millis, KontoId)>,
+    aside: Arc<Aside>,
     removed: VecDeque<Removed>,
     channels: HashMap<ChannelKey, Channel>,
     consumers: HashMap<ConsumerKey, (ChannelKey, Consumer)>,
@@ -129,6 +133,7 @@ impl Engine {
             due,
             answers,
             arsak,
+            aside,
         } = parts;
         let now = clock.now();
         let mut engine = Self {
@@ -142,6 +147,7 @@ impl Engine {
             answers,
             queues: HashMap::new(),
             deadlines: BTreeSet::new(),
+            aside,
             removed: VecDeque::new(),
             channels: HashMap::new(),
             consumers: HashMap::new(),
@@ -178,6 +184,7 @@ impl Engine {
         engine.deadlines = engine
             .queues
             .iter()
+            .filter(|(konto, _)| !engine.aside.contains(**konto))
             .filter_map(|(konto, slot)| Some((slot.queue.next_deadline()?, *konto)))
             .collect();
         for (konto, numbers) in engine.held() {
@@ -291,6 +298,10 @@ impl Engine {
             }
             Request::CreateQueue { konto, answer } => {
                 self.create_queue(konto)?;
+                self.step.answers.push(Ready::Unit(answer, Ok(())));
+            }
+            Request::SetAside { konto, answer } => {
+                self.set_queue_aside(konto);
                 self.step.answers.push(Ready::Unit(answer, Ok(())));
             }
             Request::DeleteQueue { konto, answer } => self.delete_queue(konto, answer)?,
@@ -430,7 +441,12 @@ impl Engine {
     }
 
     fn create_queue(&mut self, konto: KontoId) -> Result<(), StoreError> {
-        if self.queues.contains_key(&konto) {
+        if let Some(slot) = self.queues.get(&konto) {
+            if self.aside.remove(konto)
+                && let Some(deadline) = slot.queue.next_deadline()
+            {
+                self.deadlines.insert((deadline, konto));
+            }
             return Ok(());
         }
         // What was left of an earlier queue of this Konto must not turn up in the new one after a crash.
@@ -445,6 +461,15 @@ impl Engine {
         Ok(())
     }
 
+    /// From now on nothing in the queue of `konto` ends.
+    fn set_queue_aside(&mut self, konto: KontoId) {
+        let Some(slot) = self.queues.get(&konto) else { return };
+        if let Some(deadline) = slot.queue.next_deadline() {
+            self.deadlines.remove(&(deadline, konto));
+        }
+        self.aside.insert(konto);
+    }
+
     fn delete_queue(&mut self, konto: KontoId, answer: Answer<DeletedQueue>) -> Result<(), StoreError> {
         let Some(mut slot) = self.queues.remove(&konto) else {
             if let Some(removed) = self.removed.iter_mut().find(|removed| removed.konto == konto) {
@@ -457,6 +482,7 @@ impl Engine {
         if let Some(deadline) = slot.queue.next_deadline() {
             self.deadlines.remove(&(deadline, konto));
         }
+        self.aside.remove(konto);
         self.step.kontoer.retain(|(changed, _)| *changed != konto);
         self.step.kontoer.push((konto, false));
         self.step.sync = true;
@@ -583,6 +609,9 @@ impl Engine {
     }
 
     fn first_deadline(&self, konto: KontoId) -> Millis {
+        if self.aside.contains(konto) {
+            return Millis::MAX;
+        }
         self.queues.get(&konto).and_then(|slot| slot.queue.next_deadline()).unwrap_or(Millis::MAX)
     }
 

@@ -4,19 +4,21 @@ use std::io::{self, BufRead, IsTerminal as _, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use app::paging::Page;
 use app::person::Identifikator;
-use app::ports::{Clock, IdSource, PersonIdentifier};
+use app::ports::{Clock, IdSource, PersonIdentifier, SattTilSide};
 use app::{Adapters, App, Caller};
 use clap::{Args, Subcommand};
 use domain::Orgnummer;
+use domain::id::KontoId;
 use domain::organisasjon::Organisasjon;
 use domain::person::Rolle;
+use uuid::Uuid;
 
 use crate::adapters::{RandomIds, SystemClock};
 use crate::config::Config;
-use crate::passord_key;
+use crate::installasjon;
 
 /// What the command is given.
 #[derive(Debug, Args)]
@@ -24,6 +26,10 @@ pub struct AdminArgs {
     /// Configuration file of the server.
     #[arg(long, global = true)]
     pub config: Option<PathBuf>,
+    /// Data folder of the server, if it is another one than its configuration says; that of `knutepunkt dev` is
+    /// ./.knutepunkt.
+    #[arg(long, global = true)]
+    pub data: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: AdminCommand,
@@ -66,6 +72,21 @@ pub enum AdminCommand {
         #[arg(long)]
         fjern: bool,
     },
+    /// List the queues that the server has set aside since the registry does not know their Konto, or empty one of them.
+    Ko {
+        /// Empty the queue of this kontoId. The sender of each melding in it gets a serverfeil; that cannot be taken back.
+        #[arg(long, value_name = "KONTO_ID")]
+        tom: Option<KontoId>,
+        /// How many meldinger are lost to their receiver by that, as the list shows it.
+        #[arg(long, value_name = "ANTALL", requires = "tom")]
+        bekreft: Option<u64>,
+    },
+    /// See to what carries the id of the installation.
+    Installasjon {
+        /// What to do.
+        #[command(subcommand)]
+        command: InstallasjonCommand,
+    },
     /// List those who have a rolle in an organisasjon.
     Personer {
         /// Organisasjonsnummer of the organisasjon.
@@ -74,12 +95,30 @@ pub enum AdminCommand {
     },
 }
 
+/// What there is to do with the id of an installation.
+#[derive(Debug, Subcommand)]
+pub enum InstallasjonCommand {
+    /// Write the id to the part that a refused start has named. The server must not run.
+    Bind {
+        /// The id that the refused start has shown.
+        #[arg(long)]
+        id: Uuid,
+    },
+}
+
 /// Does it.
 ///
 /// # Errors
 /// What keeps it from being done.
 pub async fn run(args: AdminArgs) -> anyhow::Result<()> {
-    let config = Config::load(args.config.as_deref(), std::env::vars())?;
+    let mut config = Config::load(args.config.as_deref(), std::env::vars())?;
+    if let Some(data) = args.data {
+        config.data = data;
+    }
+    if let AdminCommand::Installasjon { command: InstallasjonCommand::Bind { id } } = args.command {
+        println!("{}", installasjon::bind_by_hand(&config, id).await?);
+        return Ok(());
+    }
     let app = open(&config, Arc::new(SystemClock), Arc::new(RandomIds)).await?;
     let question = question(&app.settings().identifikator);
     let ask = || {
@@ -122,13 +161,9 @@ fn line(
 
 /// The use cases over the registry of a server that may be running.
 async fn open(config: &Config, clock: Arc<dyn Clock>, ids: Arc<dyn IdSource>) -> anyhow::Result<App> {
-    let data = &config.data;
-    std::fs::create_dir_all(data)
-        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    let key = installasjon::require(config).await?;
     let database = storage::connect(&config.registry_url()?).await.context("cannot open the registry")?;
-    database.migrate().await.context("cannot bring the registry up to date")?;
     let registry = database.registry().await.context("cannot open the registry")?;
-    let key = passord_key::load_or_create(data, &*ids)?;
     Ok(App::new(Adapters::registry_only(registry, clock, ids), key, config.settings()))
 }
 
@@ -174,6 +209,33 @@ async fn perform(
             let told = if fjern { "ser ikke lenger" } else { "ser" };
             writeln!(out, "{} {told} driftsstatus, person {}.", person.navn, person.id)?;
         }
+        AdminCommand::Ko { tom: None, .. } => {
+            let aside = app.list_set_aside(operator).await?;
+            if aside.is_empty() {
+                writeln!(out, "Ingen køer er satt til side.")?;
+            }
+            for SattTilSide { konto, meldinger, uleverte } in aside {
+                writeln!(out, "{konto}  {meldinger} meldinger  {uleverte} uleverte")?;
+            }
+        }
+        AdminCommand::Ko { tom: Some(konto), bekreft } => {
+            let aside = app.list_set_aside(operator).await?;
+            let found = aside.iter().find(|queue| queue.konto == konto).with_context(|| {
+                format!("køen til {konto} er ikke satt til side; se listen med «knutepunkt admin ko»")
+            })?;
+            let antall = found.meldinger;
+            ensure!(
+                bekreft == Some(antall),
+                "det er {antall} meldinger i køen, og avsenderne får serverfeil; gjenta kommandoen med --bekreft {antall}"
+            );
+            app.order_emptying(operator, konto).await.context("køen blir ikke tømt")?;
+            writeln!(
+                out,
+                "Køen til {konto} blir tømt, og avsenderne får serverfeil: innen noen sekunder hvis serveren kjører, ellers \
+                 ved neste start."
+            )?;
+        }
+        AdminCommand::Installasjon { .. } => bail!("this needs no registry and is done before one is opened"),
         AdminCommand::Personer { orgnr } => {
             let organisasjon = find(app, orgnr).await?;
             let mut page = Some(Page::all());
@@ -205,6 +267,7 @@ fn read_identifier(ask: impl FnOnce() -> io::Result<String>) -> anyhow::Result<P
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::{self, Listeners, Parts, Running};
 
     const NUMBER: &str = "01019012345";
 
@@ -229,11 +292,63 @@ mod tests {
         Config { data: folder.path().join("data"), ..Config::defaults() }
     }
 
+    /// A server that nobody can connect to.
+    async fn server(config: &Config) -> Running {
+        // Another test may have been first.
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let parts = Parts {
+            config: config.clone(),
+            listeners: Listeners { http: None, https: None, amqps: None, amqp: None },
+            tls: None,
+            clock: Arc::new(SystemClock),
+            ids: Arc::new(RandomIds),
+            verktoy: None,
+            more: axum::Router::new(),
+        };
+        server::start(parts).await.unwrap()
+    }
+
+    async fn refusal(config: &Config) -> String {
+        let organisasjon = AdminCommand::Organisasjon {
+            orgnr: orgnr(),
+            navn: "Storevik kommune".to_owned(),
+            kommunenummer: None,
+        };
+        format!("{:#}", perform_in(config, organisasjon, "").await.unwrap_err())
+    }
+
+    #[tokio::test]
+    async fn what_is_not_there_is_not_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(&folder);
+        let told = refusal(&config).await;
+        assert!(told.contains("there is no data folder") && told.contains("--data"), "{told}");
+        assert!(told.contains(&config.data.display().to_string()), "{told}");
+        assert!(!config.data.exists());
+
+        std::fs::create_dir(&config.data).unwrap();
+        let told = refusal(&config).await;
+        assert!(told.contains("there is no registry yet") && told.contains("register.sqlite"), "{told}");
+        assert_eq!(std::fs::read_dir(&config.data).unwrap().count(), 0);
+
+        server(&config).await.stop().await.unwrap();
+        let key = config.data.join("passord.key");
+        let kept = std::fs::read(&key).unwrap();
+        std::fs::remove_file(&key).unwrap();
+        assert!(refusal(&config).await.contains("passord.key is missing"));
+        assert!(!key.exists());
+        std::fs::write(&key, [7; 32]).unwrap();
+        assert!(refusal(&config).await.contains("passord.key is not the key"));
+        std::fs::write(&key, kept).unwrap();
+        perform_in(&config, AdminCommand::Personer { orgnr: orgnr() }, "").await.unwrap_err();
+    }
+
     #[tokio::test]
     async fn first_administrator_of_an_organisasjon_is_let_in_beside_a_server() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder);
-        let running = open(&config, Arc::new(SystemClock), Arc::new(RandomIds)).await.unwrap();
+        let server = server(&config).await;
+        let running = &server.app;
 
         let organisasjon = || AdminCommand::Organisasjon {
             orgnr: orgnr(),
@@ -259,6 +374,7 @@ mod tests {
         let seen = running.list_personer(&Caller::Operator, org.id, Page::all()).await.unwrap();
         assert!(seen.rows.iter().all(|row| row.person.drift));
         assert!(perform_in(&config, drift(true), NUMBER).await.unwrap().contains(" ser ikke lenger"));
+        server.stop().await.unwrap();
     }
 
     #[test]
@@ -292,6 +408,7 @@ mod tests {
     async fn nothing_to_read_makes_nobody() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder);
+        server(&config).await.stop().await.unwrap();
         for input in ["", "\n"] {
             let drift = AdminCommand::Drift { navn: "Kari Nordmann".to_owned(), fjern: false };
             let refused = perform_in(&config, drift, input).await.unwrap_err();
@@ -303,6 +420,7 @@ mod tests {
     async fn number_with_a_slip_and_unknown_organisasjon_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let config = config(&folder);
+        server(&config).await.stop().await.unwrap();
         let refused = perform_in(&config, person(Rolle::Lesetilgang), NUMBER).await.unwrap_err();
         assert!(refused.to_string().contains("310000108 er ikke registrert"), "{refused}");
         let organisasjon = |navn: &str, kommunenummer: &str| AdminCommand::Organisasjon {

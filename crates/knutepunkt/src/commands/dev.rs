@@ -102,8 +102,13 @@ async fn bind(option: &str, port: u16) -> anyhow::Result<TcpListener> {
 /// When they cannot be made or kept.
 pub fn sertifikat(data: &std::path::Path, args: &SertifikatArgs) -> anyhow::Result<()> {
     let now = SystemClock.now();
-    std::fs::create_dir_all(data)
-        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    let whole = std::path::absolute(data).unwrap_or_else(|_| data.to_owned());
+    // A certificate of another authority would be taken by nobody, so none is made here.
+    anyhow::ensure!(
+        data.join("ca").is_dir(),
+        "det finnes ikke noe «knutepunkt dev» i {}; start det først, eller pek på mappen dets med --data",
+        whole.display()
+    );
     let data = data.canonicalize()?;
     let ca = TestCa::load_or_create(data.join("ca"), now)?;
     let keys = dev::keys_folder(&data);

@@ -24,7 +24,7 @@ use crate::config::{self, Config};
 use crate::dev::klient::Omgivelser;
 use crate::dev::verktoy::DevVerktoy;
 use crate::server::{self, Listeners, Parts, Running};
-use crate::tls;
+use crate::{files, tls};
 
 /// Path under which the Maskinporten simulator is served.
 const MASKINPORTEN: &str = "/maskinporten";
@@ -71,8 +71,7 @@ pub struct DevParts {
 /// What could not be opened, made or bound.
 pub async fn start(parts: DevParts) -> anyhow::Result<Dev> {
     let DevParts { data, listeners, clock, ids, more, adjust } = parts;
-    std::fs::create_dir_all(&data)
-        .with_context(|| format!("cannot make the data folder {}", data.display()))?;
+    files::make_folder(&data)?;
     let data = data.canonicalize()?;
     let http =
         listeners.http.as_ref().context("the simulator needs the plain HTTP listener")?.local_addr()?;

@@ -260,18 +260,5 @@ async fn still_there(app: &App, world: &[Innlogging]) -> bool {
 /// # Errors
 /// When it cannot be written.
 pub fn write_private(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    use std::io::Write as _;
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut draft = PathBuf::from(file).into_os_string();
-    draft.push(".ny");
-    let mut out = fs::OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&draft)
-        .with_context(|| format!("cannot write {}", file.display()))?;
-    out.write_all(bytes)?;
-    out.sync_all()?;
-    fs::rename(&draft, file).with_context(|| format!("cannot write {}", file.display()))
+    crate::files::replace(file, bytes).with_context(|| format!("cannot write {}", file.display()))
 }

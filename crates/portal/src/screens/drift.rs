@@ -76,7 +76,16 @@ fn setning(t: Tekster, funn: Funn) -> String {
         Funn::Ledig { ledig_bytes, minst_bytes } => {
             t.v2(&key, "ledig", format::bytes(ledig_bytes), "minst", format::bytes(minst_bytes))
         }
-        Funn::IkkeSjekket | Funn::IkkeSattOpp | Funn::Svarer | Funn::SvarerIkke => t.s(&key),
+        Funn::Uferdige { antall, bytes } => {
+            t.v2(&key, "antall", format::number(antall), "plass", format::bytes(bytes))
+        }
+        Funn::UkjentForRegisteret { eldre: _, kontoer, meldinger, dokumenter } => {
+            let numbers = [("kontoer", kontoer), ("meldinger", meldinger), ("dokumenter", dokumenter)];
+            t.with(&key, &numbers.map(|(name, number)| (name, format::number(number).into())))
+        }
+        Funn::IkkeSjekket | Funn::IkkeSattOpp | Funn::Svarer | Funn::SvarerIkke | Funn::Samsvarer => {
+            t.s(&key)
+        }
     }
 }
 
@@ -136,25 +145,49 @@ struct RapportDel {
     ledig_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     minst_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uferdige_opplastinger: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    uferdige_bytes: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ukjente_kontoer: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ukjente_meldinger: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ukjente_dokumenter: Option<u64>,
 }
 
 fn rapport_del(status: &Delstatus) -> RapportDel {
-    let (mut gyldig_til, mut ledig, mut minst) = (None, None, None);
-    match status.helse.funn {
-        Funn::GyldigTil(at) => gyldig_til = Some(format::machine(at)),
-        Funn::Ledig { ledig_bytes, minst_bytes } => (ledig, minst) = (Some(ledig_bytes), Some(minst_bytes)),
-        Funn::IkkeSjekket | Funn::IkkeSattOpp | Funn::Svarer | Funn::SvarerIkke => {}
-    }
-    RapportDel {
+    let mut del = RapportDel {
         del: status.del.navn(),
         tilstand: tilstand_navn(status.helse.tilstand),
         funn: status.helse.funn.navn(),
         sist_sjekket: status.sist_sjekket.map(format::machine),
         neste_sjekk: status.neste_sjekk.map(format::machine),
-        gyldig_til,
-        ledig_bytes: ledig,
-        minst_bytes: minst,
+        gyldig_til: None,
+        ledig_bytes: None,
+        minst_bytes: None,
+        uferdige_opplastinger: None,
+        uferdige_bytes: None,
+        ukjente_kontoer: None,
+        ukjente_meldinger: None,
+        ukjente_dokumenter: None,
+    };
+    match status.helse.funn {
+        Funn::GyldigTil(at) => del.gyldig_til = Some(format::machine(at)),
+        Funn::Ledig { ledig_bytes, minst_bytes } => {
+            (del.ledig_bytes, del.minst_bytes) = (Some(ledig_bytes), Some(minst_bytes));
+        }
+        Funn::Uferdige { antall, bytes } => {
+            (del.uferdige_opplastinger, del.uferdige_bytes) = (Some(antall), Some(bytes));
+        }
+        Funn::UkjentForRegisteret { eldre: _, kontoer, meldinger, dokumenter } => {
+            (del.ukjente_kontoer, del.ukjente_meldinger) = (Some(kontoer), Some(meldinger));
+            del.ukjente_dokumenter = Some(dokumenter);
+        }
+        Funn::IkkeSjekket | Funn::IkkeSattOpp | Funn::Svarer | Funn::SvarerIkke | Funn::Samsvarer => {}
     }
+    del
 }
 
 async fn download(innlogget: Innlogget) -> Result<Response, Feil> {
@@ -206,6 +239,25 @@ mod tests {
         let checks: Vec<Box<dyn HealthCheck>> = vec![
             Box::new(Found(Del::Database, Helse::SVARER)),
             Box::new(Found(Del::Meldingsko, Helse::SVARER_IKKE)),
+            Box::new(Found(
+                Del::Dokumentlager,
+                Helse {
+                    tilstand: Deltilstand::IOrden,
+                    funn: Funn::Uferdige { antall: 3, bytes: 24_000_000 },
+                },
+            )),
+            Box::new(Found(
+                Del::Samsvar,
+                Helse {
+                    tilstand: Deltilstand::Redusert,
+                    funn: Funn::UkjentForRegisteret {
+                        eldre: true,
+                        kontoer: 2,
+                        meldinger: 1_002,
+                        dokumenter: 4,
+                    },
+                },
+            )),
             Box::new(Found(Del::Epost, Helse::IKKE_SATT_OPP)),
             Box::new(Found(
                 Del::TlsSertifikat,
@@ -249,6 +301,8 @@ mod tests {
         page.says("Meldinger kan ikke sendes og mottas Meldingskø");
         page.says("Database Svarte ved siste sjekk. I orden Sist sjekket");
         page.says("Meldingskø Svarte ikke ved siste sjekk. Loggen sier hvorfor. Nede");
+        page.says("Svarte ved siste sjekk. Uferdige opplastinger: 3, som tar 24\u{a0}MB.");
+        page.says("Registeret er eldre enn køene.").says("Kontoer: 2. Meldinger: 1\u{a0}002. Dokumenter: 4.");
         page.says("E-post Er ikke satt opp i denne installasjonen. Ukjent Sist sjekket Ikke sjekket TLS-");
         page.says("TLS-sertifikat Gyldig til 01.12.2026. Redusert").says("Neste sjekk");
         page.says("12\u{a0}GB er ledig. Under 1\u{a0}GB blir meldinger avvist.");
@@ -269,8 +323,13 @@ mod tests {
         let deler = json["deler"].as_array().unwrap();
         assert_eq!(deler.len(), Del::ALL.len());
         assert_eq!((&deler[1]["del"], &deler[1]["tilstand"]), (&"meldingsko".into(), &"nede".into()));
-        assert_eq!(deler[6]["gyldigTil"], "2026-12-01T11:00:00Z");
-        assert_eq!(deler[7]["ledigBytes"], 12_000_000_000_u64);
+        assert_eq!(deler[2]["uferdigeBytes"], 24_000_000);
+        assert_eq!(
+            (&deler[3]["funn"], &deler[3]["ukjenteMeldinger"]),
+            (&"eldre-register".into(), &1_002.into())
+        );
+        assert_eq!(deler[7]["gyldigTil"], "2026-12-01T11:00:00Z");
+        assert_eq!(deler[8]["ledigBytes"], 12_000_000_000_u64);
         for secret in ["Storevik", "Test Drift", "971032146", "http", "syntetisk", "sqlite"] {
             assert!(!answer.text.contains(secret), "{secret} is in {}", answer.text);
         }

@@ -63,6 +63,7 @@ hendelser-hva-foresporsel-ble-avvist = Request was rejected
 hendelser-hva-logget-inn = Logged in
 hendelser-hva-signerte-avtale = Signed the agreement
 hendelser-hva-la-tilbake-pa-ko = Put back in queue
+hendelser-hva-tomte-ko-uten-konto = Emptied queue without account
 hendelser-hva-ga-rolle = Gave role
 hendelser-hva-endret-rolle = Changed role
 hendelser-hva-fjernet-rolle = Removed role

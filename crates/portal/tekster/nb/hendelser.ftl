@@ -63,6 +63,7 @@ hendelser-hva-foresporsel-ble-avvist = Forespørsel ble avvist
 hendelser-hva-logget-inn = Logget inn
 hendelser-hva-signerte-avtale = Signerte avtale
 hendelser-hva-la-tilbake-pa-ko = La tilbake på kø
+hendelser-hva-tomte-ko-uten-konto = Tømte kø uten konto
 hendelser-hva-ga-rolle = Ga rolle
 hendelser-hva-endret-rolle = Endret rolle
 hendelser-hva-fjernet-rolle = Fjernet rolle

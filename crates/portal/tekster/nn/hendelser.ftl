@@ -63,6 +63,7 @@ hendelser-hva-foresporsel-ble-avvist = Førespurnad vart avvist
 hendelser-hva-logget-inn = Logga inn
 hendelser-hva-signerte-avtale = Signerte avtale
 hendelser-hva-la-tilbake-pa-ko = La tilbake på kø
+hendelser-hva-tomte-ko-uten-konto = Tømde kø utan konto
 hendelser-hva-ga-rolle = Gav rolle
 hendelser-hva-endret-rolle = Endra rolle
 hendelser-hva-fjernet-rolle = Fjerna rolle

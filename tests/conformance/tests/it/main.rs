@@ -2,6 +2,7 @@
 
 mod access;
 mod followed;
+mod identity;
 mod lifetime;
 mod main_job;
 mod start_page;

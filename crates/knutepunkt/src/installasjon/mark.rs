@@ -1,0 +1,153 @@
+//! The file beside the queue log that tells which installation it belongs to, and how far its registry had come.
+
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use serde::Deserialize;
+use storage::Stand;
+use uuid::Uuid;
+
+use crate::files;
+
+/// Name of the file in the data folder.
+pub(crate) const FILE: &str = "ko.installasjon";
+const HEADER: &str = "\
+# Which installation the queue log in \"ko\" belongs to, and how far its registry had come. Knutepunkt writes it. Back it up\n\
+# and restore it together with the folder.\n";
+
+/// What stands in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Mark {
+    /// The installation.
+    pub(crate) installasjon: Uuid,
+    /// How far its registry had come; `None` until it carries the id, too. Never more than what was committed.
+    pub(crate) reached: Option<Stand>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Text {
+    installasjon: Uuid,
+    register: Option<Register>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Register {
+    generation: u64,
+    organisasjoner: u64,
+    kontoer: u64,
+    dokumenter: u64,
+}
+
+/// The file, and what was last written to it.
+#[derive(Debug)]
+pub(crate) struct MarkFile {
+    path: PathBuf,
+    mark: Mark,
+}
+
+impl MarkFile {
+    /// Reads the mark in the data folder, if there is one.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is damaged.
+    pub(crate) fn read(data: &Path) -> anyhow::Result<Option<Mark>> {
+        let path = data.join(FILE);
+        let text = match std::fs::read_to_string(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let Text { installasjon, register } = toml::from_str(&text).with_context(|| {
+            format!("{} is damaged; restore it from a backup together with the folder \"ko\"", path.display())
+        })?;
+        let reached = register.map(|register| Stand {
+            generation: register.generation,
+            organisasjoner: register.organisasjoner,
+            kontoer: register.kontoer,
+            dokumenter: register.dokumenter,
+        });
+        Ok(Some(Mark { installasjon, reached }))
+    }
+
+    /// Writes a mark, in the place of the one that is there.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn write(data: &Path, mark: Mark) -> io::Result<Self> {
+        let path = data.join(FILE);
+        put(&path, mark)?;
+        Ok(Self { path, mark })
+    }
+
+    /// Notes that the registry has come as far as `stand`, which is committed. One that has been further stays noted.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub(crate) fn reach(&mut self, stand: Stand) -> io::Result<()> {
+        let further = self.mark.reached.is_none_or(|reached| {
+            stand.generation > reached.generation
+                || (stand.generation == reached.generation && stand != reached)
+        });
+        if further {
+            let mark = Mark { reached: Some(stand), ..self.mark };
+            put(&self.path, mark)?;
+            self.mark = mark;
+        }
+        Ok(())
+    }
+
+    /// What was last written.
+    pub(crate) fn mark(&self) -> Mark {
+        self.mark
+    }
+}
+
+fn put(path: &Path, mark: Mark) -> io::Result<()> {
+    let register = mark.reached.map_or_else(String::new, |stand| {
+        let Stand { generation, organisasjoner, kontoer, dokumenter } = stand;
+        format!(
+            "\n[register]\ngeneration = {generation}\norganisasjoner = {organisasjoner}\nkontoer = {kontoer}\n\
+             dokumenter = {dokumenter}\n"
+        )
+    });
+    let text = format!("{HEADER}installasjon = \"{}\"\n{register}", mark.installasjon);
+    files::replace(path, text.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn mark_is_read_back_and_never_goes_back() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(MarkFile::read(folder.path()).unwrap(), None);
+        let mark = Mark { installasjon: Uuid::from_u128(7), reached: None };
+        let mut file = MarkFile::write(folder.path(), mark).unwrap();
+        assert_eq!(MarkFile::read(folder.path()).unwrap(), Some(mark));
+        let stand = |generation| Stand { generation, organisasjoner: 2, kontoer: 3, dokumenter: 4 };
+        file.reach(stand(10)).unwrap();
+        file.reach(stand(9)).unwrap();
+        let reached = Mark { reached: Some(stand(10)), ..mark };
+        assert_eq!(file.mark(), reached);
+        assert_eq!(MarkFile::read(folder.path()).unwrap(), Some(reached));
+        let mode = std::fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn damaged_mark_is_refused_by_name() {
+        let folder = tempfile::tempdir().unwrap();
+        for text in ["", "installasjon = \"x\"", "generation = 1"] {
+            std::fs::write(folder.path().join(FILE), text).unwrap();
+            let refused = MarkFile::read(folder.path()).unwrap_err().to_string();
+            assert!(refused.contains(FILE) && refused.contains("is damaged"), "{refused}");
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! A look at a registry that changes nothing: what it is, before anybody opens it for writing.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::str::FromStr as _;
+
+use sea_orm::sqlx::sqlite::SqliteConnectOptions;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
+use wire::id::Uuid;
+
+use crate::database::{is_sqlite, open, options};
+use crate::error::StorageError;
+use crate::migrations;
+
+/// The installation that a registry belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tilhorighet {
+    /// Its id.
+    pub installasjon: Uuid,
+    /// The keyed hash of the id that tells whether a key is the right one.
+    pub nokkelprove: [u8; 32],
+}
+
+/// How far a registry has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stand {
+    /// Grows by one with each change.
+    pub generation: u64,
+    /// Organisasjoner in it.
+    pub organisasjoner: u64,
+    /// Kontoer in it.
+    pub kontoer: u64,
+    /// Dokumenter in it.
+    pub dokumenter: u64,
+}
+
+/// What a look found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Funnet {
+    /// Whose it is; `None` where nobody has said so yet.
+    pub tilhorighet: Option<Tilhorighet>,
+    /// How far it has come.
+    pub stand: Stand,
+    /// Migrations that it lacks.
+    pub mangler: Vec<String>,
+}
+
+/// The file of a SQLite registry, if `url` names one.
+pub fn sqlite_file(url: &str) -> Option<PathBuf> {
+    if !is_sqlite(url) {
+        return None;
+    }
+    let options = SqliteConnectOptions::from_str(url).ok()?;
+    Some(options.get_filename().to_owned())
+}
+
+/// `url` as it may be shown: without user and password, and without options.
+pub fn shown(url: &str) -> String {
+    if let Some(file) = sqlite_file(url) {
+        return file.display().to_string();
+    }
+    let Some((scheme, rest)) = url.split_once("://") else {
+        return "an address that cannot be read".to_owned();
+    };
+    let rest = rest.split(['?', '#']).next().unwrap_or_default();
+    let host = rest.rsplit_once('@').map_or(rest, |(_, host)| host);
+    format!("{scheme}://{host}")
+}
+
+/// Looks at the registry at `url` without making, migrating or writing anything. `None` where there is none: no such file,
+/// or a database without our tables.
+///
+/// # Errors
+/// [`StorageError::UnsupportedUrl`], [`StorageError::Connect`], [`StorageError::LogMissing`],
+/// [`StorageError::UnknownMigration`], [`StorageError::AlteredMigration`] and [`StorageError::Backend`].
+pub async fn inspect(url: &str) -> Result<Option<Funnet>, StorageError> {
+    let connection = if let Some(file) = sqlite_file(url) {
+        if !check_files(&file)? {
+            return Ok(None);
+        }
+        let mut options = options(&format!("sqlite://{}?mode=ro", encoded(&file)));
+        options.max_connections(1).map_sqlx_sqlite_opts(|options| options.pragma("query_only", "ON"));
+        open(options).await?
+    } else {
+        let mut options = options(url);
+        options.max_connections(1);
+        open(options).await?
+    };
+    let found = look(&connection).await;
+    connection.close_by_ref().await?;
+    found
+}
+
+/// Whether there is anything to open.
+fn check_files(file: &Path) -> Result<bool, StorageError> {
+    let beside = |ending: &str| {
+        let mut path = OsString::from(file);
+        path.push(ending);
+        PathBuf::from(path)
+    };
+    let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |known| known.len());
+    // While SQLite has a file open both are there, and both go with a close in good order, the log last.
+    if beside("-shm").exists() && !beside("-wal").exists() {
+        return Err(StorageError::LogMissing { path: beside("-wal").display().to_string() });
+    }
+    Ok(bytes(file) > 0 || bytes(&beside("-wal")) > 0)
+}
+
+/// A path within a URL.
+fn encoded(file: &Path) -> String {
+    let mut text = String::new();
+    for character in file.display().to_string().chars() {
+        match character {
+            '%' => text.push_str("%25"),
+            '?' => text.push_str("%3F"),
+            '#' => text.push_str("%23"),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+async fn look(connection: &DatabaseConnection) -> Result<Option<Funnet>, StorageError> {
+    if !has_table(connection, "migration").await? {
+        return Ok(None);
+    }
+    let mangler = migrations::list_pending(connection).await?;
+    let tilhorighet =
+        if has_table(connection, "installasjon").await? { tilhorighet(connection).await? } else { None };
+    Ok(Some(Funnet { tilhorighet, stand: stand(connection).await?, mangler }))
+}
+
+pub(crate) async fn tilhorighet(
+    connection: &impl ConnectionTrait,
+) -> Result<Option<Tilhorighet>, StorageError> {
+    let sql = "SELECT installasjon_id, nokkelprove FROM installasjon WHERE id = 1";
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    let Some(row) = connection.query_one_raw(statement).await? else { return Ok(None) };
+    let id: String = row.try_get("", "installasjon_id")?;
+    let nokkelprove: Vec<u8> = row.try_get("", "nokkelprove")?;
+    let damaged = || StorageError::Backend("the row of the table installasjon cannot be read".into());
+    Ok(Some(Tilhorighet {
+        installasjon: id.parse().map_err(|_| damaged())?,
+        nokkelprove: nokkelprove.try_into().map_err(|_| damaged())?,
+    }))
+}
+
+pub(crate) async fn stand(connection: &impl ConnectionTrait) -> Result<Stand, StorageError> {
+    // One statement, so that all of it is of the same moment.
+    let sql = "SELECT (SELECT value FROM generation) AS generation, \
+         (SELECT COUNT(*) FROM organisasjon) AS organisasjoner, \
+         (SELECT COUNT(*) FROM konto) AS kontoer, \
+         (SELECT COUNT(*) FROM dokument) AS dokumenter";
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    let Some(row) = connection.query_one_raw(statement).await? else { return Ok(Stand::default()) };
+    let number = |name: &str| -> Result<u64, DbErr> {
+        Ok(row.try_get::<Option<i64>>("", name)?.unwrap_or_default().unsigned_abs())
+    };
+    Ok(Stand {
+        generation: number("generation")?,
+        organisasjoner: number("organisasjoner")?,
+        kontoer: number("kontoer")?,
+        dokumenter: number("dokumenter")?,
+    })
+}
+
+async fn has_table(connection: &DatabaseConnection, name: &str) -> Result<bool, DbErr> {
+    let backend = connection.get_database_backend();
+    let sql = match backend {
+        DbBackend::Postgres => format!("SELECT 1 AS found WHERE to_regclass('{name}') IS NOT NULL"),
+        _ => format!("SELECT 1 AS found FROM sqlite_schema WHERE type = 'table' AND name = '{name}'"),
+    };
+    Ok(connection.query_one_raw(Statement::from_string(backend, sql)).await?.is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn address_is_shown_without_user_password_and_options() {
+        for (url, expected) in [
+            ("postgres://user:hemmelig@db.example:5432/knutepunkt", "postgres://db.example:5432/knutepunkt"),
+            ("postgres://user:he%40m@db/k?password=hemmelig", "postgres://db/k"),
+            ("postgres://db/k#x", "postgres://db/k"),
+            ("sqlite:///var/lib/k/register.sqlite?mode=rwc", "/var/lib/k/register.sqlite"),
+            ("hemmelig", "an address that cannot be read"),
+        ] {
+            assert_eq!(shown(url), expected, "{url}");
+        }
+    }
+}
