@@ -34,7 +34,6 @@ SCENARIOS = {
     "herd": "all clients come back at once",
     "network": "partition, loss, delay, half-open connections",
     "stop": "planned stops with clients that recover, are killed, are frozen",
-    "backup": "backup under load and restore",
 }
 
 MOST_SHOWN = 12

@@ -83,7 +83,7 @@ def run(context):
             for _ in range(context.of(1, 6 if damage == "flip" else 2)):
                 name = choose.choice(names)
                 shutil.rmtree(server.data, ignore_errors=True)
-                shutil.copytree(whole, server.data)
+                shutil.copytree(whole, server.data, ignore=shutil.ignore_patterns("*.sock"))
                 done = break_file(server.data / name, damage, choose)
                 cases += 1
                 outcome, found = look(server, accepted)
