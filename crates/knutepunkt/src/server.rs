@@ -10,7 +10,7 @@ use ::portal::{Portal, Verktoy};
 use anyhow::Context as _;
 use app::drift::Installasjon;
 use app::konto::Reconciled;
-use app::ports::{Broker as _, Clock, Del, HealthCheck, IdSource, PersonLogin, SattTilSide};
+use app::ports::{Broker as _, Clock, Del, HealthCheck, IdSource, PersonLogin};
 use app::{Adapters, App};
 use axum::Router;
 use axum::extract::{Request, State};
@@ -250,7 +250,16 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         }
     });
     if claimed.is_older() || !reconciled.set_aside.is_empty() {
-        tokio::spawn(report_unknown(app.clone(), samsvar, reconciled, mark.mark()));
+        if claimed.is_older() {
+            report_older(&reconciled, &mark.mark());
+        }
+        let (counted, stop) = (app.clone(), shutdown.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = count_unknown(counted, samsvar) => {}
+            }
+        });
     }
     tasks.spawn(empty_ordered(app.clone(), shutdown.clone()));
     tasks.spawn(watch::keep_mark(mark, database.clone(), registry, shutdown.clone()));
@@ -498,35 +507,37 @@ async fn empty_ordered(app: App, shutdown: CancellationToken) {
     }
 }
 
-/// Counts what else the registry does not know, and says so: an operator must see it although all goes on.
-async fn report_unknown(app: App, samsvar: Arc<Samsvar>, reconciled: Reconciled, mark: Mark) {
-    let dokumenter = match app.count_unknown_payloads().await {
-        Ok(dokumenter) => dokumenter,
+/// Says that the registry is older than the queue log, before anything else goes on: an operator must see it.
+fn report_older(reconciled: &Reconciled, mark: &Mark) {
+    let unknown_meldinger: u64 =
+        reconciled.set_aside.iter().map(|aside| aside.meldinger + aside.uleverte).sum();
+    tracing::warn!(
+        reached = mark.reached.map(|reached| reached.generation),
+        kontoer_then = mark.reached.map(|reached| reached.kontoer),
+        unknown_kontoer = reconciled.set_aside.len(),
+        unknown_meldinger,
+        "the registry is older than the queue log: changes made to it are gone. Nothing was removed; stop, and start with the \
+         registry as it was last, or go on with this one"
+    );
+}
+
+/// Counts the dokumenter that meldinger name and the registry does not know. That reads the whole log, so nobody waits for it.
+async fn count_unknown(app: App, samsvar: Arc<Samsvar>) {
+    match app.count_unknown_payloads().await {
+        Ok(0) => {}
+        Ok(unknown_dokumenter) => {
+            samsvar.dokumenter.store(unknown_dokumenter, Ordering::Relaxed);
+            tracing::warn!(
+                unknown_dokumenter,
+                "meldinger name dokumenter that the registry does not know; they stay"
+            );
+        }
         Err(error) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
                 "failed to count the dokumenter that the registry does not know"
             );
-            return;
         }
-    };
-    samsvar.dokumenter.store(dokumenter, Ordering::Relaxed);
-    let sum = |number: fn(&SattTilSide) -> u64| reconciled.set_aside.iter().map(number).sum::<u64>();
-    if samsvar.eldre.load(Ordering::Relaxed) {
-        tracing::warn!(
-            reached = mark.reached.map(|reached| reached.generation),
-            kontoer_then = mark.reached.map(|reached| reached.kontoer),
-            unknown_kontoer = reconciled.set_aside.len(),
-            unknown_meldinger = sum(|aside| aside.meldinger + aside.uleverte),
-            unknown_dokumenter = dokumenter,
-            "the registry is older than the queue log: changes made to it are gone. Nothing was removed; stop, and start with \
-             the registry as it was last, or go on with this one"
-        );
-    } else if dokumenter > 0 {
-        tracing::warn!(
-            unknown_dokumenter = dokumenter,
-            "meldinger name dokumenter that the registry does not know; they stay"
-        );
     }
 }
 
