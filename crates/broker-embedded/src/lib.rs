@@ -40,7 +40,7 @@ pub use crate::keeper::Reopening;
 use crate::keeper::{Keeper, Origin};
 use crate::request::{ChannelLink, Ready, Request, Shared, Standing, Stopped, unavailable};
 use crate::slot::Slot;
-pub use crate::store::{AcceptedLoss, Loss, LostMelding, accept_loss, find_loss};
+pub use crate::store::{AcceptedLoss, Loss, LostMelding, TornJournal, accept_loss, find_loss};
 use crate::store::{Layout, Store, StoreError};
 
 const MIB: u64 = 1024 * 1024;

@@ -83,9 +83,12 @@ def record(context, name, seconds, sizes, seed):
     load = WatchedLoad(server, senders=6, sizes=sizes, seed=seed).start()
     time.sleep(seconds)
     ended_at = time.monotonic_ns()
-    server.kill()
+    # Cuts lie before this. The server is then stopped in good order: killed, it would have done what it had yet to write down.
     load.stop_sending.set()
     load.stop_receiving.set()
+    for thread in (*load.senders, *load.receivers):
+        thread.join()
+    server.stop()
     ops = read_recording(server.folder, server.data)
     disk = Disk(base, ops, inodes)
     missed = differences(disk, server.data)

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::keys::{decode_entry, encode_entry};
 use super::witness::{self, Loss};
-use super::{Layout, MIB, Store, StoreError};
+use super::{Begun, Cut, Damage, Layout, MIB, Store, StoreError};
 use crate::OpenError;
 
 /// How many entries are changed in one write.
@@ -25,6 +25,8 @@ pub struct AcceptedLoss {
     pub report: PathBuf,
     /// Where the witness lies that knew of it.
     pub old_witness: PathBuf,
+    /// What could not be read of the journals, a file each.
+    pub rests: Vec<PathBuf>,
 }
 
 /// What the log at `path` lacks of what was promised; `None` if it lacks nothing. Blocks.
@@ -32,7 +34,7 @@ pub struct AcceptedLoss {
 /// # Errors
 /// [`OpenError`]: there is no log, a server uses it, or it cannot be read.
 pub fn find_loss(path: &Path) -> Result<Option<Loss>, OpenError> {
-    Ok(open(path)?.1)
+    begin(path, Damage::Refuse)?.leave(path).map_err(|error| OpenError::new(path, error))
 }
 
 /// Accepts that the log at `path` lacks what was promised, so that it can be opened again; `None` if it lacks nothing.
@@ -43,29 +45,32 @@ pub fn find_loss(path: &Path) -> Result<Option<Loss>, OpenError> {
 /// # Errors
 /// [`OpenError`] as [`find_loss`], or the report cannot be written. The loss is then not accepted.
 pub fn accept_loss(path: &Path, now: Timestamp) -> Result<Option<AcceptedLoss>, OpenError> {
-    let (store, loss) = open(path)?;
-    let Some(loss) = loss else { return Ok(None) };
     let failed = |error: StoreError| OpenError::new(path, error);
+    let mut begun = begin(path, Damage::Accept)?;
+    let Some(loss) = begun.loss.take() else {
+        begun.leave(path).map_err(failed)?;
+        return Ok(None);
+    };
+    let rests = std::mem::take(&mut begun.cuts).into_iter().filter_map(Cut::into_copy).collect();
     let report = path.with_extension(format!("tap-{}.jsonl", now.as_second()));
     write_report(&report, &loss).map_err(|error| failed(StoreError::Witness(error)))?;
+    let (store, ..) = Store::go_on(path, begun).map_err(failed)?;
     store.mark_all_returned().map_err(failed)?;
     drop(store);
     let witness = witness::beside(path);
     let old_witness = path.with_extension(format!("vitne-{}", now.as_second()));
     let kept = std::fs::rename(&witness, &old_witness).and_then(|()| sync_folder_of(path));
     kept.map_err(|error| failed(StoreError::Witness(error)))?;
-    Ok(Some(AcceptedLoss { loss, report, old_witness }))
+    Ok(Some(AcceptedLoss { loss, report, old_witness, rests }))
 }
 
-fn open(path: &Path) -> Result<(Store, Option<Loss>), OpenError> {
+fn begin(path: &Path, damage: Damage) -> Result<Begun, OpenError> {
     if !path.is_dir() {
         let missing = io::Error::new(io::ErrorKind::NotFound, "there is no queue log");
         return Err(OpenError::new(path, StoreError::Witness(missing)));
     }
     let layout = Layout { cache_bytes: 8 * MIB, journal_bytes: 64 * MIB, open_tables: 100 };
-    let ((store, ..), loss) =
-        Store::open_whatever_is_lost(path, &layout).map_err(|error| OpenError::new(path, error))?;
-    Ok((store, loss))
+    Begun::new(path, &layout, damage).map_err(|error| OpenError::new(path, error))
 }
 
 fn write_report(path: &Path, loss: &Loss) -> io::Result<()> {
@@ -83,7 +88,7 @@ fn write_report(path: &Path, loss: &Loss) -> io::Result<()> {
     sync_folder_of(path)
 }
 
-fn sync_folder_of(path: &Path) -> io::Result<()> {
+pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
     match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         Some(folder) => File::open(folder)?.sync_all(),
         None => File::open(".")?.sync_all(),

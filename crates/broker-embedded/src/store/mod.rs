@@ -17,6 +17,7 @@
 //! their shape start with a version byte.
 
 mod damage;
+mod journal;
 mod keys;
 mod line;
 mod loss;
@@ -30,6 +31,7 @@ mod witness;
 mod write;
 
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
@@ -38,6 +40,8 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, Pers
 use tokio::sync::watch;
 
 pub(crate) use self::damage::{Remains, guarded};
+use self::journal::Cut;
+pub use self::journal::TornJournal;
 use self::keys::number_at;
 pub(crate) use self::line::Line;
 pub use self::loss::{AcceptedLoss, accept_loss, find_loss};
@@ -74,6 +78,14 @@ pub(crate) enum StoreError {
          `knutepunkt repair`"
     )]
     Lost(Box<Loss>),
+    #[error(
+        "read the queue log: {}; restore a backup, or, to go on with what can be read, accept the loss with \
+         `knutepunkt repair --godta-tap`",
+        listed(.0)
+    )]
+    Torn(Vec<TornJournal>),
+    #[error("read the journals of the queue log")]
+    Journals(#[source] std::io::Error),
     #[error("use the witness of the queue log")]
     Witness(#[source] std::io::Error),
 }
@@ -115,6 +127,80 @@ pub(crate) struct Layout {
     pub(crate) open_tables: usize,
 }
 
+fn listed(torn: &[TornJournal]) -> String {
+    torn.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// A log that was read, and not written to yet.
+struct Begun {
+    db: Database,
+    meta: Keyspace,
+    steps: Keyspace,
+    step: u64,
+    witness: Witness,
+    /// What it lacks of what was promised.
+    loss: Option<Loss>,
+    /// What was cut off its journals.
+    cuts: Vec<Cut>,
+}
+
+/// What to do about a journal that is damaged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Damage {
+    /// Change nothing.
+    Refuse,
+    /// Go on with what stands before it.
+    Accept,
+}
+
+impl Begun {
+    /// Opens the log at `path`, and makes it where there is none. What interrupted writes left in its journals is cut off.
+    fn new(path: &Path, layout: &Layout, damage: Damage) -> Result<Self, StoreError> {
+        let torn = journal::find_torn(path).map_err(StoreError::Journals)?;
+        let damaged: Vec<_> = torn.iter().filter(|torn| torn.is_damage).cloned().collect();
+        if damage == Damage::Refuse && !damaged.is_empty() {
+            return Err(StoreError::Torn(damaged));
+        }
+        let cuts: io::Result<_> = torn.into_iter().map(|torn| Cut::make(torn, path)).collect();
+        let cuts = cuts.map_err(StoreError::Journals)?;
+        let db = Database::builder(path)
+            .cache_size(layout.cache_bytes)
+            .max_journaling_size(layout.journal_bytes.max(64 * MIB))
+            .max_cached_files(Some(layout.open_tables))
+            .manual_journal_persist(true)
+            // With more than one, fjall's first worker spins for as long as another compacts.
+            .worker_threads(1)
+            .open()?;
+        let meta = keyspace(&db, "meta", MIB)?;
+        check_format(&meta)?;
+        let steps = keyspace(&db, "steg", 8 * MIB)?;
+        let step = match steps.get(STEP)? {
+            Some(value) => number_at(&value, 0)?,
+            None => 0,
+        };
+        let (witness, mut loss) = call_witness(path, step)?;
+        if !damaged.is_empty() {
+            let none = Loss { log_step: step, promised_step: step, is_complete: false, ..Loss::default() };
+            loss.get_or_insert(none).journals = damaged;
+        }
+        Ok(Self { db, meta, steps, step, witness, loss, cuts })
+    }
+
+    /// Closes the log again and leaves its journals as they were found. Gives what it lacks.
+    fn leave(self, path: &Path) -> Result<Option<Loss>, StoreError> {
+        let Self { db, meta, steps, loss, cuts, .. } = self;
+        drop((meta, steps, db));
+        for cut in cuts {
+            cut.put_back(path).map_err(StoreError::Journals)?;
+        }
+        Ok(loss)
+    }
+}
+
+fn keyspace(db: &Database, name: &str, memtable_bytes: u64) -> fjall::Result<Keyspace> {
+    db.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes))
+}
+
 /// An open log, its first number, and what ends when it is closed again.
 type Opened = (Store, Number, watch::Receiver<()>);
 
@@ -144,41 +230,21 @@ fn call_witness(path: &Path, step: u64) -> Result<(Witness, Option<Loss>), Store
 impl Store {
     /// Opens the log, and makes it where there is none. Gives also the epoch's first number, and what tells that all is
     /// closed again: its channel ends then.
-    pub(crate) fn open(
-        path: &Path,
-        layout: &Layout,
-    ) -> Result<(Self, Number, watch::Receiver<()>), StoreError> {
-        let (opened, loss) = Self::open_whatever_is_lost(path, layout)?;
-        match loss {
-            None => Ok(opened),
-            Some(loss) => Err(StoreError::Lost(Box::new(loss))),
+    pub(crate) fn open(path: &Path, layout: &Layout) -> Result<Opened, StoreError> {
+        let mut begun = Begun::new(path, layout, Damage::Refuse)?;
+        if begun.loss.is_some() {
+            let loss = begun.leave(path)?.unwrap_or_default();
+            return Err(StoreError::Lost(Box::new(loss)));
         }
+        for cut in std::mem::take(&mut begun.cuts) {
+            cut.forget().map_err(StoreError::Journals)?;
+        }
+        Self::go_on(path, begun)
     }
 
-    /// As [`Store::open`], and also where something is lost, which it describes.
-    pub(crate) fn open_whatever_is_lost(
-        path: &Path,
-        layout: &Layout,
-    ) -> Result<(Opened, Option<Loss>), StoreError> {
-        let db = Database::builder(path)
-            .cache_size(layout.cache_bytes)
-            .max_journaling_size(layout.journal_bytes.max(64 * MIB))
-            .max_cached_files(Some(layout.open_tables))
-            .manual_journal_persist(true)
-            // With more than one, fjall's first worker spins for as long as another compacts.
-            .worker_threads(1)
-            .open()?;
-        let keyspace = |name: &str, memtable_bytes: u64| {
-            db.keyspace(name, || KeyspaceCreateOptions::default().max_memtable_size(memtable_bytes))
-        };
-        let meta = keyspace("meta", MIB)?;
-        check_format(&meta)?;
-        let steps = keyspace("steg", 8 * MIB)?;
-        let step = match steps.get(STEP)? {
-            Some(value) => number_at(&value, 0)?,
-            None => 0,
-        };
-        let (witness, loss) = call_witness(path, step)?;
+    /// Begins a new epoch of a log.
+    fn go_on(path: &Path, begun: Begun) -> Result<Opened, StoreError> {
+        let Begun { db, meta, steps, step, witness, .. } = begun;
         let epoch = match meta.get("epoch")? {
             Some(value) => number_at(&value, 0)? + 1,
             None => 1,
@@ -195,14 +261,14 @@ impl Store {
         })?;
         let (closed, is_closed) = watch::channel(());
         let store = Self {
-            kontoer: keyspace("konto", MIB)?,
-            entries: keyspace("queue", 4 * MIB)?,
-            meldinger: keyspace("melding", 8 * MIB)?,
-            sporing: keyspace("sporing", 4 * MIB)?,
+            kontoer: keyspace(&db, "konto", MIB)?,
+            entries: keyspace(&db, "queue", 4 * MIB)?,
+            meldinger: keyspace(&db, "melding", 8 * MIB)?,
+            sporing: keyspace(&db, "sporing", 4 * MIB)?,
             payloads,
-            ids: keyspace("melding_id", 4 * MIB)?,
-            by_konto: keyspace("konto_melding", 4 * MIB)?,
-            dead: keyspace("dodko", MIB)?,
+            ids: keyspace(&db, "melding_id", 4 * MIB)?,
+            by_konto: keyspace(&db, "konto_melding", 4 * MIB)?,
+            dead: keyspace(&db, "dodko", MIB)?,
             meta,
             db,
             path: path.to_owned(),
@@ -215,7 +281,7 @@ impl Store {
             damaged: Mutex::default(),
             _closed: closed,
         };
-        Ok(((store, epoch << EPOCH_BITS, is_closed), loss))
+        Ok((store, epoch << EPOCH_BITS, is_closed))
     }
 
     /// Starts a step.

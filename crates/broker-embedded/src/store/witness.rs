@@ -23,6 +23,8 @@ use domain::melding::Melding;
 use jiff::Timestamp;
 use wire::id::{KontoId, MeldingId, Uuid};
 
+use super::journal::TornJournal;
+
 /// Bytes of a record: step, number, time, three ids, checksum.
 const RECORD: usize = 80;
 /// Where the checksum stands.
@@ -56,10 +58,21 @@ pub struct Loss {
     pub meldinger: Vec<LostMelding>,
     /// Whether the ring reaches back to the first missing step, so that `meldinger` has all of them.
     pub is_complete: bool,
+    /// Journals that are damaged before the log's end: what stood behind is lost, and the witness cannot say what it was.
+    pub journals: Vec<TornJournal>,
 }
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (place, journal) in self.journals.iter().enumerate() {
+            write!(f, "{}{journal}", if place == 0 { "" } else { ", " })?;
+        }
+        if self.promised_step == self.log_step {
+            return Ok(());
+        }
+        if !self.journals.is_empty() {
+            f.write_str("; ")?;
+        }
         let steps = self.promised_step - self.log_step;
         let count = self.meldinger.len();
         let at_least = if self.is_complete { "" } else { "at least " };
@@ -225,6 +238,7 @@ impl Witness {
             meldinger: meldinger.collect(),
             // The first step of the ring may have lost some of its records already.
             is_complete: oldest <= log_step || log_step == 0 && (self.notes.len() as u64) < SLOTS,
+            journals: Vec::new(),
         })
     }
 

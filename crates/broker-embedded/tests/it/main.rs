@@ -6,6 +6,7 @@ mod contract;
 mod damage;
 mod durability;
 mod harness;
+mod journal;
 mod lifecycle;
 mod room;
 mod witness;

@@ -11,7 +11,7 @@ use wire::id::MeldingId;
 use crate::harness::Harness;
 use crate::lifecycle::{consume, konto, publish};
 
-fn journals(log: &Path) -> Vec<PathBuf> {
+pub(crate) fn journals(log: &Path) -> Vec<PathBuf> {
     let files = std::fs::read_dir(log).unwrap().map(|entry| entry.unwrap().path());
     let mut journals: Vec<_> = files.filter(|path| path.extension().is_some_and(|e| e == "jnl")).collect();
     journals.sort();
@@ -26,12 +26,12 @@ fn cut(log: &Path, bytes: usize) {
     std::fs::write(&journal, &whole[..end.saturating_sub(bytes)]).unwrap();
 }
 
-async fn open(log: &Path) -> Result<Arc<EmbeddedBroker>, OpenError> {
+pub(crate) async fn open(log: &Path) -> Result<Arc<EmbeddedBroker>, OpenError> {
     let clock = Arc::new(ManualClock::default());
     EmbeddedBroker::open(log, clock, Arc::new(CountingIds::default()), Options::default()).await
 }
 
-fn text(error: &OpenError) -> String {
+pub(crate) fn text(error: &OpenError) -> String {
     let mut chain = vec![error.to_string()];
     let mut source = std::error::Error::source(error);
     while let Some(error) = source {
@@ -42,7 +42,7 @@ fn text(error: &OpenError) -> String {
 }
 
 /// A log with `count` accepted meldinger, left as by `kill -9`.
-async fn killed(count: usize) -> (Harness, Vec<MeldingId>, wire::id::KontoId) {
+pub(crate) async fn killed(count: usize) -> (Harness, Vec<MeldingId>, wire::id::KontoId) {
     let mut h = Harness::start().await;
     let (a, b) = (konto(&h).await, konto(&h).await);
     let mut accepted = Vec::new();

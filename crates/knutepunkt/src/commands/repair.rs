@@ -51,12 +51,19 @@ fn repair(log: &Path, accept: bool) -> anyhow::Result<String> {
     let Some(done) = accept_loss(log, SystemClock.now())? else { return Ok(nothing()) };
     Ok(format!(
         "{}: {}\nThe loss is accepted and the server can be started. All of them are listed in {}; tell their senders.\n\
-         What the witness knew is kept in {}.",
+         What the witness knew is kept in {}.{}",
         log.display(),
         done.loss,
         done.report.display(),
-        done.old_witness.display()
+        done.old_witness.display(),
+        kept(&done.rests)
     ))
+}
+
+/// Where what could not be read is kept.
+fn kept(rests: &[PathBuf]) -> String {
+    let lines = rests.iter().map(|rest| format!("\nWhat could not be read is kept in {}.", rest.display()));
+    lines.collect()
 }
 
 /// The first of the lost meldinger, a line each.
