@@ -40,7 +40,10 @@ pub use crate::keeper::Reopening;
 use crate::keeper::{Keeper, Origin};
 use crate::request::{ChannelLink, Ready, Request, Shared, Standing, Stopped, unavailable};
 use crate::slot::Slot;
-pub use crate::store::{AcceptedLoss, Loss, LostMelding, TornJournal, accept_loss, find_loss};
+pub use crate::store::{
+    AcceptedLoss, CheckedLog, DumpError, LogCounts, LogMoment, Loss, LostMelding, TornJournal, accept_loss,
+    check_log, find_loss, load_log,
+};
 use crate::store::{Layout, Store, StoreError};
 
 const MIB: u64 = 1024 * 1024;
@@ -237,6 +240,15 @@ impl EmbeddedBroker {
     /// [`BrokerError::Unavailable`].
     pub async fn disk_bytes(&self) -> Result<u64, BrokerError> {
         self.read_now(Store::disk_bytes).await
+    }
+
+    /// Holds what the log has once all that was asked for before is in it. Takes no time.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    pub async fn moment(&self) -> Result<LogMoment, BrokerError> {
+        ask(&self.requests, |answer| Request::Barrier { answer }).await?;
+        Ok(LogMoment::of(self.store()?, Some(Arc::clone(&self.slot))))
     }
 
     fn store(&self) -> Result<Arc<Store>, BrokerError> {

@@ -8,7 +8,7 @@ use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use domain::melding::{Melding, UKJENT_MELDINGSTYPE};
-use fjall::{LsmError, Readable as _, Snapshot};
+use fjall::{Keyspace, LsmError, Readable as _, Snapshot};
 use jiff::Timestamp;
 use wire::id::{KontoId, MeldingId};
 
@@ -52,6 +52,31 @@ impl Remains {
             mottatt: self.mottatt.unwrap_or(now),
         }
     }
+}
+
+/// The first number behind `last` from where on a keyspace whose keys begin with numbers can be read again, as nearly as it can
+/// be told; the last of all numbers if there is none.
+pub(super) fn readable_behind(snapshot: &Snapshot, keyspace: &Keyspace, last: Number) -> Number {
+    let can_be_read = |from: Number| {
+        let next = guarded(|| match snapshot.range(keyspace, from.to_be_bytes()..).next() {
+            Some(guard) => Ok(guard.key().map(drop)?),
+            None => Ok(()),
+        });
+        next.is_ok()
+    };
+    let mut step: Number = 1;
+    while !can_be_read(last.saturating_add(step)) {
+        match step.checked_mul(2) {
+            Some(next) if last.checked_add(next).is_some() => step = next,
+            _ => return Number::MAX,
+        }
+    }
+    let (mut damaged, mut readable) = (last.saturating_add(step / 2), last.saturating_add(step));
+    while readable - damaged > 1 {
+        let middle = damaged + (readable - damaged) / 2;
+        if can_be_read(middle) { readable = middle } else { damaged = middle }
+    }
+    readable
 }
 
 impl StoreError {
@@ -211,26 +236,7 @@ impl Store {
     /// The first number behind `last` from where on meldinger can be read again, as nearly as it can be told; the last of
     /// all numbers if there is none.
     pub(super) fn after_damage(&self, snapshot: &Snapshot, last: Number) -> Number {
-        let can_be_read = |from: Number| {
-            let next = guarded(|| match snapshot.range(&self.meldinger, from.to_be_bytes()..).next() {
-                Some(guard) => Ok(guard.key().map(drop)?),
-                None => Ok(()),
-            });
-            next.is_ok()
-        };
-        let mut step: Number = 1;
-        while !can_be_read(last.saturating_add(step)) {
-            match step.checked_mul(2) {
-                Some(next) if last.checked_add(next).is_some() => step = next,
-                _ => return Number::MAX,
-            }
-        }
-        let (mut damaged, mut readable) = (last.saturating_add(step / 2), last.saturating_add(step));
-        while readable - damaged > 1 {
-            let middle = damaged + (readable - damaged) / 2;
-            if can_be_read(middle) { readable = middle } else { damaged = middle }
-        }
-        readable
+        readable_behind(snapshot, &self.meldinger, last)
     }
 
     /// For tests: makes a melding unreadable where it is kept.

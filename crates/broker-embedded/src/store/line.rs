@@ -119,8 +119,8 @@ pub(super) struct MeldingRef<'a> {
 #[derive(Deserialize)]
 pub(super) struct StoredMelding {
     pub(super) id: [u8; 16],
-    avsender: [u8; 16],
-    mottaker: [u8; 16],
+    pub(super) avsender: [u8; 16],
+    pub(super) mottaker: [u8; 16],
     meldingstype: String,
     pub(super) svar_pa_melding: Option<[u8; 16]>,
     svar_til_type: Option<String>,

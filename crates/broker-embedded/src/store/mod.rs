@@ -16,10 +16,14 @@
 //! Numbers and steps are big-endian and only grow, so all large keyspaces are written at their end. Values that may change
 //! their shape start with a version byte.
 
+mod check;
+mod chunks;
 mod damage;
+mod dump;
 mod journal;
 mod keys;
 mod line;
+mod load;
 mod loss;
 mod prune;
 mod read;
@@ -39,11 +43,15 @@ use std::sync::{Mutex, PoisonError};
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
 use tokio::sync::watch;
 
+pub use self::check::{CheckedLog, check_log};
+pub use self::chunks::DumpError;
 pub(crate) use self::damage::{Remains, guarded};
+pub use self::dump::{LogCounts, LogMoment};
 use self::journal::Cut;
 pub use self::journal::TornJournal;
 use self::keys::number_at;
 pub(crate) use self::line::Line;
+pub use self::load::load_log;
 pub use self::loss::{AcceptedLoss, accept_loss, find_loss};
 pub(crate) use self::tidy::LOOK_EVERY;
 use self::tidy::{LARGE, Waste};

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by it")]
 
 mod contract;
+mod copies;
 mod damage;
 mod durability;
 mod harness;

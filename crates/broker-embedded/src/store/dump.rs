@@ -1,0 +1,137 @@
+//! Copying the log while it is in use: a moment of it is held, and written down record by record.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use fjall::{Keyspace, Readable as _, Snapshot};
+use serde::{Deserialize, Serialize};
+
+use super::chunks::{ChunkWriter, DumpError, Records, Space};
+use super::damage::{guarded, readable_behind};
+use super::keys::number_at;
+use super::{Store, StoreError};
+use crate::queue::Number;
+use crate::slot::Slot;
+
+/// What a copy of the log holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogCounts {
+    /// Kontoer that have a queue.
+    pub kontoer: u64,
+    /// Meldinger that wait in queues.
+    pub queued: u64,
+    /// Dead letters.
+    pub dead: u64,
+    /// Meldinger that are known, those that are done with included.
+    pub meldinger: u64,
+    /// Lines of sporing that were not written with their melding.
+    pub sporing: u64,
+    /// Payloads that lie in the log.
+    pub payloads: u64,
+    /// Places of the log that could not be read when it was copied. What stood there is not in the copy.
+    pub damaged: u64,
+}
+
+impl LogCounts {
+    pub(super) fn of(records: &Records, damaged: u64) -> Self {
+        Self {
+            kontoer: records.of(Space::Konto),
+            queued: records.of(Space::Queue),
+            dead: records.of(Space::Dead),
+            meldinger: records.of(Space::Melding),
+            sporing: records.of(Space::Sporing),
+            payloads: records.of(Space::Payload),
+            damaged,
+        }
+    }
+}
+
+/// A moment of a log. While it is held, nothing that the log had then is given up.
+pub struct LogMoment {
+    store: Arc<Store>,
+    snapshot: Snapshot,
+    /// Where the log is found for as long as it stays open; `None` for one that is open for this alone.
+    slot: Option<Arc<Slot>>,
+}
+
+impl LogMoment {
+    pub(crate) fn of(store: Arc<Store>, slot: Option<Arc<Slot>>) -> Self {
+        Self { snapshot: store.db.snapshot(), store, slot }
+    }
+
+    /// What the log takes on disk, about as much as a copy of it needs at most. Bytes.
+    ///
+    /// # Errors
+    /// [`DumpError::Log`].
+    pub fn disk_bytes(&self) -> Result<u64, DumpError> {
+        self.store.disk_bytes().map_err(|error| DumpError::Log(error.into()))
+    }
+
+    /// Writes the log as it was at this moment. `go_on` is asked often, and says whether to. Blocks, and takes no more memory for
+    /// more meldinger.
+    ///
+    /// A log that is closed or fails meanwhile is let go of at once.
+    ///
+    /// # Errors
+    /// [`DumpError::Write`], [`DumpError::Stopped`], [`DumpError::Log`], [`DumpError::LogDamaged`].
+    pub fn dump(&self, to: impl Write, mut go_on: impl FnMut() -> bool) -> Result<LogCounts, DumpError> {
+        let Store { meta, kontoer, entries, dead, meldinger, sporing, payloads, .. } = &*self.store;
+        let mut chunks = ChunkWriter::begin(to)?;
+        let mut damaged = 0;
+        for (space, keyspace, name) in [
+            (Space::Meta, meta, "what it says of itself"),
+            (Space::Konto, kontoer, "the list of queues"),
+            (Space::Queue, entries, "a queue entry"),
+            (Space::Dead, dead, "the list of dead letters"),
+            (Space::Melding, meldinger, "a melding"),
+            (Space::Sporing, sporing, "sporing"),
+            (Space::Payload, payloads, "a payload"),
+        ] {
+            let mut records = self.snapshot.iter(keyspace);
+            let mut last = 0;
+            loop {
+                let read = guarded(|| Ok(records.next().map(fjall::Guard::into_inner).transpose()?));
+                let (key, value) = match read {
+                    Ok(Some(record)) => record,
+                    Ok(None) => break,
+                    Err(error) if error.is_damage() && space >= Space::Melding => {
+                        damaged += 1;
+                        tracing::warn!(
+                            error = &error as &dyn std::error::Error,
+                            "a place of the queue log is damaged and is left out of the copy: {name}"
+                        );
+                        let Some(next) = self.behind_damage(keyspace, last) else { break };
+                        records = self.snapshot.range(keyspace, next.to_be_bytes()..);
+                        last = next;
+                        continue;
+                    }
+                    Err(error) if error.is_damage() => return Err(DumpError::LogDamaged(name)),
+                    Err(error) => return Err(log(error)),
+                };
+                if space >= Space::Melding {
+                    last = number_at(&key, 0).map_err(log)?;
+                }
+                if chunks.put(space, &key, &value)? && !(self.is_open() && go_on()) {
+                    return Err(DumpError::Stopped);
+                }
+            }
+        }
+        let (_, records) = chunks.end()?;
+        Ok(LogCounts::of(&records, damaged))
+    }
+
+    fn is_open(&self) -> bool {
+        let Some(slot) = &self.slot else { return true };
+        slot.get().is_some_and(|store| Arc::ptr_eq(&store, &self.store))
+    }
+
+    fn behind_damage(&self, keyspace: &Keyspace, last: Number) -> Option<Number> {
+        let next = readable_behind(&self.snapshot, keyspace, last);
+        (next < Number::MAX).then_some(next)
+    }
+}
+
+pub(super) fn log(error: StoreError) -> DumpError {
+    DumpError::Log(error.into())
+}
