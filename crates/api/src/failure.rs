@@ -236,7 +236,7 @@ impl From<Error> for Failure {
             },
             Error::Full => (
                 Code::Fullt,
-                "Det er ikke plass til flere meldinger nå, og ingenting er sendt. Prøv igjen senere."
+                "Det er ikke plass til mer nå, og ingenting er sendt eller lagret. Prøv igjen senere."
                     .to_owned(),
             ),
             Error::TooMany { retry_after, what } => {

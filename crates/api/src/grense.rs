@@ -5,8 +5,7 @@ use app::Grense;
 /// What a limit counts: `det kan være 5 … `.
 fn counts(grense: Grense) -> &'static str {
     match grense {
-        Grense::UinnloggedePerAdresse => "tilkoblinger uten innlogging fra én adresse",
-        Grense::KallPerAdresse => "kall i sekundet fra én adresse",
+        Grense::KallPerAdresse => "mislykte innlogginger i sekundet fra én adresse",
         Grense::KallPerIntegrasjon => "kall i sekundet fra én integrasjon",
         Grense::KallPerOrganisasjon => "kall i sekundet fra én organisasjon",
         Grense::SamtidigeKallPerOrganisasjon => "kall samtidig fra én organisasjon",
@@ -16,6 +15,7 @@ fn counts(grense: Grense) -> &'static str {
         Grense::KanalerPerOrganisasjon => "AMQP-kanaler for én organisasjon",
         Grense::KonsumenterPerIntegrasjon => "konsumenter for én integrasjon",
         Grense::KonsumenterPerOrganisasjon => "konsumenter for én organisasjon",
+        Grense::UbekreftedePerOrganisasjon => "ubekreftede meldinger hos konsumentene til én organisasjon",
         Grense::SendteBytesPerOrganisasjon => {
             "byte som en organisasjon har sendt og som ikke er hentet eller slettet"
         }
@@ -29,7 +29,6 @@ fn counts(grense: Grense) -> &'static str {
         Grense::IntegrasjonerPerSystem => "integrasjoner i ett system",
         Grense::EposterPerSystem => "e-postadresser på ett system",
         Grense::SystemerPerOrganisasjon => "systemer i én organisasjon",
-        Grense::SesjonerPerPerson => "innlogginger av én person",
     }
 }
 

@@ -134,6 +134,10 @@ pub(crate) async fn call(router: &Router, request: Request<Body>) -> Answer {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::limited(app::Grenser::default()).await
+    }
+
+    pub(crate) async fn limited(grenser: app::Grenser) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (clock, ids) = (ManualClock::default(), Arc::new(CountingIds::default()));
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("registry.sqlite").display());
@@ -159,6 +163,7 @@ impl World {
         let settings = Settings {
             inline_payload_max_bytes: INLINE_MAX,
             payload_max_bytes: PAYLOAD_MAX,
+            grenser,
             ..Settings::default()
         };
         let app = App::new(adapters, PassordKey::new(&[7; 32]), settings);

@@ -22,6 +22,7 @@ pub(crate) struct SendFacts {
     pub(crate) avsender: Konto,
     pub(crate) avsender_eier: FiksOrgId,
     pub(crate) mottaker: Konto,
+    pub(crate) mottaker_eier: FiksOrgId,
     pub(crate) har_tilgang: bool,
     pub(crate) protokoller: Arc<Vec<Protokoll>>,
 }

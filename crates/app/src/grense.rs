@@ -2,8 +2,10 @@
 
 use std::fmt;
 
+use crate::error::Error;
+
 macro_rules! grenser {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $key:literal;)+) => {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $key:literal, $default:literal;)+) => {
         /// A limit that a caller can meet. Each is a key of the configuration.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Grense {
@@ -15,65 +17,119 @@ macro_rules! grenser {
             pub const ALL: &[Self] = &[$(Self::$variant,)+];
 
             /// The key of the configuration that sets it.
-            pub fn nokkel(self) -> &'static str {
+            pub const fn nokkel(self) -> &'static str {
                 match self { $(Self::$variant => concat!("grenser.", $key),)+ }
+            }
+
+            /// What it is where nobody configures anything: such that no honest client meets it.
+            pub const fn default(self) -> u64 {
+                match self { $(Self::$variant => $default,)+ }
             }
         }
     };
 }
 
 grenser! {
-    /// Connections of one address that are not logged in.
-    UinnloggedePerAdresse = "uinnloggede_per_adresse";
-    /// Requests a second of one address that are not logged in.
-    KallPerAdresse = "kall_per_adresse";
+    /// Failed log-ins a second from one address.
+    KallPerAdresse = "kall_per_adresse", 50;
     /// Requests a second of one integrasjon.
-    KallPerIntegrasjon = "kall_per_integrasjon";
+    KallPerIntegrasjon = "kall_per_integrasjon", 5_000;
     /// Requests a second of all integrasjoner of one organisasjon.
-    KallPerOrganisasjon = "kall_per_organisasjon";
+    KallPerOrganisasjon = "kall_per_organisasjon", 10_000;
     /// Requests of one organisasjon that are being answered.
-    SamtidigeKallPerOrganisasjon = "samtidige_kall_per_organisasjon";
+    SamtidigeKallPerOrganisasjon = "samtidige_kall_per_organisasjon", 0;
     /// AMQP connections of one integrasjon.
-    TilkoblingerPerIntegrasjon = "tilkoblinger_per_integrasjon";
+    TilkoblingerPerIntegrasjon = "tilkoblinger_per_integrasjon", 2_000;
     /// AMQP connections of one organisasjon.
-    TilkoblingerPerOrganisasjon = "tilkoblinger_per_organisasjon";
+    TilkoblingerPerOrganisasjon = "tilkoblinger_per_organisasjon", 5_000;
     /// AMQP channels of one integrasjon.
-    KanalerPerIntegrasjon = "kanaler_per_integrasjon";
+    KanalerPerIntegrasjon = "kanaler_per_integrasjon", 10_000;
     /// AMQP channels of one organisasjon.
-    KanalerPerOrganisasjon = "kanaler_per_organisasjon";
+    KanalerPerOrganisasjon = "kanaler_per_organisasjon", 20_000;
     /// Consumers of one integrasjon.
-    KonsumenterPerIntegrasjon = "konsumenter_per_integrasjon";
+    KonsumenterPerIntegrasjon = "konsumenter_per_integrasjon", 10_000;
     /// Consumers of one organisasjon.
-    KonsumenterPerOrganisasjon = "konsumenter_per_organisasjon";
+    KonsumenterPerOrganisasjon = "konsumenter_per_organisasjon", 20_000;
+    /// Meldinger that all consumers of one organisasjon may hold together without having settled them.
+    UbekreftedePerOrganisasjon = "ubekreftede_per_organisasjon", 1_000_000;
     /// Bytes that one organisasjon has sent and that are still kept.
-    SendteBytesPerOrganisasjon = "sendte_bytes_per_organisasjon";
+    SendteBytesPerOrganisasjon = "sendte_bytes_per_organisasjon", 107_374_182_400;
     /// Bytes that are kept for one organisasjon to fetch.
-    MottatteBytesPerOrganisasjon = "mottatte_bytes_per_organisasjon";
+    MottatteBytesPerOrganisasjon = "mottatte_bytes_per_organisasjon", 214_748_364_800;
     /// Svar to one melding.
-    SvarPerMelding = "svar_per_melding";
+    SvarPerMelding = "svar_per_melding", 1_000;
     /// Versions of the public key of one Konto that are kept.
-    NoklerPerKonto = "nokler_per_konto";
+    NoklerPerKonto = "nokler_per_konto", 100;
     /// Parter of one Konto.
-    ParterPerKonto = "parter_per_konto";
+    ParterPerKonto = "parter_per_konto", 100;
     /// Tilganger to one Konto.
-    TilgangerPerKonto = "tilganger_per_konto";
+    TilgangerPerKonto = "tilganger_per_konto", 10_000;
     /// Forespørsler of one System that wait for an answer.
-    ForesporslerPerSystem = "foresporsler_per_system";
+    ForesporslerPerSystem = "foresporsler_per_system", 5_000;
     /// Kontoer of one System.
-    KontoerPerSystem = "kontoer_per_system";
+    KontoerPerSystem = "kontoer_per_system", 5_000;
     /// Integrasjoner of one System.
-    IntegrasjonerPerSystem = "integrasjoner_per_system";
+    IntegrasjonerPerSystem = "integrasjoner_per_system", 100;
     /// E-mail addresses of one System.
-    EposterPerSystem = "eposter_per_system";
+    EposterPerSystem = "eposter_per_system", 50;
     /// Systemer of one organisasjon.
-    SystemerPerOrganisasjon = "systemer_per_organisasjon";
-    /// Sessions of one person.
-    SesjonerPerPerson = "sesjoner_per_person";
+    SystemerPerOrganisasjon = "systemer_per_organisasjon", 1_000;
 }
 
 impl fmt::Display for Grense {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.nokkel())
+    }
+}
+
+/// What each limit is here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grenser(Vec<u64>);
+
+impl Default for Grenser {
+    fn default() -> Self {
+        Self(Grense::ALL.iter().map(|grense| grense.default()).collect())
+    }
+}
+
+impl Grenser {
+    /// The value of one.
+    pub fn get(&self, grense: Grense) -> u64 {
+        self.0.get(grense as usize).copied().unwrap_or_else(|| grense.default())
+    }
+
+    /// The same with another value for one.
+    #[must_use]
+    pub fn with(mut self, grense: Grense, value: u64) -> Self {
+        if let Some(slot) = self.0.get_mut(grense as usize) {
+            *slot = value;
+        }
+        self
+    }
+
+    /// Whether one more fits where there are `present` already.
+    ///
+    /// # Errors
+    /// [`Error::QuotaFull`].
+    pub(crate) fn one_more(&self, grense: Grense, present: u64) -> Result<(), Error> {
+        self.fits(grense, present.saturating_add(1))
+    }
+
+    /// Whether there may be `count` where there were `before`. What is above a limit that was lowered since may stay.
+    ///
+    /// # Errors
+    /// [`Error::QuotaFull`].
+    pub(crate) fn grows_to(&self, grense: Grense, before: usize, count: usize) -> Result<(), Error> {
+        if count <= before { Ok(()) } else { self.fits(grense, count as u64) }
+    }
+
+    /// Whether there may be `count`.
+    ///
+    /// # Errors
+    /// [`Error::QuotaFull`].
+    pub(crate) fn fits(&self, grense: Grense, count: u64) -> Result<(), Error> {
+        let limit = self.get(grense);
+        if count <= limit { Ok(()) } else { Err(Error::QuotaFull { what: grense, limit }) }
     }
 }
 
@@ -84,8 +140,25 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_limit_has_a_key_of_its_own() {
+    fn each_limit_has_a_key_and_a_place_of_its_own() {
         let keys: BTreeSet<_> = Grense::ALL.iter().map(|grense| grense.nokkel()).collect();
         assert_eq!(keys.len(), Grense::ALL.len());
+        for &grense in Grense::ALL {
+            let grenser = Grenser::default().with(grense, 7);
+            for &other in Grense::ALL {
+                assert_eq!(grenser.get(other), if other == grense { 7 } else { other.default() });
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_as_the_limit_fit_and_not_one_more() {
+        let grenser = Grenser::default().with(Grense::NoklerPerKonto, 2);
+        assert!(grenser.one_more(Grense::NoklerPerKonto, 1).is_ok());
+        let refused = grenser.one_more(Grense::NoklerPerKonto, 2);
+        assert!(matches!(refused, Err(Error::QuotaFull { what: Grense::NoklerPerKonto, limit: 2 })));
+        assert!(grenser.grows_to(Grense::NoklerPerKonto, 0, 2).is_ok());
+        assert!(grenser.grows_to(Grense::NoklerPerKonto, 2, 3).is_err());
+        assert!(grenser.grows_to(Grense::NoklerPerKonto, 3, 3).is_ok(), "it does not grow");
     }
 }

@@ -10,6 +10,7 @@ use domain::system::System;
 
 use crate::error::Error;
 use crate::ports::{AuditLine, Tx};
+use crate::rom::always_goes;
 use crate::{App, Caller};
 
 macro_rules! hva {
@@ -365,6 +366,9 @@ pub(crate) struct TilgangChange<'a> {
 impl App {
     /// Writes a line of the audit log as part of `tx`.
     pub(crate) async fn audit(&self, tx: &mut dyn Tx, caller: &Caller, change: Change) -> Result<(), Error> {
+        if !matches!(caller, Caller::Operator) && !always_goes(change.hva) {
+            self.ask_room()?;
+        }
         self.write_line(tx, caller.audit_name(), change).await
     }
 
@@ -376,6 +380,9 @@ impl App {
         change: TilgangChange<'_>,
     ) -> Result<(), Error> {
         let TilgangChange { konto, eiersystem, avsender, for_eier, for_avsender, av } = change;
+        if !matches!(caller, Caller::Operator) && !always_goes(for_eier) {
+            self.ask_room()?;
+        }
         for (hva, own, other) in [(for_eier, eiersystem, avsender), (for_avsender, avsender, eiersystem)] {
             let mut line = Change::new(hva).system(own).konto(konto).with(Felt::Motpart, &other.info.navn);
             if let Some(organisasjon) = tx.organisasjon(other.fiks_org_id).await? {

@@ -4,6 +4,7 @@
 //! decide, and saves. Edges (HTTP, AMQP, portal) call these methods and translate; adapters (database, queues, token
 //! issuer) stand behind [`ports`]. Neither knows the other.
 
+mod bruk;
 mod cache;
 mod caller;
 mod door;
@@ -13,6 +14,7 @@ mod grense;
 mod login;
 mod passord;
 mod registry_only;
+mod rom;
 mod rule;
 mod settings;
 
@@ -38,18 +40,20 @@ pub mod status;
 pub mod system;
 pub mod tilgang;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use object_store::ObjectStore;
 use tokio::sync::broadcast;
 
+pub use bruk::{Apen, Nadd, Plass};
 pub use caller::{Caller, InnloggetIntegrasjon, InnloggetPerson};
 pub use door::{Door, Doorkeeper};
 pub use error::{BoxError, Error, FieldError, Forbidden, Missing};
 pub use events::Event;
-pub use grense::Grense;
+pub use grense::{Grense, Grenser};
 pub use login::LoginAttempt;
 pub use passord::{IntegrasjonPassord, PassordKey};
+pub use rom::Rom;
 pub use rule::{Rule, SertifikatRule};
 pub use settings::Settings;
 
@@ -74,6 +78,10 @@ struct Inner {
     settings: Settings,
     facts: Facts,
     found: drift::Found,
+    bruk: Arc<bruk::Bruk>,
+    svar: melding::Svartall,
+    kvote: Arc<dokument::Kvote>,
+    rom: OnceLock<Arc<dyn Rom>>,
     events: broadcast::Sender<Event>,
 }
 
@@ -112,6 +120,10 @@ impl App {
                 settings,
                 facts,
                 found: drift::Found::default(),
+                bruk: Arc::default(),
+                svar: melding::Svartall::default(),
+                kvote: Arc::default(),
+                rom: OnceLock::new(),
                 events,
             }),
         }

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use domain::sending::SendRules;
 
+use crate::grense::Grenser;
 use crate::person::Identifikator;
 
 /// How this installation is set up, as far as the use cases care.
@@ -22,6 +23,8 @@ pub struct Settings {
     pub identifikator: Identifikator,
     /// Lines of the audit log are removed when they are older. Default five years.
     pub hendelser_beholdes: Duration,
+    /// How much of each thing a caller may have.
+    pub grenser: Grenser,
 }
 
 impl Default for Settings {
@@ -34,6 +37,7 @@ impl Default for Settings {
             avtale_kreves: true,
             identifikator: Identifikator::default(),
             hendelser_beholdes: Duration::from_hours(24 * (5 * 365 + 1)),
+            grenser: Grenser::default(),
         }
     }
 }

@@ -1,9 +1,9 @@
-use app::ports::{Dokument, DokumentRepository, RegistryError};
+use app::ports::{Dokument, DokumentRepository, Dokumentbytes, RegistryError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sea_orm::sea_query::Expr;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
-use wire::id::{DokumentId, KontoId};
+use wire::id::{DokumentId, FiksOrgId, KontoId};
 
 use crate::convert::{key, millis, timestamp};
 use crate::error::{backend, corrupt, failed};
@@ -66,6 +66,21 @@ impl DokumentRepository for SqlTx {
             utloper: millis(dokument.utloper),
         };
         insert(self.connection(), row.into_active_model(), TABLE).await
+    }
+
+    async fn dokumentbytes(&mut self, organisasjon: FiksOrgId) -> Result<Dokumentbytes, RegistryError> {
+        let mut sums = [0, 0];
+        for (sum, column) in sums.iter_mut().zip(["avsender", "mottaker"]) {
+            let mut sql =
+                self.sql("SELECT CAST(COALESCE(SUM(dokument.size_bytes), 0) AS BIGINT) FROM dokument ");
+            sql.push("INNER JOIN konto ON konto.id = dokument.")
+                .push(column)
+                .push(" INNER JOIN system ON system.id = konto.system_id WHERE system.fiks_org_id = ")
+                .bind(key(organisasjon.as_uuid()));
+            *sum = sql.count(self.connection(), TABLE).await?;
+        }
+        let [sendt, mottatt] = sums;
+        Ok(Dokumentbytes { sendt, mottatt })
     }
 
     async fn list_expired_dokumenter(

@@ -8,8 +8,8 @@ use sea_orm::ActiveValue::NotSet;
 use sea_orm::sea_query::{Expr, SelectStatement};
 use sea_orm::value::TextUuid;
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, QueryFilter,
-    QueryOrder, QuerySelect, QueryTrait,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QueryOrder, QuerySelect, QueryTrait,
 };
 use wire::id::{FiksOrgId, KontoId, SystemId, Uuid};
 
@@ -228,6 +228,22 @@ impl KontoRepository for SqlTx {
             .await
             .map_err(failed(TABLE))?;
         with_parter(self.connection(), rows).await
+    }
+
+    async fn count_kontoer_of_system(&mut self, system: SystemId) -> Result<u64, RegistryError> {
+        table::Entity::find()
+            .filter(table::Column::SystemId.eq(key(system.as_uuid())))
+            .count(self.connection())
+            .await
+            .map_err(failed(TABLE))
+    }
+
+    async fn count_nokler(&mut self, konto: KontoId) -> Result<u64, RegistryError> {
+        nokkel::Entity::find()
+            .filter(nokkel::Column::KontoId.eq(key(konto.as_uuid())))
+            .count(self.connection())
+            .await
+            .map_err(failed(NOKKEL_TABLE))
     }
 
     async fn list_konto_ids(&mut self) -> Result<Vec<KontoId>, RegistryError> {

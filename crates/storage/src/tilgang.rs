@@ -122,6 +122,22 @@ impl TilgangRepository for SqlTx {
         list_tilganger(self, table::Column::SystemId, key(system.as_uuid())).await
     }
 
+    async fn count_tilganger_til_konto(&mut self, konto: KontoId) -> Result<u64, RegistryError> {
+        table::Entity::find()
+            .filter(table::Column::KontoId.eq(key(konto.as_uuid())))
+            .count(self.connection())
+            .await
+            .map_err(failed(TABLE))
+    }
+
+    async fn count_foresporsler_for_system(&mut self, system: SystemId) -> Result<u64, RegistryError> {
+        foresporsel::Entity::find()
+            .filter(foresporsel::Column::SystemId.eq(key(system.as_uuid())))
+            .count(self.connection())
+            .await
+            .map_err(failed(FORESPORSEL_TABLE))
+    }
+
     async fn count_tilganger_of_system(&mut self, system: SystemId) -> Result<u64, RegistryError> {
         // Each by its own index; asked for together, PostgreSQL reads the whole table. A tilgang to a Konto of its own counts once.
         let own = table::Column::SystemId.eq(key(system.as_uuid()));

@@ -58,4 +58,26 @@ mod tests {
         let message = answer.error(StatusCode::BAD_REQUEST, "UGYLDIG_JSON");
         assert!(message.contains("«pem»"), "{message}");
     }
+
+    #[tokio::test]
+    async fn keys_are_kept_up_to_the_limit_and_the_one_in_use_is_no_new_one() {
+        let world = World::limited(app::Grenser::default().with(app::Grense::NoklerPerKonto, 2)).await;
+        let path = format!("/fiks-io/konto/api/v1/kontoer/{}/offentligNokkel", world.arkiv.konto);
+        let another = || {
+            let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).unwrap();
+            rcgen::CertificateParams::new(vec![]).unwrap().self_signed(&key).unwrap().pem()
+        };
+        let put = |pem: String| {
+            let (world, path) = (&world, &path);
+            async move { world.call(&world.arkiv, Method::PUT, path, Some(json!({ "pem": pem }))).await }
+        };
+        let (first, second) = (another(), another());
+        put(first).await.ok(StatusCode::CREATED);
+        for _ in 0..5 {
+            put(second.clone()).await.ok(StatusCode::CREATED);
+        }
+        let message = put(another()).await.error(StatusCode::INSUFFICIENT_STORAGE, "KVOTE_FULL");
+        assert!(message.contains("grenser.nokler_per_konto"), "{message}");
+        put(second).await.ok(StatusCode::CREATED);
+    }
 }

@@ -368,6 +368,54 @@ mod tests {
         server.abort();
     }
 
+    #[tokio::test]
+    async fn organisasjon_that_has_filled_its_part_is_refused_and_others_go_on() {
+        let large = vec![1; INLINE_MAX + 1];
+        let limit = large.len() as u64 + 1;
+        let grenser = app::Grenser::default().with(app::Grense::SendteBytesPerOrganisasjon, limit);
+        let world = World::limited(grenser).await;
+        let from_fag = form(&world.metadata(OPPRETT), Some(&large));
+        world.send(&world.fag, from_fag.clone()).await.ok(StatusCode::ACCEPTED);
+        let answer = world.send(&world.fag, from_fag.clone()).await;
+        let message = answer.error(StatusCode::INSUFFICIENT_STORAGE, "KVOTE_FULL");
+        assert!(message.contains("grenser.sendte_bytes_per_organisasjon"), "{message}");
+        assert_eq!(world.queued(&world.arkiv).await, 1);
+        // What fits a queue goes on, and so does the other organisasjon.
+        world.send(&world.fag, form(&world.metadata(OPPRETT), Some(b"small"))).await.ok(StatusCode::ACCEPTED);
+        let received = receive(&world, &world.arkiv).await;
+        let svar = json!({
+            "avsenderKontoId": world.arkiv.konto,
+            "mottakerKontoId": world.fag.konto,
+            "meldingType": MOTTATT,
+            "svarPaMelding": received.melding.id,
+        });
+        world.send(&world.arkiv, form(&svar, None)).await.ok(StatusCode::ACCEPTED);
+        // With its time over it makes room again.
+        world.clock.advance(domain::melding::DEFAULT_TTL + domain::melding::DOKUMENT_GRACE);
+        assert_eq!(world.app.remove_expired_dokumenter().await.unwrap(), 1);
+        world.send(&world.fag, from_fag).await.ok(StatusCode::ACCEPTED);
+    }
+
+    #[tokio::test]
+    async fn what_only_adds_is_refused_without_room_and_what_takes_away_goes() {
+        struct Full;
+        impl app::Rom for Full {
+            fn has_room(&self) -> bool {
+                false
+            }
+        }
+        let world = World::new().await;
+        world.app.set_rom(std::sync::Arc::new(Full));
+        let large = form(&world.metadata(OPPRETT), Some(&vec![1; INLINE_MAX + 1]));
+        world.send(&world.fag, large).await.error(StatusCode::INSUFFICIENT_STORAGE, "FULLT");
+        let path = format!("/fiks-io/konto/api/v1/kontoer/{}/offentligNokkel", world.arkiv.konto);
+        let body = json!({ "pem": crate::testing::certificate() });
+        let answer = world.call(&world.arkiv, Method::PUT, &path, Some(body)).await;
+        answer.error(StatusCode::INSUFFICIENT_STORAGE, "FULLT");
+        let path = format!("{}/tilganger/{}", world.arkiv.konto_path(), world.fag.system);
+        world.call(&world.arkiv, Method::DELETE, &path, None).await.ok(StatusCode::NO_CONTENT);
+    }
+
     /// The client waits for leave to send its payload. Once refused it may say nothing more, so what follows on the
     /// connection must not be taken for the payload.
     #[tokio::test]

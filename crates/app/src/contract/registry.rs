@@ -24,7 +24,8 @@ use wire::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, PersonId, SesjonId
 
 use crate::paging::Page;
 use crate::ports::{
-    AuditLine, Dokument, KontoFakta, Kontonavn, Registry, RegistryError, SattTilSide, Sesjon, Tx,
+    AuditLine, Dokument, Dokumentbytes, KontoFakta, Kontonavn, Registry, RegistryError, SattTilSide, Sesjon,
+    Tx,
 };
 
 /// Runs each case as a test of its own. `$factory` is an async function that returns an empty registry as
@@ -74,6 +75,7 @@ macro_rules! registry_contract {
             versjoner_are_listed_as_people_count,
             katalog_fingerprint_is_the_last_one_set,
             dokument_is_read_back_as_written,
+            dokumentbytes_are_summed_by_organisasjon,
             times_at_both_ends_of_the_calendar_are_read_back,
             second_dokument_with_an_id_is_a_conflict,
             expired_dokumenter_are_listed_first_expired_first,
@@ -550,6 +552,10 @@ pub async fn removed_system_takes_all_that_hangs_on_it(registry: Reg) {
 
     let mut tx = begin(&registry).await;
     assert_eq!(tx.count_tilganger_of_system(system_id(1)).await.unwrap(), 3);
+    assert_eq!(tx.count_kontoer_of_system(system_id(1)).await.unwrap(), 2);
+    assert_eq!(tx.count_nokler(konto_id(1)).await.unwrap(), 1);
+    assert_eq!(tx.count_tilganger_til_konto(konto_id(3)).await.unwrap(), 2);
+    assert_eq!(tx.count_foresporsler_for_system(system_id(1)).await.unwrap(), 2);
     tx.remove_system(system_id(1)).await.unwrap();
     commit(tx).await;
 
@@ -982,6 +988,28 @@ pub async fn dokument_is_read_back_as_written(registry: Reg) {
     let mut tx = read(&registry).await;
     assert_eq!(tx.dokument(dokument(1, 0).id).await.unwrap(), None);
     assert_eq!(tx.dokument(dokument(2, 0).id).await.unwrap(), Some(dokument(2, 20)));
+}
+
+/// By who owns the kontoer now, for each side; removed ones do not count.
+pub async fn dokumentbytes_are_summed_by_organisasjon(registry: Reg) {
+    seed(&registry).await;
+    let mut tx = begin(&registry).await;
+    tx.add_dokument(&dokument(1, 10)).await.unwrap();
+    tx.add_dokument(&Dokument { mottaker: konto_id(3), size_bytes: 7, ..dokument(2, 10) }).await.unwrap();
+    tx.add_dokument(&Dokument { avsender: konto_id(9), size_bytes: 1, ..dokument(3, 10) }).await.unwrap();
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    let large = dokument(1, 0).size_bytes;
+    let expected = Dokumentbytes { sendt: large + 7, mottatt: large + 1 };
+    assert_eq!(tx.dokumentbytes(org_id(1)).await.unwrap(), expected);
+    let expected = Dokumentbytes { sendt: 0, mottatt: 7 };
+    assert_eq!(tx.dokumentbytes(org_id(2)).await.unwrap(), expected);
+    drop(tx);
+    let mut tx = begin(&registry).await;
+    tx.remove_dokument(dokument(2, 0).id).await.unwrap();
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    assert_eq!(tx.dokumentbytes(org_id(2)).await.unwrap(), Dokumentbytes::default());
 }
 
 /// What lives for as long as can be said, and what began before all calendars, can be read, listed and extended.

@@ -113,6 +113,8 @@ impl App {
         remove_object(&*self.inner.payloads, id).await?;
         let mut tx = self.begin().await?;
         tx.remove_dokument(id).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        self.inner.kvote.forget();
+        Ok(())
     }
 }

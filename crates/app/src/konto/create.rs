@@ -3,6 +3,7 @@ use domain::konto::{Konto, PartRef};
 use domain::tekst;
 
 use crate::error::{Error, FieldError};
+use crate::grense::Grense;
 use crate::hendelse::Hva;
 use crate::konto::read::KontoDetaljer;
 use crate::konto::{check_parter, sertifikat};
@@ -30,7 +31,7 @@ impl App {
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Conflict`] (`engangsnokkel`) for the repeat of a form, for which [`App::konto_of_form`]
-    /// tells what was made, [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    /// tells what was made, [`Error::NotFound`], [`Error::Forbidden`], [`Error::QuotaFull`], [`Error::Full`], [`Error::Unavailable`].
     pub async fn create_konto(
         &self,
         caller: &Caller,
@@ -44,6 +45,9 @@ impl App {
         let mut tx = self.begin().await?;
         let system = crate::system::find(&mut *tx, owner, system).await?;
         caller.may_configure(&system)?;
+        let grenser = &self.inner.settings.grenser;
+        grenser.one_more(Grense::KontoerPerSystem, tx.count_kontoer_of_system(system.id).await?)?;
+        grenser.grows_to(Grense::ParterPerKonto, 0, ny.parter.len())?;
 
         let mut errors: Vec<FieldError> = [
             tekst::check_navn(&ny.navn).err().map(|error| FieldError::new("navn", error)),

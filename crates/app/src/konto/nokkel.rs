@@ -4,6 +4,7 @@ use domain::nokkel::OffentligNokkel;
 use domain::system::System;
 
 use crate::error::{Error, Missing};
+use crate::grense::Grense;
 use crate::hendelse::{Felt, Hva};
 use crate::konto::{KontoSti, find, find_by_id, sertifikat};
 use crate::ports::Tx;
@@ -23,10 +24,11 @@ impl App {
     }
 
     /// Sets the public key of the Konto at `sti`. The old one stays in the history: meldinger on the queue are encrypted
-    /// to it.
+    /// to it. One that is in use already stays as it is, without another version: clients upload theirs at each start.
     ///
     /// # Errors
-    /// [`Error::Invalid`], [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    /// [`Error::Invalid`], [`Error::NotFound`], [`Error::Forbidden`], [`Error::QuotaFull`] when so many were kept already,
+    /// [`Error::Full`], [`Error::Unavailable`].
     pub async fn set_nokkel(
         &self,
         caller: &Caller,
@@ -80,6 +82,11 @@ impl App {
         caller.may_configure(system)?;
         let nokkel = sertifikat::read(field, pem, konto.id, self.now())
             .map_err(|error| Error::Invalid(vec![error]))?;
+        if let Some(present) = tx.nokkel(konto.id).await?.filter(|present| present.pem == nokkel.pem) {
+            return Ok(present);
+        }
+        let grenser = &self.inner.settings.grenser;
+        grenser.one_more(Grense::NoklerPerKonto, tx.count_nokler(konto.id).await?)?;
         tx.add_nokkel(&nokkel).await?;
         let change =
             Change::new(Hva::ByttetNokkel).system(system).konto(konto).with(Felt::Til, &nokkel.fingeravtrykk);

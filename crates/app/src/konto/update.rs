@@ -3,6 +3,7 @@ use domain::tekst;
 use jiff::Timestamp;
 
 use crate::error::{Error, FieldError};
+use crate::grense::Grense;
 use crate::hendelse::Hva;
 use crate::konto::{KontoDetaljer, KontoSti, check_parter, find};
 use crate::system::check_unchanged;
@@ -85,6 +86,8 @@ impl App {
         let (system, mut konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;
         check_unchanged(expected, konto.sist_endret)?;
+        let grenser = &self.inner.settings.grenser;
+        grenser.grows_to(Grense::ParterPerKonto, konto.parter.len(), parter.len())?;
         let versjoner = tx.list_versjoner(&konto.protokoll_navn).await?;
         let errors = check_parter(&versjoner, &parter);
         if !errors.is_empty() {

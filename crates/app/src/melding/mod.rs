@@ -5,8 +5,10 @@ mod payload;
 mod send;
 mod spor;
 mod sporing;
+mod svartall;
 
 pub use dodko::Uleverbar;
 pub use payload::Payload;
 pub(crate) use payload::{object_path, remove as remove_object};
 pub use sporing::{Retning, SporingRad, SporingSok, Sporingsdetaljer, Sporingsside, Trinn};
+pub(crate) use svartall::Svartall;

@@ -65,16 +65,18 @@ pub(super) async fn collect(
     Ok(Received::Large(collected))
 }
 
-/// Stores a large payload, starting with `begun`, and tells its size in bytes. On failure nothing is left behind.
+/// Stores a large payload, starting with `begun`, and tells its size in bytes. `take_room` is asked before each part is
+/// written. On failure nothing is left behind.
 pub(super) async fn store(
     store: &dyn ObjectStore,
     dokument: DokumentId,
     begun: BytesMut,
     payload: &mut Payload,
     max_bytes: u64,
+    take_room: &mut (dyn FnMut(u64) -> Result<(), Error> + Send),
 ) -> Result<u64, Error> {
     let upload = Upload { inner: Some(store.put_multipart(&object_path(dokument)).await?) };
-    upload.fill(begun, payload, max_bytes).await
+    upload.fill(begun, payload, max_bytes, take_room).await
 }
 
 /// An upload that is aborted unless it was completed, also when the sender goes away and nobody waits for us any more.
@@ -83,7 +85,13 @@ struct Upload {
 }
 
 impl Upload {
-    async fn fill(mut self, begun: BytesMut, payload: &mut Payload, max_bytes: u64) -> Result<u64, Error> {
+    async fn fill(
+        mut self,
+        begun: BytesMut,
+        payload: &mut Payload,
+        max_bytes: u64,
+        take_room: &mut (dyn FnMut(u64) -> Result<(), Error> + Send),
+    ) -> Result<u64, Error> {
         let upload = self.inner.as_mut().expect("it is taken only at the end");
         let mut size = begun.len() as u64;
         let mut part = begun;
@@ -92,6 +100,7 @@ impl Upload {
                 return Err(Error::TooLarge { max_bytes });
             }
             while part.len() >= PART_BYTES {
+                take_room(PART_BYTES as u64)?;
                 upload.put_part(PutPayload::from(part.split_to(PART_BYTES).freeze())).await?;
             }
             let Some(piece) = first_bytes(payload).await? else { break };
@@ -99,6 +108,7 @@ impl Upload {
             part.extend_from_slice(&piece);
         }
         if !part.is_empty() {
+            take_room(part.len() as u64)?;
             upload.put_part(PutPayload::from(part.freeze())).await?;
         }
         upload.complete().await?;

@@ -26,7 +26,7 @@ impl App {
     /// # Errors
     /// [`Error::Invalid`] for metadata that break rules, [`Error::NotFound`] for an unknown Konto,
     /// [`Error::Forbidden`] when the sender's Konto is not the caller's, [`Error::Refused`] with the reason,
-    /// [`Error::TooLarge`], [`Error::Interrupted`], [`Error::Full`], [`Error::Unavailable`].
+    /// [`Error::TooLarge`], [`Error::Interrupted`], [`Error::QuotaFull`], [`Error::Full`], [`Error::Unavailable`].
     pub async fn send_melding(
         &self,
         caller: &Caller,
@@ -44,6 +44,9 @@ impl App {
             None => None,
         };
         self.judge(&facts, &metadata, first.is_some()).await?;
+        if let Some(original) = metadata.svar_pa_melding {
+            self.inner.svar.one_more(&self.inner.settings.grenser, original)?;
+        }
 
         let body = match (first, &mut payload) {
             (Some(first), Some(payload)) => self.receive(first, payload, &facts, ttl).await?,
@@ -184,8 +187,14 @@ impl App {
             Received::Large(begun) => begun,
         };
         let id = DokumentId::from_uuid(self.inner.ids.uuid());
+        let mut reserved = self.reserve_dokument(facts.avsender_eier, facts.mottaker_eier).await?;
+        let mut take_room = |bytes| {
+            self.ask_room()?;
+            reserved.grow(&settings.grenser, bytes)
+        };
+        let max_bytes = settings.payload_max_bytes;
         let size_bytes =
-            payload::store(&*self.inner.payloads, id, begun, payload, settings.payload_max_bytes).await?;
+            payload::store(&*self.inner.payloads, id, begun, payload, max_bytes, &mut take_room).await?;
         let now = self.now();
         let body = Body::Dokument(id);
         let dokument = Dokument {
@@ -202,7 +211,10 @@ impl App {
             Ok(tx.commit().await?)
         };
         match indexed.await {
-            Ok(()) => Ok(body),
+            Ok(()) => {
+                reserved.keep();
+                Ok(body)
+            }
             Err(error) => {
                 self.forget(&body).await;
                 Err(error)
@@ -232,6 +244,8 @@ impl App {
                 let to = tx.konto(mottaker).await?.ok_or(Missing::Konto(mottaker))?;
                 let eier =
                     tx.system(from.system_id).await?.ok_or(Missing::System(from.system_id))?.fiks_org_id;
+                let mottaker_eier =
+                    tx.system(to.system_id).await?.ok_or(Missing::System(to.system_id))?.fiks_org_id;
                 let har_tilgang = tx.tilgang(mottaker, from.system_id).await?.is_some();
                 // Outside this snapshot: the map of protokoller fetches a generation of its own, which may be a later one.
                 drop(tx);
@@ -240,6 +254,7 @@ impl App {
                     avsender: from,
                     avsender_eier: eier,
                     mottaker: to,
+                    mottaker_eier,
                     har_tilgang,
                     protokoller,
                 }))

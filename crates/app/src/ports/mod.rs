@@ -30,8 +30,8 @@ pub use person_login::{
 };
 pub use personer::{AvtaleRepository, PersonRepository, Sesjon, SesjonRepository};
 pub use registry::{
-    AuditLine, AuditRepository, Dokument, DokumentRepository, FjernetKoRepository, IntegrasjonRepository,
-    KontoRepository, OrganisasjonRepository, ProtokollRepository, Registry, RegistryError, SattTilSide,
-    SystemRepository, TilgangRepository, Tx,
+    AuditLine, AuditRepository, Dokument, DokumentRepository, Dokumentbytes, FjernetKoRepository,
+    IntegrasjonRepository, KontoRepository, OrganisasjonRepository, ProtokollRepository, Registry,
+    RegistryError, SattTilSide, SystemRepository, TilgangRepository, Tx,
 };
 pub use tokens::{TokenError, TokenVerifier, VerifiedToken};

@@ -148,6 +148,10 @@ pub trait KontoRepository {
     async fn konto(&mut self, id: KontoId) -> Result<Option<Konto>, RegistryError>;
     /// The kontoer of a System by name.
     async fn list_kontoer(&mut self, system: SystemId) -> Result<Vec<Konto>, RegistryError>;
+    /// How many kontoer a System has.
+    async fn count_kontoer_of_system(&mut self, system: SystemId) -> Result<u64, RegistryError>;
+    /// How many nøkler were ever uploaded for a Konto.
+    async fn count_nokler(&mut self, konto: KontoId) -> Result<u64, RegistryError>;
     /// Every kontoId there is; for bringing the broker's queues in line at start.
     async fn list_konto_ids(&mut self) -> Result<Vec<KontoId>, RegistryError>;
     /// What is known of the kontoer of an organisasjon, or of one System of it, by name of System and Konto.
@@ -192,6 +196,10 @@ pub trait TilgangRepository {
     async fn tilgang(&mut self, konto: KontoId, system: SystemId) -> Result<Option<Tilgang>, RegistryError>;
     /// Who has tilgang to `konto`, oldest first.
     async fn list_tilganger_til_konto(&mut self, konto: KontoId) -> Result<Vec<Tilgang>, RegistryError>;
+    /// How many have tilgang to `konto`.
+    async fn count_tilganger_til_konto(&mut self, konto: KontoId) -> Result<u64, RegistryError>;
+    /// How many forespørsler of `system` wait for an answer.
+    async fn count_foresporsler_for_system(&mut self, system: SystemId) -> Result<u64, RegistryError>;
     /// What `system` has tilgang to, oldest first.
     async fn list_tilganger_for_system(&mut self, system: SystemId) -> Result<Vec<Tilgang>, RegistryError>;
     /// How many tilganger go with `system`: its own, and those to its kontoer; one that is both counts once.
@@ -256,6 +264,15 @@ pub struct Dokument {
     pub utloper: Timestamp,
 }
 
+/// What an organisasjon has in Dokumentlager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Dokumentbytes {
+    /// Bytes that its kontoer sent.
+    pub sendt: u64,
+    /// Bytes that were sent to its kontoer.
+    pub mottatt: u64,
+}
+
 /// Dokumentlager's index.
 #[async_trait]
 pub trait DokumentRepository {
@@ -263,6 +280,8 @@ pub trait DokumentRepository {
     async fn dokument(&mut self, id: DokumentId) -> Result<Option<Dokument>, RegistryError>;
     /// Adds one; [`RegistryError::Conflict`] (`dokument`) if its id is taken.
     async fn add_dokument(&mut self, dokument: &Dokument) -> Result<(), RegistryError>;
+    /// The sums of the documents from and to the kontoer that an organisasjon has now.
+    async fn dokumentbytes(&mut self, organisasjon: FiksOrgId) -> Result<Dokumentbytes, RegistryError>;
     /// Documents whose time is over at `now`, at most `limit`.
     async fn list_expired_dokumenter(
         &mut self,

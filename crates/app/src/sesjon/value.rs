@@ -33,7 +33,7 @@ impl App {
     ///
     /// # Errors
     /// [`Error::Invalid`] for a key of other than 1–100 visible ASCII characters, [`Error::TooLarge`] above 64 KiB,
-    /// [`Error::Conflict`] (`sesjon`) if the session has ended, [`Error::Unavailable`].
+    /// [`Error::Conflict`] (`sesjon`) if the session has ended, [`Error::Full`], [`Error::Unavailable`].
     pub async fn put_sesjon_value(&self, id: SesjonId, key: &str, value: &str) -> Result<(), Error> {
         if !is_key(key) {
             let rule = Rule::Length { min: 1, max: KEY_MAX_BYTES };
@@ -42,6 +42,7 @@ impl App {
         if value.len() > VALUE_MAX_BYTES {
             return Err(Error::TooLarge { max_bytes: VALUE_MAX_BYTES as u64 });
         }
+        self.ask_room()?;
         let mut tx = self.begin().await?;
         if tx.sesjon(id).await?.is_none() {
             return Err(Error::Conflict { what: "sesjon" });

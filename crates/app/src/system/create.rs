@@ -3,6 +3,7 @@ use domain::id::{FiksOrgId, SystemId};
 use domain::system::{Integrasjon, System, SystemInfo};
 
 use crate::error::{Error, FieldError, Missing};
+use crate::grense::Grense;
 use crate::hendelse::Hva;
 use crate::passord::IntegrasjonPassord;
 use crate::rule::Rule;
@@ -61,6 +62,10 @@ impl App {
         if organisasjon.tatt_i_bruk.is_none() {
             return Err(Error::Conflict { what: "avtale" });
         }
+        let grenser = &self.inner.settings.grenser;
+        let present = tx.list_systemer(owner).await?.len();
+        grenser.one_more(Grense::SystemerPerOrganisasjon, present as u64)?;
+        grenser.grows_to(Grense::EposterPerSystem, 0, ny.info.eposter.len())?;
         sesjon::once::spend(&mut *tx, once.as_ref()).await?;
         let system = System {
             id: SystemId::from_uuid(self.inner.ids.uuid()),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::error::{Error, FieldError, Missing};
 use crate::events::Event;
+use crate::grense::Grense;
 use crate::hendelse::{Felt, Hva};
 use crate::passord::IntegrasjonPassord;
 use crate::ports::Tx;
@@ -102,8 +103,10 @@ impl App {
         };
         let mut tx = self.begin().await?;
         let system = super::find(&mut *tx, owner, system).await?;
+        let present = tx.list_integrasjoner(system.id).await?;
+        self.inner.settings.grenser.one_more(Grense::IntegrasjonerPerSystem, present.len() as u64)?;
         sesjon::once::spend(&mut *tx, once.as_ref()).await?;
-        for mut previous in tx.list_integrasjoner(system.id).await?.into_iter().filter(|one| one.primer) {
+        for mut previous in present.into_iter().filter(|one| one.primer) {
             previous.primer = false;
             previous.utlops_dato = Some(previous_ends);
             tx.update_integrasjon(&previous).await?;

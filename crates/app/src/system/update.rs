@@ -3,6 +3,7 @@ use domain::system::{System, SystemInfo};
 use jiff::Timestamp;
 
 use crate::error::Error;
+use crate::grense::Grense;
 use crate::hendelse::Hva;
 use crate::system::{check_unchanged, find, info_errors};
 use crate::{App, Caller, Change};
@@ -29,6 +30,8 @@ impl App {
         if !errors.is_empty() {
             return Err(Error::Invalid(errors));
         }
+        let (before, after) = (system.info.eposter.len(), info.eposter.len());
+        self.inner.settings.grenser.grows_to(Grense::EposterPerSystem, before, after)?;
         let previous = std::mem::replace(&mut system.info, info);
         system.sist_endret = self.now();
         tx.update_system(&system).await?;

@@ -4,6 +4,7 @@ use domain::id::{FiksOrgId, KontoId, SystemId};
 use domain::tilgang::{Foresporsel, Tilgang};
 
 use crate::error::{Error, Missing};
+use crate::grense::Grense;
 use crate::hendelse::Hva;
 use crate::konto::{KontoSti, find, find_by_id};
 use crate::lister::systemer_med_eier;
@@ -36,10 +37,14 @@ impl App {
         if tx.tilgang(konto, system).await?.is_some() || tx.foresporsel(konto, system).await?.is_some() {
             return Ok(());
         }
+        let grenser = &self.inner.settings.grenser;
         let (for_eier, for_avsender) = if their.info.automatisk_godkjenning {
+            grenser.one_more(Grense::TilgangerPerKonto, tx.count_tilganger_til_konto(konto).await?)?;
             tx.add_tilgang(&Tilgang { konto_id: konto, system_id: system, gitt: now }).await?;
             (Hva::GaTilgangAutomatisk, Hva::FikkTilgangAutomatisk)
         } else {
+            let present = tx.count_foresporsler_for_system(system).await?;
+            grenser.one_more(Grense::ForesporslerPerSystem, present)?;
             tx.add_foresporsel(&Foresporsel { konto_id: konto, system_id: system, sendt: now }).await?;
             (Hva::MottokForesporsel, Hva::BaOmTilgang)
         };

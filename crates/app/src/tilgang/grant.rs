@@ -6,6 +6,7 @@ use domain::system::System;
 use domain::tilgang::Tilgang;
 
 use crate::error::{Error, Missing};
+use crate::grense::Grense;
 use crate::hendelse::Hva;
 use crate::konto::{KontoSti, find, find_by_id};
 use crate::lister::systemer_med_eier;
@@ -33,6 +34,8 @@ impl App {
         let avsender = tx.system(til).await?.ok_or(Missing::System(til))?;
         let asked = tx.remove_foresporsel(konto.id, til).await?;
         if tx.tilgang(konto.id, til).await?.is_none() {
+            let present = tx.count_tilganger_til_konto(konto.id).await?;
+            self.inner.settings.grenser.one_more(Grense::TilgangerPerKonto, present)?;
             tx.add_tilgang(&Tilgang { konto_id: konto.id, system_id: til, gitt: self.now() }).await?;
             let change = TilgangChange {
                 konto: &konto,

@@ -1,0 +1,80 @@
+//! How many svar each melding has had.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use domain::id::MeldingId;
+
+use crate::error::Error;
+use crate::grense::{Grense, Grenser};
+
+/// Meldinger of which is remembered how many svar they had, twice as many at most. Of those answered long ago it is
+/// forgotten, and all is when the process ends.
+const REMEMBERED: usize = 50_000;
+
+#[derive(Default)]
+struct State {
+    recent: HashMap<MeldingId, u64>,
+    before: HashMap<MeldingId, u64>,
+}
+
+/// Counts the svar to each melding, so that one melding cannot draw an endless number of them.
+#[derive(Default)]
+pub(crate) struct Svartall(Mutex<State>);
+
+impl Svartall {
+    /// Counts one more.
+    ///
+    /// # Errors
+    /// [`Error::QuotaFull`].
+    pub(crate) fn one_more(&self, grenser: &Grenser, original: MeldingId) -> Result<(), Error> {
+        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = state.before.remove(&original);
+        let had = state.recent.get(&original).copied().or(before).unwrap_or_default();
+        let fits = grenser.one_more(Grense::SvarPerMelding, had);
+        if state.recent.len() >= REMEMBERED && !state.recent.contains_key(&original) {
+            state.before = std::mem::take(&mut state.recent);
+        }
+        state.recent.insert(original, if fits.is_ok() { had + 1 } else { had });
+        fits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::id::Uuid;
+
+    use super::*;
+
+    fn melding(n: u128) -> MeldingId {
+        MeldingId::from_uuid(Uuid::from_u128(n))
+    }
+
+    #[test]
+    fn as_many_svar_as_the_limit_and_not_one_more() {
+        let (svar, grenser) = (Svartall::default(), Grenser::default().with(Grense::SvarPerMelding, 3));
+        for _ in 0..3 {
+            svar.one_more(&grenser, melding(1)).unwrap();
+        }
+        for _ in 0..2 {
+            let refused = svar.one_more(&grenser, melding(1));
+            assert!(matches!(refused, Err(Error::QuotaFull { what: Grense::SvarPerMelding, limit: 3 })));
+        }
+        svar.one_more(&grenser, melding(2)).unwrap();
+    }
+
+    #[test]
+    fn memory_is_bounded_and_what_is_answered_often_is_not_forgotten() {
+        let (svar, grenser) = (Svartall::default(), Grenser::default().with(Grense::SvarPerMelding, 2));
+        svar.one_more(&grenser, melding(0)).unwrap();
+        svar.one_more(&grenser, melding(0)).unwrap();
+        for n in 1..=3 * REMEMBERED as u128 {
+            svar.one_more(&grenser, melding(n)).unwrap();
+            if n % 1_000 == 0 {
+                assert!(svar.one_more(&grenser, melding(0)).is_err(), "{n}");
+            }
+        }
+        let state = svar.0.lock().unwrap();
+        assert!(state.recent.len() + state.before.len() <= 2 * REMEMBERED);
+    }
+}
