@@ -1,9 +1,12 @@
 //! Limits and times of the endpoint.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use crate::strangers::Proxies;
+
 /// Limits and times of the endpoint. The defaults are those that the official clients are known to work with.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Config {
     /// Told to clients as `cluster_name`; a host name says where a developer ended up.
     pub hostname: String,
@@ -21,14 +24,23 @@ pub struct Config {
     pub heartbeat: Duration,
     /// Connections that may be open at a time. Default 20 000.
     pub connections_max: usize,
-    /// Connections that may be open without being logged in. Default 2048.
+    /// Connections that may be open without being logged in, those whose TLS handshake is not done included. One more is
+    /// let in and the oldest of the address that has most goes. Default 2048.
     pub unauthenticated_max: usize,
+    /// The same of one address (of IPv6: of one /64); one more takes the place of its oldest. Default 1024.
+    pub unauthenticated_per_address: usize,
+    /// The proxies, for which [`Config::unauthenticated_per_address`] does not hold. Default none.
+    pub proxies: Proxies,
     /// Time for the TLS handshake. Default 10 s.
     pub tls_timeout: Duration,
     /// Time for each step of the AMQP handshake but the log-in. Default 10 s.
     pub handshake_timeout: Duration,
-    /// Time for the client to come up with its log-in, for which it fetches an access token elsewhere. Default 30 s.
+    /// Time from the opening of the connection until the client has come up with its log-in, for which it fetches an access
+    /// token elsewhere; TLS and all other steps are within it. Default 30 s.
     pub login_timeout: Duration,
+    /// A client that has bytes waiting and takes none of them for so long is taken for gone, also when it still sends.
+    /// Default 5 min.
+    pub write_timeout: Duration,
     /// How long a connection whose log-in was refused is kept silent before it is closed, if the client cannot be told.
     /// Default 3 s.
     pub refusal_delay: Duration,
@@ -49,9 +61,12 @@ impl Default for Config {
             heartbeat: Duration::from_mins(1),
             connections_max: 20_000,
             unauthenticated_max: 2048,
+            unauthenticated_per_address: 1024,
+            proxies: Arc::new(|_| false),
             tls_timeout: Duration::from_secs(10),
             handshake_timeout: Duration::from_secs(10),
             login_timeout: Duration::from_secs(30),
+            write_timeout: Duration::from_mins(5),
             refusal_delay: Duration::from_secs(3),
             close_grace: Duration::from_secs(3),
             write_buffer_max: 256 * 1024,

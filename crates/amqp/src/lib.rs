@@ -20,7 +20,9 @@ mod machine;
 mod reply;
 mod server;
 mod session;
+mod strangers;
 mod table;
 
 pub use config::Config;
 pub use server::Server;
+pub use strangers::Proxies;

@@ -4,6 +4,7 @@
 
 use std::fmt;
 
+use app::Nadd;
 use app::ports::EndedBy;
 
 /// Why a channel or a connection is closed.
@@ -74,6 +75,14 @@ pub(crate) fn login_refused() -> Reply {
     access_refused(
         "Login was refused using authentication mechanism PLAIN. For details see the broker logfile.",
     )
+}
+
+/// A limit of the integrasjon or its organisasjon.
+pub(crate) fn over_the_limit(user: &str, nadd: Nadd) -> Reply {
+    let Nadd { grense, limit } = nadd;
+    not_allowed(format_args!(
+        "limit {grense} = {limit} reached for user '{user}': close what is not used, or ask the operator to raise it"
+    ))
 }
 
 /// A queue that is another's.

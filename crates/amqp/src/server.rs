@@ -2,20 +2,41 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use app::App;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Config;
 use crate::session;
+use crate::strangers::{Dropped, Strangers};
 
 /// Pause after a failed accept; it mostly means that the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// A limit that is met again and again is logged once in so long.
+const LOG_PAUSE: Duration = Duration::from_mins(1);
+
+/// Logs the first time that a limit is met, and then how often since, once a minute.
+#[derive(Default)]
+struct Rare {
+    last: Option<Instant>,
+    times: u64,
+}
+
+impl Rare {
+    /// Counts one; how many to log now, if it is time to.
+    fn count(&mut self, now: Instant) -> Option<u64> {
+        self.times += 1;
+        if self.last.is_some_and(|last| now < last + LOG_PAUSE) {
+            return None;
+        }
+        self.last = Some(now);
+        Some(std::mem::take(&mut self.times))
+    }
+}
 
 /// The AMQP endpoint over one set of use cases.
 pub struct Server {
@@ -42,7 +63,13 @@ impl Server {
     ) {
         let acceptor = tls.map(TlsAcceptor::from);
         let connections = TaskTracker::new();
-        let unauthenticated = Arc::new(Semaphore::new(self.config.unauthenticated_max));
+        let config = &self.config;
+        let strangers = Strangers::new(
+            config.unauthenticated_max,
+            config.unauthenticated_per_address,
+            Arc::clone(&config.proxies),
+        );
+        let (mut full, mut crowded) = (Rare::default(), Rare::default());
         loop {
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -57,28 +84,46 @@ impl Server {
                 }
             };
             if connections.len() >= self.config.connections_max {
-                tracing::warn!(
-                    connections = connections.len(),
-                    "turned down an AMQP connection: too many are open"
-                );
+                if let Some(times) = full.count(Instant::now()) {
+                    tracing::warn!(
+                        connections = connections.len(),
+                        times,
+                        "turned down AMQP connections: as many are open as there is room for"
+                    );
+                }
                 continue;
             }
-            let Ok(permit) = unauthenticated.clone().try_acquire_owned() else {
-                tracing::warn!("turned down an AMQP connection: too many are open without log-in");
-                continue;
-            };
+            let accepted = Instant::now();
+            let (stranger, dropped) = strangers.admit(peer.ip());
+            if dropped != Dropped::None
+                && let Some(times) = crowded.count(accepted)
+            {
+                let of_one_address = dropped == Dropped::SameAddress;
+                tracing::warn!(
+                    address = %peer.ip(),
+                    of_one_address,
+                    times,
+                    "too many AMQP connections that do not log in, the oldest are closed"
+                );
+            }
             let (app, config, acceptor) = (self.app.clone(), self.config.clone(), acceptor.clone());
             let shutdown = shutdown.clone();
             connections.spawn(async move {
                 // Deliveries are gathered before they are written, so nothing is won by waiting.
                 let _ = stream.set_nodelay(true);
+                let opening = session::Opening { peer, accepted, stranger };
                 match acceptor {
-                    None => session::run(stream, peer, app, config, shutdown, permit).await,
-                    Some(acceptor) => match handshake(&acceptor, stream, config.tls_timeout, &shutdown).await
-                    {
-                        Ok(stream) => session::run(stream, peer, app, config, shutdown, permit).await,
-                        Err(error) => tracing::debug!(%error, "TLS handshake of an AMQP connection failed"),
-                    },
+                    None => session::run(stream, opening, app, config, shutdown).await,
+                    Some(acceptor) => {
+                        let timeout = config.tls_timeout.min(config.login_timeout);
+                        let dropped = opening.stranger.dropped().clone();
+                        match handshake(&acceptor, stream, timeout, &shutdown, &dropped).await {
+                            Ok(stream) => session::run(stream, opening, app, config, shutdown).await,
+                            Err(error) => {
+                                tracing::debug!(%error, "TLS handshake of an AMQP connection failed");
+                            }
+                        }
+                    }
                 }
             });
         }
@@ -93,11 +138,28 @@ async fn handshake(
     stream: TcpStream,
     timeout: Duration,
     shutdown: &CancellationToken,
+    dropped: &CancellationToken,
 ) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
     tokio::select! {
         () = shutdown.cancelled() => Err(io::ErrorKind::Interrupted.into()),
+        () = dropped.cancelled() => Err(io::ErrorKind::QuotaExceeded.into()),
         result = tokio::time::timeout(timeout, acceptor.accept(stream)) => {
             result.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limit_that_is_met_again_and_again_is_logged_once_a_minute_with_how_often() {
+        let (mut rare, start) = (Rare::default(), Instant::now());
+        assert_eq!(rare.count(start), Some(1));
+        for _ in 0..5 {
+            assert_eq!(rare.count(start + LOG_PAUSE / 2), None);
+        }
+        assert_eq!(rare.count(start + LOG_PAUSE), Some(6));
     }
 }

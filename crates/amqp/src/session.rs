@@ -13,14 +13,15 @@ use std::time::{Duration, Instant};
 use app::ports::{
     BrokerChannel, BrokerError, ChannelOptions, Consumer, Delivery, EndedBy, OpenChannel, TokenError,
 };
-use app::{App, Error, Event, InnloggetIntegrasjon, LoginAttempt};
+use app::{Apen, App, Error, Event, InnloggetIntegrasjon, LoginAttempt, Nadd, Plass};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{OwnedSemaphorePermit, broadcast, mpsc};
+use tokio::sync::{broadcast, mpsc};
 use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::Config;
 use crate::machine::{Answer, Command, End, Login, Machine, Request};
+use crate::strangers::Stranger;
 
 /// Bytes read at a time. They lie on the stack, so that a quiet connection holds no buffer.
 const READ_MAX: usize = 16 * 1024;
@@ -28,6 +29,8 @@ const READ_MAX: usize = 16 * 1024;
 const DELIVERIES_MAX: usize = 64;
 /// Rounds before other connections get their turn.
 const ROUNDS_MAX: usize = 16;
+/// Unsettled meldinger that a consumer without prefetch may hold.
+const UNLIMITED: u64 = 2000;
 /// How long to wait for the broker to take a closed channel.
 const BROKER_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -44,13 +47,18 @@ struct Channel {
     control: Arc<Box<dyn BrokerChannel>>,
     /// The next consumer that the broker ends; starts anew for each.
     ended: BoxFuture<Option<Consumer>>,
+    /// Its own place.
+    _plass: Plass,
+    /// The places of its consumers.
+    konsumenter: BTreeMap<Consumer, Plass>,
 }
 
 /// How a request ended.
 enum Outcome {
     Login(Result<(InnloggetIntegrasjon, broadcast::Receiver<Event>), Answer>),
-    Opened(u16, Result<OpenChannel, BrokerError>),
-    Cancelled(u16, Answer),
+    Opened(u16, Plass, Result<OpenChannel, BrokerError>),
+    Consuming(u16, Consumer, Plass, Answer),
+    Cancelled(u16, Consumer, Answer),
     Other(Answer),
 }
 
@@ -74,20 +82,32 @@ pub(crate) struct Session<S> {
     /// Until when the client has time to read why the connection was closed and to answer, once it was.
     grace_ends: Option<Instant>,
     /// Held until the client is logged in.
-    unauthenticated: Option<OwnedSemaphorePermit>,
+    stranger: Option<Stranger>,
+    /// Completes when it must make room before that.
+    dropped: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// The place of the connection, once the client is logged in.
+    plass: Option<Plass>,
+}
+
+/// How a connection began.
+pub(crate) struct Opening {
+    /// Where the client calls from.
+    pub(crate) peer: SocketAddr,
+    pub(crate) accepted: Instant,
+    pub(crate) stranger: Stranger,
 }
 
 /// Runs a connection to its end.
 pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     stream: S,
-    peer: SocketAddr,
+    opening: Opening,
     app: App,
     config: Arc<Config>,
     shutdown: CancellationToken,
-    unauthenticated: OwnedSemaphorePermit,
 ) {
+    let Opening { peer, accepted, stranger } = opening;
     let now = Instant::now();
-    let machine = Machine::new(config.clone(), app.ids().clone(), now);
+    let machine = Machine::new(config.clone(), app.ids().clone(), now).opened(accepted);
     let timer_at = machine.next_deadline().unwrap_or(now);
     let mut session = Session {
         stream,
@@ -104,7 +124,9 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
         timer_at,
         needs_flush: false,
         grace_ends: None,
-        unauthenticated: Some(unauthenticated),
+        dropped: Some(Box::pin(stranger.dropped().clone().cancelled_owned())),
+        stranger: Some(stranger),
+        plass: None,
     };
     let ended = poll_fn(|cx| session.poll(cx)).await;
     match &ended {
@@ -130,6 +152,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<End>> {
         for _ in 0..ROUNDS_MAX {
             let now = Instant::now();
+            if self.dropped.as_mut().is_some_and(|dropped| dropped.as_mut().poll(cx).is_ready()) {
+                return Poll::Ready(Err(io::ErrorKind::QuotaExceeded.into()));
+            }
             let mut progress = self.poll_signals(cx, now);
             progress |= self.poll_request(cx, now);
             progress |= match self.poll_read(cx, now) {
@@ -218,7 +243,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                     progress = true;
                 }
                 Poll::Ready(Err(error)) => return Err(error),
-                Poll::Pending => break,
+                Poll::Pending => {
+                    self.machine.blocked(now);
+                    break;
+                }
             }
         }
         if self.needs_flush && Pin::new(&mut self.stream).poll_flush(cx)?.is_ready() {
@@ -275,24 +303,43 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                     tracing::info!(integrasjon.id = %login.integrasjon_id, "integrasjon logged in over AMQP");
                     self.login = Some(login);
                     self.revoked = Some(Box::pin(revoked(events, login)));
-                    self.unauthenticated = None;
+                    (self.stranger, self.dropped) = (None, None);
+                    match self.app.open(&login, Apen::Tilkobling) {
+                        Ok(plass) => {
+                            self.plass = Some(plass);
+                            Answer::Done
+                        }
+                        Err(nadd) => over_the_limit(&login, nadd),
+                    }
+                } else {
+                    Answer::Done
                 }
-                Answer::Done
             }
             Outcome::Login(Err(answer)) | Outcome::Other(answer) => answer,
-            Outcome::Opened(number, Ok(OpenChannel { deliveries, control })) => {
+            Outcome::Opened(number, plass, Ok(OpenChannel { deliveries, control })) => {
                 let control = Arc::new(control);
                 let ended = next_ended(&control);
-                self.channels.insert(number, Channel { deliveries, control, ended });
+                let channel =
+                    Channel { deliveries, control, ended, _plass: plass, konsumenter: BTreeMap::new() };
+                self.channels.insert(number, channel);
                 Answer::Done
             }
-            Outcome::Opened(_, Err(error)) => broker_answer(&error),
-            Outcome::Cancelled(number, answer) => {
+            Outcome::Opened(_, _, Err(error)) => broker_answer(&error),
+            Outcome::Consuming(number, consumer, plass, answer) => {
+                if answer == Answer::Done
+                    && let Some(channel) = self.channels.get_mut(&number)
+                {
+                    channel.konsumenter.insert(consumer, plass);
+                }
+                answer
+            }
+            Outcome::Cancelled(number, consumer, answer) => {
                 // What was on its way to the consumer still reaches the client before it hears that it has ended.
                 if let Some(channel) = self.channels.get_mut(&number) {
                     while let Ok(delivery) = channel.deliveries.try_recv() {
                         self.machine.deliver(number, &delivery);
                     }
+                    channel.konsumenter.remove(&consumer);
                 }
                 answer
             }
@@ -337,6 +384,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 };
                 progress = true;
                 self.machine.consumer_ended(number, consumer);
+                channel.konsumenter.remove(&consumer);
                 channel.ended = next_ended(&channel.control);
             }
         }
@@ -357,7 +405,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             Request::OpenChannel { channel } => {
                 let broker = self.app.broker().clone();
                 let options = ChannelOptions { adresse: Some(self.peer) };
-                Box::pin(async move { Outcome::Opened(channel, broker.open_channel(options).await) })
+                let plass = match self.place(Apen::Kanal) {
+                    Ok(plass) => plass,
+                    Err(answer) => return Box::pin(std::future::ready(Outcome::Other(answer))),
+                };
+                Box::pin(async move { Outcome::Opened(channel, plass, broker.open_channel(options).await) })
             }
             Request::CloseChannel { channel } => {
                 let channel = self.channels.remove(&channel);
@@ -379,21 +431,29 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             }
             Request::Consume { channel, consumer, konto, prefetch } => {
                 let (app, login) = (self.app.clone(), self.login);
+                let number = channel;
                 let control = self.channels.get(&channel).map(|channel| channel.control.clone());
                 Box::pin(async move {
                     let (Some(login), Some(control)) = (login, control) else {
                         return Outcome::Other(Answer::Unavailable);
                     };
+                    let wanted = if prefetch == 0 { UNLIMITED } else { u64::from(prefetch) };
+                    let plass = match app.open_consumer(&login, wanted) {
+                        Ok(plass) => plass,
+                        Err(nadd) => return Outcome::Other(over_the_limit(&login, nadd)),
+                    };
+                    let prefetch = u16::try_from(plass.ubekreftede()).unwrap_or(u16::MAX);
                     if let Err(error) = app.authorize_consume(&login, konto).await {
                         return Outcome::Other(app_answer(&error));
                     }
-                    Outcome::Other(match control.consume(consumer, konto, prefetch).await {
+                    let answer = match control.consume(consumer, konto, prefetch).await {
                         Ok(()) => {
                             tracing::debug!(konto.id = %konto, integrasjon.id = %login.integrasjon_id, "consumer started");
                             Answer::Done
                         }
                         Err(error) => broker_answer(&error),
-                    })
+                    };
+                    Outcome::Consuming(number, consumer, plass, answer)
                 })
             }
             Request::Cancel { channel, consumer } => {
@@ -406,7 +466,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                         },
                         None => Answer::Done,
                     };
-                    Outcome::Cancelled(channel, answer)
+                    Outcome::Cancelled(channel, consumer, answer)
                 })
             }
             Request::QueueStatus { konto } => {
@@ -423,6 +483,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 })
             }
         }
+    }
+
+    /// A place for something that the client opens.
+    fn place(&self, apen: Apen) -> Result<Plass, Answer> {
+        let Some(login) = &self.login else { return Err(Answer::Unavailable) };
+        self.app.open(login, apen).map_err(|nadd| over_the_limit(login, nadd))
     }
 
     /// Writes what is left and closes the socket so that the client gets to read it: a socket closed over unread input
@@ -455,7 +521,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
 
 /// Closes the broker's channel as the client asked, so that what it held goes back before anything else happens.
 async fn close_channel(channel: Channel) {
-    let Channel { deliveries, control, ended } = channel;
+    let Channel { deliveries, control, ended, .. } = channel;
     // Before the receiver goes, which would end it as well.
     control.end(EndedBy::Consumer);
     drop((deliveries, ended));
@@ -513,6 +579,18 @@ async fn log_in(
             }
         }),
     }
+}
+
+/// The client is told which limit it met; so is the log.
+fn over_the_limit(login: &InnloggetIntegrasjon, nadd: Nadd) -> Answer {
+    tracing::warn!(
+        integrasjon.id = %login.integrasjon_id,
+        organisasjon.id = %login.fiks_org_id,
+        limit.key = nadd.grense.nokkel(),
+        limit.value = nadd.limit,
+        "closing an AMQP connection: it would have gone over a limit"
+    );
+    Answer::OverLimit(nadd)
 }
 
 fn app_answer(error: &Error) -> Answer {

@@ -45,7 +45,9 @@ impl Machine {
             (State::TuneOk, M::TuneOk(tune)) => self.handle_tune_ok(now, ids, &tune),
             (State::Open, M::Open(open)) => {
                 let vhost = open.virtual_host.as_str();
-                if vhost == VHOST {
+                if let Some(nadd) = self.refused {
+                    self.fail(now, &reply::over_the_limit(&self.client.user, nadd), ids);
+                } else if vhost == VHOST {
                     self.send_connection(M::OpenOk(connection::OpenOk {}));
                     self.state = State::Running;
                     self.deadline = None;
@@ -370,7 +372,11 @@ impl Machine {
 
     pub(super) fn handle_answer(&mut self, now: Instant, waiting: Waiting, answer: Answer) {
         match (waiting, answer) {
-            (Waiting::Login, Answer::Done) => {
+            (Waiting::Login, answer @ (Answer::Done | Answer::OverLimit(_))) => {
+                // Told at `connection.open`, as RabbitMQ does: until then clients take any end for a wrong password.
+                if let Answer::OverLimit(nadd) = answer {
+                    self.refused = Some(nadd);
+                }
                 self.send_connection(connection::AMQPMethod::Tune(connection::Tune {
                     channel_max: self.config.channel_max,
                     frame_max: self.config.frame_max.max(8192),
@@ -392,6 +398,9 @@ impl Machine {
                 let open = channel_class::AMQPMethod::OpenOk(channel_class::OpenOk {});
                 self.send(channel, AMQPClass::Channel(open));
             }
+            (Waiting::OpenChannel { .. }, Answer::OverLimit(nadd)) => {
+                self.fail(now, &reply::over_the_limit(&self.client.user, nadd), (20, 10));
+            }
             (Waiting::OpenChannel { .. }, _) => self.fail(now, &queues_unavailable(), (20, 10)),
             (Waiting::CloseChannel { channel }, _) => {
                 self.channels.remove(&channel);
@@ -412,6 +421,10 @@ impl Machine {
                         );
                     }
                     Answer::NotFound => self.close_channel(channel, ids, &reply::no_queue(&start.queue)),
+                    // On the connection: a closed channel would leave the official clients deaf.
+                    Answer::OverLimit(nadd) => {
+                        self.fail(now, &reply::over_the_limit(&self.client.user, nadd), ids);
+                    }
                     Answer::Done => {
                         if !nowait {
                             let ok = basic::ConsumeOk { consumer_tag: start.tag.as_str().into() };
@@ -450,7 +463,9 @@ impl Machine {
                         self.close_channel(channel, ids, &reply::queue_refused(&queue, &self.client.user));
                     }
                     Answer::NotFound => self.close_channel(channel, ids, &reply::no_queue(&queue)),
-                    Answer::Done | Answer::Unavailable => self.fail(now, &queues_unavailable(), ids),
+                    Answer::Done | Answer::Unavailable | Answer::OverLimit(_) => {
+                        self.fail(now, &queues_unavailable(), ids);
+                    }
                 }
             }
         }

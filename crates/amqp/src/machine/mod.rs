@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 
 use amq_protocol::protocol::{AMQPClass, connection};
 use amq_protocol::types::{AMQPValue, FieldTable};
+use app::Nadd;
 use app::ports::{Consumer, Delivery, DeliveryId, EndedBy, IdSource, QueueStatus, Settlement};
 use bytes::{Buf, BytesMut};
 use domain::melding::Retur;
@@ -31,16 +32,17 @@ const KEEP_BUFFER: usize = 128 * 1024;
 
 /// What the machine needs an answer to before it goes on.
 pub(crate) enum Request {
-    /// Whether this log-in is good. Answered with [`Answer::Done`], [`Answer::Refused`] or [`Answer::Unavailable`].
+    /// Whether this log-in is good. Answered with [`Answer::Done`], [`Answer::OverLimit`], [`Answer::Refused`] or
+    /// [`Answer::Unavailable`].
     Login(Login),
-    /// Opens a channel of the broker for this one. [`Answer::Done`] or [`Answer::Unavailable`].
+    /// Opens a channel of the broker for this one. [`Answer::Done`], [`Answer::OverLimit`] or [`Answer::Unavailable`].
     OpenChannel { channel: u16 },
     /// Closes the broker's channel. [`Answer::Done`].
     CloseChannel { channel: u16 },
     /// Closes all channels of the broker. [`Answer::Done`].
     CloseAll,
     /// Checks the right to a queue and starts a consumer on it. [`Answer::Done`], [`Answer::Refused`],
-    /// [`Answer::NotFound`] or [`Answer::Unavailable`].
+    /// [`Answer::NotFound`], [`Answer::OverLimit`] or [`Answer::Unavailable`].
     Consume { channel: u16, consumer: Consumer, konto: KontoId, prefetch: u16 },
     /// Ends a consumer. Whatever it was handed before must be given to [`Machine::deliver`] before the answer, which is
     /// [`Answer::Done`] or [`Answer::Unavailable`].
@@ -73,6 +75,8 @@ pub(crate) enum Answer {
     Unavailable,
     /// How the queue stands.
     Status(QueueStatus),
+    /// The integrasjon or its organisasjon has as many of them as it may have.
+    OverLimit(Nadd),
 }
 
 /// What the machine wants done, in this order, without an answer.
@@ -99,6 +103,8 @@ pub(crate) enum End {
     LoginRefused,
     /// Nothing was heard of the client for two heartbeats.
     MissedHeartbeats,
+    /// The client took nothing of what was written to it for too long.
+    NotReading,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,13 +172,20 @@ pub(crate) struct Machine {
     deadline: Option<Instant>,
     /// Who answers for the end of the connection, once it was closed from our side.
     ended_by: Option<EndedBy>,
+    /// When the client must have logged in.
+    login_by: Instant,
+    /// A limit that the connection met at its log-in; the client is told at `connection.open`.
+    refused: Option<Nadd>,
     last_input: Instant,
     last_output: Instant,
+    /// Since when the client has taken nothing of what waits for it.
+    blocked_since: Option<Instant>,
 }
 
 impl Machine {
     /// A connection that was accepted at `now`.
     pub(crate) fn new(config: Arc<Config>, ids: Arc<dyn IdSource>, now: Instant) -> Self {
+        let login_by = now + config.login_timeout;
         Self {
             frame_max: size(config.pre_auth_frame_max.max(8192)),
             channel_max: config.channel_max,
@@ -191,9 +204,19 @@ impl Machine {
             channels: BTreeMap::new(),
             heartbeat: None,
             ended_by: None,
+            login_by,
+            refused: None,
+            blocked_since: None,
             last_input: now,
             last_output: now,
         }
+    }
+
+    /// The same, opened at `accepted`: what came before the first octet of AMQP is part of the time to log in.
+    pub(crate) fn opened(mut self, accepted: Instant) -> Self {
+        self.login_by = accepted + self.config.login_timeout;
+        self.deadline = self.deadline.map(|deadline| deadline.min(self.login_by));
+        self
     }
 
     /// Whether more bytes should be read from the client. What it sends stays bounded: a frame and a bit.
@@ -237,9 +260,15 @@ impl Machine {
         &self.output
     }
 
+    /// The client takes nothing of [`Machine::output`] just now.
+    pub(crate) fn blocked(&mut self, now: Instant) {
+        self.blocked_since.get_or_insert(now);
+    }
+
     /// The first `count` bytes of [`Machine::output`] were written.
     pub(crate) fn wrote(&mut self, now: Instant, count: usize) {
         self.last_output = now;
+        self.blocked_since = None;
         self.output_peak = self.output_peak.max(self.output.len());
         self.output.advance(count);
         if self.output.is_empty() {
@@ -278,7 +307,8 @@ impl Machine {
         let heartbeat = self.heartbeat.filter(|_| self.is_running());
         let beat = heartbeat.map(|interval| self.last_output + interval / 2);
         let silence = heartbeat.map(|interval| self.last_input + interval * 2);
-        [self.deadline, beat, silence].into_iter().flatten().min()
+        let stuck = self.blocked_since.map(|since| since + self.config.write_timeout);
+        [self.deadline, beat, silence, stuck].into_iter().flatten().min()
     }
 
     /// Does what is due at `now`.
@@ -289,6 +319,10 @@ impl Machine {
                 State::Refused => End::LoginRefused,
                 _ => End::HandshakeTimeout,
             });
+            return;
+        }
+        if self.blocked_since.is_some_and(|since| now >= since + self.config.write_timeout) {
+            self.finish(End::NotReading);
             return;
         }
         let Some(interval) = self.heartbeat.filter(|_| self.is_running()) else { return };
@@ -389,7 +423,7 @@ impl Machine {
                     let Some((header, _)) = self.input.split_first_chunk() else { break };
                     if *header == frame::PROTOCOL_HEADER {
                         self.input.advance(frame::PROTOCOL_HEADER.len());
-                        self.start(now);
+                        self.start();
                     } else {
                         self.output.extend_from_slice(&frame::PROTOCOL_HEADER);
                         self.finish(End::WrongProtocol);
@@ -466,7 +500,7 @@ impl Machine {
         }
     }
 
-    fn start(&mut self, now: Instant) {
+    fn start(&mut self) {
         let text = |text: &str| AMQPValue::LongString(text.into());
         let mut capabilities = FieldTable::default();
         // Those that are there, and publisher_confirms: aiormq opens no channel without it.
@@ -494,7 +528,8 @@ impl Machine {
             mechanisms: "PLAIN".into(),
             locales: "en_US".into(),
         }));
-        self.step(now, State::StartOk, self.config.login_timeout);
+        self.state = State::StartOk;
+        self.deadline = Some(self.login_by);
     }
 
     /// Goes to the next step of the handshake.

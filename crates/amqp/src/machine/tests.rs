@@ -441,6 +441,15 @@ fn slow_handshake_is_ended_at_each_step() {
     client.tick_after(1);
     assert_eq!(client.machine.end(), Some(End::HandshakeTimeout));
 
+    // All of it together has one bound, counted from the opening of the connection.
+    let mut client = Client::new(Config::default());
+    client.machine = client.machine.opened(client.now - Duration::from_secs(25));
+    client.receive(&frame::PROTOCOL_HEADER);
+    client.tick_after(4);
+    assert_eq!(client.machine.end(), None);
+    client.tick_after(1);
+    assert_eq!(client.machine.end(), Some(End::HandshakeTimeout));
+
     let mut client = Client::started(Config::default());
     client.connection(start_ok(&[], "p t"));
     // That we are slow is not the client's fault.
@@ -1229,4 +1238,53 @@ proptest! {
         bytes.drain(from..to);
         feed(&bytes, piece);
     }
+}
+
+#[test]
+fn client_that_takes_nothing_is_taken_for_gone_though_it_still_sends() {
+    let (mut client, consumer) = Client::with_consumer(consume());
+    client.deliver(consumer, 1);
+    client.machine.blocked(client.now);
+    let start = client.now;
+    let timeout = Config::default().write_timeout;
+    while client.now + Duration::from_secs(30) < start + timeout {
+        client.now += Duration::from_secs(30);
+        client.receive(&[8, 0, 0, 0, 0, 0, 0, 0xce]);
+        client.machine.blocked(client.now);
+        client.machine.tick(client.now);
+        assert_eq!(client.machine.end(), None);
+    }
+    assert!(client.machine.next_deadline().is_some_and(|next| next <= start + timeout));
+    client.now = start + timeout;
+    client.machine.tick(client.now);
+    assert_eq!(client.machine.end(), Some(End::NotReading));
+}
+
+#[test]
+fn client_that_takes_something_now_and_then_stays() {
+    let (mut client, consumer) = Client::with_consumer(consume());
+    for id in 1..20 {
+        client.deliver(consumer, id);
+        client.machine.blocked(client.now);
+        client.now += Config::default().write_timeout / 2;
+        client.machine.wrote(client.now, 1);
+        client.receive(&[8, 0, 0, 0, 0, 0, 0, 0xce]);
+        client.machine.tick(client.now);
+        assert_eq!(client.machine.end(), None);
+    }
+}
+
+#[test]
+fn limit_met_at_the_log_in_is_told_at_open_with_530() {
+    let nadd = Nadd { grense: app::Grense::TilkoblingerPerOrganisasjon, limit: 5 };
+    let mut client = Client::started(Config::default());
+    client.connection(start_ok(&["authentication_failure_close"], "p t"));
+    client.machine.take_request();
+    client.answer(Answer::OverLimit(nadd));
+    client.connection(tune_ok(2047, 131_072, 60));
+    client.frames();
+    client.connection(open("/"));
+    let (code, text, ids) = client.connection_close();
+    assert_eq!((code, ids), (530, (10, 40)));
+    assert!(text.starts_with("NOT_ALLOWED - limit grenser.tilkoblinger_per_organisasjon = 5"), "{text}");
 }

@@ -165,15 +165,79 @@ async fn garbage_and_plain_text_do_not_disturb_the_others() {
 }
 
 #[tokio::test]
-async fn too_many_connections_without_login_are_turned_down_at_once() {
-    let world = World::with(Config { unauthenticated_max: 1, ..Config::default() }).await;
+async fn silent_strangers_never_keep_a_client_out_and_the_oldest_goes() {
+    let config = Config { unauthenticated_max: 4, unauthenticated_per_address: 100, ..Config::default() };
+    let world = World::with(config).await;
     let logged_in = world.connect(&world.storevik).await.unwrap();
-    let idle = TcpStream::connect(world.address).await.unwrap();
-    // Accepted in order, so by the time the next is, the first holds the only place.
-    let mut late = TcpStream::connect(world.address).await.unwrap();
-    assert_eq!(within(late.read(&mut [0; 8])).await.unwrap(), 0);
-    logged_in.create_channel().await.unwrap();
-    drop(idle);
+    // Not one of them comes as far as a TLS handshake.
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(TcpStream::connect(world.address).await.unwrap());
+    }
+    let newcomer = world.connect(&world.lillefjord).await.expect("there is always room to log in");
+    assert_eq!(within(silent[0].read(&mut [0; 8])).await.unwrap(), 0);
+    newcomer.create_channel().await.unwrap();
+    logged_in.create_channel().await.expect("whoever is logged in is no stranger");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn connection_over_the_limit_of_its_integrasjon_is_told_530_and_others_go_on() {
+    let grenser = app::Grenser::default().with(app::Grense::TilkoblingerPerIntegrasjon, 2);
+    let world = World::limited(Config::default(), grenser).await;
+    let first = world.connect(&world.storevik).await.unwrap();
+    let _second = world.connect(&world.storevik).await.unwrap();
+    let (code, text) = reply(&world.connect(&world.storevik).await.expect_err("it is one too many"));
+    assert_eq!(code, 530);
+    assert!(text.contains("grenser.tilkoblinger_per_integrasjon = 2"), "{text}");
+    world.connect(&world.lillefjord).await.expect("another integrasjon has its own limit");
+    first.close(200, "".into()).await.unwrap();
     within(async { while world.connect(&world.storevik).await.is_err() {} }).await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn channels_and_consumers_over_the_limit_close_the_connection_so_that_no_client_stays_deaf() {
+    let grenser = app::Grenser::default()
+        .with(app::Grense::KanalerPerIntegrasjon, 2)
+        .with(app::Grense::KonsumenterPerIntegrasjon, 1);
+    let world = World::limited(Config::default(), grenser).await;
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let _one = connection.create_channel().await.unwrap();
+    let _two = connection.create_channel().await.unwrap();
+    let (code, text) = reply(&within(connection.create_channel()).await.expect_err("it is one too many"));
+    assert_eq!(code, 530);
+    assert!(text.contains("grenser.kanaler_per_integrasjon"), "{text}");
+    within(async {
+        while connection.status().connected() {
+            tokio::task::yield_now().await
+        }
+    })
+    .await;
+
+    // What the lost connection had is given back.
+    let again = within(async {
+        loop {
+            let connection = world.connect(&world.storevik).await.unwrap();
+            if let Ok(channel) = connection.create_channel().await {
+                break (connection, channel);
+            }
+        }
+    })
+    .await;
+    let consume = |tag: &'static str| {
+        let (options, arguments) = (BasicConsumeOptions::default(), FieldTable::default());
+        again.1.basic_consume(world.storevik.queue().into(), tag.into(), options, arguments)
+    };
+    let _consumer = within(consume("a")).await.unwrap();
+    let (code, text) = reply(&within(consume("b")).await.expect_err("it is one too many"));
+    assert_eq!(code, 530);
+    assert!(text.contains("grenser.konsumenter_per_integrasjon"), "{text}");
+    within(async {
+        while again.0.status().connected() {
+            tokio::task::yield_now().await
+        }
+    })
+    .await;
     world.end().await;
 }

@@ -76,6 +76,10 @@ impl World {
     }
 
     pub(crate) async fn with(config: Config) -> Self {
+        Self::limited(config, app::Grenser::default()).await
+    }
+
+    pub(crate) async fn limited(config: Config, grenser: app::Grenser) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(ManualClock::default());
         let ids = Arc::new(CountingIds::new(1));
@@ -99,7 +103,8 @@ impl World {
             clock,
             ids,
         };
-        let app = App::new(adapters, PassordKey::new(&[7; 32]), Settings::default());
+        let settings = Settings { grenser, ..Settings::default() };
+        let app = App::new(adapters, PassordKey::new(&[7; 32]), settings);
         app.load_katalog().await.unwrap();
         let storevik = party(&app, "Storevik kommune", "971032146", "arkiv.full").await;
         let lillefjord = party(&app, "Lillefjord kommune", "910075918", "klient.full").await;
