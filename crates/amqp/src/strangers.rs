@@ -7,20 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use app::crowd::{self, batch, give_way, neighbourhood};
 use tokio_util::sync::CancellationToken;
-
-/// Who shares a limit: an IPv4 address, or the /64 of an IPv6 address, which one subscriber has all of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Origin(IpAddr);
-
-impl Origin {
-    pub(crate) fn of(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
-            IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() & (u128::MAX << 64)).into()),
-            v4 @ IpAddr::V4(_) => v4,
-        })
-    }
-}
 
 /// Says which addresses are those of proxies, behind which anybody may be.
 pub type Proxies = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
@@ -28,26 +16,31 @@ pub type Proxies = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 #[derive(Default)]
 struct State {
     next: u64,
-    count: usize,
     /// The oldest first.
-    by_origin: HashMap<Origin, BTreeMap<u64, CancellationToken>>,
+    open: BTreeMap<u64, (crowd::Stranger, CancellationToken)>,
+    /// How many there are of each.
+    counts: HashMap<crowd::Stranger, usize>,
 }
 
 impl State {
-    fn remove(&mut self, origin: Origin, number: u64) -> Option<CancellationToken> {
-        let of_origin = self.by_origin.get_mut(&origin)?;
-        let removed = of_origin.remove(&number)?;
-        if of_origin.is_empty() {
-            self.by_origin.remove(&origin);
+    fn remove(&mut self, number: u64) -> Option<CancellationToken> {
+        let (whose, token) = self.open.remove(&number)?;
+        if let Some(count) = self.counts.get_mut(&whose) {
+            *count -= 1;
+            if *count == 0 {
+                self.counts.remove(&whose);
+            }
         }
-        self.count -= 1;
-        Some(removed)
+        Some(token)
     }
 
-    fn drop_oldest(&mut self, origin: Origin) {
-        let oldest = self.by_origin.get(&origin).and_then(|of_origin| of_origin.keys().next().copied());
-        if let Some(stranger) = oldest.and_then(|oldest| self.remove(origin, oldest)) {
-            stranger.cancel();
+    /// Closes some of those whom `may` names.
+    fn make_room(&mut self, wanted: usize, may: impl Fn(crowd::Stranger) -> bool) {
+        let candidates = self.open.iter().map(|(number, (whose, _))| (*whose, *number));
+        for number in give_way(candidates.filter(|(whose, _)| may(*whose)), wanted) {
+            if let Some(stranger) = self.remove(number) {
+                stranger.cancel();
+            }
         }
     }
 }
@@ -56,7 +49,7 @@ impl State {
 pub(crate) struct Strangers {
     state: Mutex<State>,
     max: usize,
-    per_origin: usize,
+    per_address: usize,
     proxies: Proxies,
 }
 
@@ -67,13 +60,13 @@ pub(crate) enum Dropped {
     None,
     /// The oldest of the same address went: it has too many.
     SameAddress,
-    /// The oldest of the address that has most went: there are too many in all.
+    /// The oldest of whoever has most went: there are too many in all.
     Most,
 }
 
 impl Strangers {
-    pub(crate) fn new(max: usize, per_origin: usize, proxies: Proxies) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), max: max.max(1), per_origin: per_origin.max(1), proxies })
+    pub(crate) fn new(max: usize, per_address: usize, proxies: Proxies) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), max: max.max(1), per_address: per_address.max(1), proxies })
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -82,39 +75,34 @@ impl Strangers {
 
     /// Makes room for one more, which is always let in.
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> (Stranger, Dropped) {
-        let origin = Origin::of(address);
-        let is_proxy = |origin: Origin| (self.proxies)(origin.0);
+        let is_proxied = (self.proxies)(address);
         let mut state = self.lock();
-        let of_same = state.by_origin.get(&origin).map_or(0, BTreeMap::len);
-        let dropped = if of_same >= self.per_origin && !(self.proxies)(address) {
-            state.drop_oldest(origin);
+        let number = state.next;
+        state.next += 1;
+        let whose = if is_proxied {
+            crowd::Stranger::Alone(number)
+        } else {
+            crowd::Stranger::At(neighbourhood(address))
+        };
+        let dropped = if state.counts.get(&whose).is_some_and(|count| *count >= self.per_address) {
+            state.make_room(batch(self.per_address), |other| other == whose);
             Dropped::SameAddress
-        } else if state.count >= self.max {
-            let most = state
-                .by_origin
-                .iter()
-                .max_by_key(|(origin, of_origin)| (!is_proxy(**origin), of_origin.len()))
-                .map(|(origin, _)| *origin);
-            if let Some(most) = most {
-                state.drop_oldest(most);
-            }
+        } else if state.open.len() >= self.max {
+            state.make_room(batch(self.max), |_| true);
             Dropped::Most
         } else {
             Dropped::None
         };
-        let number = state.next;
-        state.next += 1;
-        state.count += 1;
         let token = CancellationToken::new();
-        state.by_origin.entry(origin).or_default().insert(number, token.clone());
-        (Stranger { strangers: Arc::clone(self), origin, number, dropped: token }, dropped)
+        state.open.insert(number, (whose, token.clone()));
+        *state.counts.entry(whose).or_default() += 1;
+        (Stranger { strangers: Arc::clone(self), number, dropped: token }, dropped)
     }
 }
 
 /// A connection that is not logged in. Dropped when it is, or when it ends.
 pub(crate) struct Stranger {
     strangers: Arc<Strangers>,
-    origin: Origin,
     number: u64,
     dropped: CancellationToken,
 }
@@ -128,7 +116,7 @@ impl Stranger {
 
 impl Drop for Stranger {
     fn drop(&mut self) {
-        self.strangers.lock().remove(self.origin, self.number);
+        self.strangers.lock().remove(self.number);
     }
 }
 
@@ -142,15 +130,6 @@ mod tests {
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn one_subscriber_of_ipv6_is_one_origin() {
-        let one = Origin::of(address("2001:db8:0:1::1"));
-        assert_eq!(one, Origin::of(address("2001:db8:0:1:ffff::2")));
-        assert_ne!(one, Origin::of(address("2001:db8:0:2::1")));
-        assert_eq!(Origin::of(address("::ffff:192.0.2.1")), Origin::of(address("192.0.2.1")));
-        assert_ne!(Origin::of(address("192.0.2.1")), Origin::of(address("192.0.2.2")));
     }
 
     #[test]
@@ -174,18 +153,33 @@ mod tests {
         assert_eq!(dropped, Dropped::Most);
         assert!(loud[0].dropped().is_cancelled() && !loud[1].dropped().is_cancelled());
         assert!(!quiet.dropped().is_cancelled() && !newcomer.dropped().is_cancelled());
-        assert_eq!(strangers.lock().count, 4);
+        assert_eq!(strangers.lock().open.len(), 4);
     }
 
     #[test]
-    fn who_comes_through_a_proxy_has_no_limit_of_an_address_and_goes_last() {
+    fn who_comes_through_a_proxy_has_no_limit_of_an_address_and_stands_alone() {
         let proxies: Proxies = Arc::new(|address| address == IpAddr::from([192, 0, 2, 9]));
-        let strangers = Strangers::new(4, 1, proxies);
-        let behind: Vec<_> = (0..3).map(|_| strangers.admit(address("192.0.2.9")).0).collect();
+        let strangers = Strangers::new(5, 1, proxies);
+        let behind: Vec<_> = (0..4).map(|_| strangers.admit(address("192.0.2.9")).0).collect();
         let direct = strangers.admit(address("192.0.2.1")).0;
-        let _newcomer = strangers.admit(address("192.0.2.9"));
-        assert!(direct.dropped().is_cancelled());
         assert!(!behind.iter().any(|one| one.dropped().is_cancelled()));
+        let _newcomer = strangers.admit(address("192.0.2.2"));
+        // All have one each, so the oldest goes.
+        assert!(behind[0].dropped().is_cancelled() && !behind[1].dropped().is_cancelled());
+        assert!(!direct.dropped().is_cancelled());
+    }
+
+    #[test]
+    fn many_newcomers_never_add_up_to_more_than_there_is_room_for() {
+        let strangers = Strangers::new(128, 64, nobody());
+        let mut open = Vec::new();
+        for n in 0..5_000_u32 {
+            open.push(strangers.admit(std::net::Ipv4Addr::from_bits(n % 7).into()).0);
+            open.retain(|one| !one.dropped().is_cancelled());
+            assert!(open.len() <= 128);
+        }
+        let state = strangers.lock();
+        assert_eq!((state.open.len(), state.counts.values().sum::<usize>()), (open.len(), open.len()));
     }
 
     #[test]
@@ -196,6 +190,6 @@ mod tests {
         let (_second, dropped) = strangers.admit(address("192.0.2.1"));
         assert_eq!(dropped, Dropped::None);
         drop(first);
-        assert_eq!(strangers.lock().count, 1);
+        assert_eq!(strangers.lock().open.len(), 1);
     }
 }

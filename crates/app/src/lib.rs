@@ -21,6 +21,7 @@ mod settings;
 pub mod avtale;
 #[cfg(feature = "contract")]
 pub mod contract;
+pub mod crowd;
 pub mod dokument;
 pub mod drift;
 #[cfg(feature = "fuzzing")]

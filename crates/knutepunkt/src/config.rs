@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use app::Settings;
 use app::person::Identifikator;
+use app::{Grense, Settings};
 use domain::sending::SendRules;
 use serde::Deserialize;
 use toml::{Table, Value};
@@ -75,6 +75,51 @@ pub struct Grenser {
     pub kall_per_organisasjon: u32,
     pub samtidige_kall_per_organisasjon: usize,
     pub kall_per_adresse: u32,
+    pub tilkoblinger_per_integrasjon: u64,
+    pub tilkoblinger_per_organisasjon: u64,
+    pub kanaler_per_integrasjon: u64,
+    pub kanaler_per_organisasjon: u64,
+    pub konsumenter_per_integrasjon: u64,
+    pub konsumenter_per_organisasjon: u64,
+    pub ubekreftede_per_organisasjon: u64,
+    pub sendte_bytes_per_organisasjon: u64,
+    pub mottatte_bytes_per_organisasjon: u64,
+    pub svar_per_melding: u64,
+    pub nokler_per_konto: u64,
+    pub parter_per_konto: u64,
+    pub tilganger_per_konto: u64,
+    pub foresporsler_per_system: u64,
+    pub kontoer_per_system: u64,
+    pub integrasjoner_per_system: u64,
+    pub eposter_per_system: u64,
+    pub systemer_per_organisasjon: u64,
+}
+
+impl Grenser {
+    /// The limits that the use cases hold.
+    fn values(&self) -> app::Grenser {
+        let values = [
+            (Grense::TilkoblingerPerIntegrasjon, self.tilkoblinger_per_integrasjon),
+            (Grense::TilkoblingerPerOrganisasjon, self.tilkoblinger_per_organisasjon),
+            (Grense::KanalerPerIntegrasjon, self.kanaler_per_integrasjon),
+            (Grense::KanalerPerOrganisasjon, self.kanaler_per_organisasjon),
+            (Grense::KonsumenterPerIntegrasjon, self.konsumenter_per_integrasjon),
+            (Grense::KonsumenterPerOrganisasjon, self.konsumenter_per_organisasjon),
+            (Grense::UbekreftedePerOrganisasjon, self.ubekreftede_per_organisasjon),
+            (Grense::SendteBytesPerOrganisasjon, self.sendte_bytes_per_organisasjon),
+            (Grense::MottatteBytesPerOrganisasjon, self.mottatte_bytes_per_organisasjon),
+            (Grense::SvarPerMelding, self.svar_per_melding),
+            (Grense::NoklerPerKonto, self.nokler_per_konto),
+            (Grense::ParterPerKonto, self.parter_per_konto),
+            (Grense::TilgangerPerKonto, self.tilganger_per_konto),
+            (Grense::ForesporslerPerSystem, self.foresporsler_per_system),
+            (Grense::KontoerPerSystem, self.kontoer_per_system),
+            (Grense::IntegrasjonerPerSystem, self.integrasjoner_per_system),
+            (Grense::EposterPerSystem, self.eposter_per_system),
+            (Grense::SystemerPerOrganisasjon, self.systemer_per_organisasjon),
+        ];
+        values.into_iter().fold(app::Grenser::default(), |all, (grense, value)| all.with(grense, value))
+    }
 }
 
 /// `[https]`, `[amqps]`.
@@ -334,6 +379,7 @@ impl Config {
             avtale_kreves: self.portal.avtale == Avtale::Innebygd,
             identifikator: Identifikator::of_claim(&self.innlogging.identifikator_claim),
             hendelser_beholdes: Duration::from_hours(24 * u64::from(self.portal.hendelser_beholdes_dager)),
+            grenser: self.grenser.values(),
             ..Settings::default()
         }
     }
@@ -406,6 +452,20 @@ mod tests {
         assert_eq!(config.http.listen, "127.0.0.1:2");
         assert!(config.settings().send_rules.svar_krever_tilgang);
         assert_eq!(config.amqps.listen, Config::defaults().amqps.listen);
+    }
+
+    #[test]
+    fn every_limit_is_a_key_with_the_default_that_the_use_cases_have() {
+        let table: Table = DEFAULTS.parse().unwrap();
+        for grense in Grense::ALL {
+            let (section, key) = grense.nokkel().split_once('.').unwrap();
+            let value = table[section].get(key).and_then(Value::as_integer);
+            assert_eq!(value, i64::try_from(grense.default()).ok(), "{grense}");
+        }
+        assert_eq!(Config::defaults().settings().grenser, app::Grenser::default());
+        let one = [("KNUTEPUNKT__GRENSER__NOKLER_PER_KONTO", "3")];
+        let grenser = Config::load(None, variables(&one)).unwrap().settings().grenser;
+        assert_eq!(grenser.get(Grense::NoklerPerKonto), 3);
     }
 
     #[test]

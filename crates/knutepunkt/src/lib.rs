@@ -14,6 +14,7 @@ mod installasjon;
 pub mod jumps;
 mod passord_key;
 mod portal;
+mod rom;
 pub mod server;
 pub mod styring;
 pub mod telemetry;

@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use app::drift::Installasjon;
 use app::konto::Reconciled;
 use app::ports::{Broker as _, Clock, Del, HealthCheck, IdSource, PersonLogin};
-use app::{Adapters, App};
+use app::{Adapters, App, Grense, Settings};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
@@ -32,11 +32,13 @@ use crate::health::{
     DatabaseCheck, DokumentlagerCheck, IkkeSattOpp, InnloggingCheck, MaskinportenCheck, MeldingskoCheck,
     PlassCheck, Samsvar, SamsvarCheck, TlsCheck,
 };
+use crate::http::Proxies;
 use crate::installasjon::judge::Refusal;
 use crate::installasjon::lock::FolderLock;
 use crate::installasjon::mark::Mark;
 use crate::installasjon::{self, watch};
 use crate::portal::portal_config;
+use crate::rom::Mappe;
 use crate::uferdige::Uferdige;
 use crate::{http, styring, tls};
 
@@ -196,7 +198,9 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         clock: Arc::clone(&clock),
         ids: Arc::clone(&ids),
     };
-    let app = App::new(adapters, key, config.settings());
+    let settings = settings(&config, grenser);
+    let app = App::new(adapters, key, settings);
+    app.set_rom(Arc::new(Mappe { folder: data.clone(), min_free_bytes: config.lager.min_free_bytes }));
     app.load_katalog().await.context("cannot load the protocol catalogue")?;
     let reconciled =
         app.reconcile_queues().await.context("cannot bring the queues in line with the registry")?;
@@ -233,7 +237,8 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         let acceptor = TlsAcceptor::from(Arc::clone(tls));
         tasks.spawn(http::serve(listener, Some(acceptor), router, entrance, shutdown.clone()));
     }
-    let amqp_config = amqp_config(grenser, [&listeners.amqps, &listeners.amqp].into_iter().flatten().count());
+    let amqp_listeners = [&listeners.amqps, &listeners.amqp].into_iter().flatten().count();
+    let amqp_config = amqp_config(&config, grenser, amqp_listeners)?;
     for (listener, tls) in [(listeners.amqps, tls), (listeners.amqp, None)] {
         let Some(listener) = listener else { continue };
         let server = ::amqp::Server::new(app.clone(), amqp_config.clone());
@@ -366,15 +371,30 @@ async fn helse(State(app): State<App>) -> (StatusCode, axum::Json<serde_json::Va
     }
 }
 
+/// What the use cases care for. No organisasjon gets more than half of the connections that there is room for.
+fn settings(config: &Config, grenser: Grenser) -> Settings {
+    let mut settings = config.settings();
+    let half = u64::try_from(grenser.amqp_tilkoblinger / 2).unwrap_or(u64::MAX);
+    for grense in [Grense::TilkoblingerPerIntegrasjon, Grense::TilkoblingerPerOrganisasjon] {
+        let value = settings.grenser.get(grense).min(half);
+        settings.grenser = settings.grenser.with(grense, value);
+    }
+    settings
+}
+
 /// Limits of each of so many AMQP listeners, within what there is room for.
-fn amqp_config(grenser: Grenser, listeners: usize) -> ::amqp::Config {
+fn amqp_config(config: &Config, grenser: Grenser, listeners: usize) -> anyhow::Result<::amqp::Config> {
+    let proxies = Proxies::parse(&config.http.betrodde_proxyer).context("http.betrodde_proxyer is wrong")?;
     let defaults = ::amqp::Config::default();
     let connections_max = grenser.amqp_tilkoblinger / listeners.max(1);
-    ::amqp::Config {
+    let unauthenticated_max = (connections_max / 2).min(defaults.unauthenticated_max);
+    Ok(::amqp::Config {
         connections_max: connections_max.min(defaults.connections_max),
-        unauthenticated_max: (connections_max / 2).min(defaults.unauthenticated_max),
+        unauthenticated_max,
+        unauthenticated_per_address: unauthenticated_max / 2,
+        proxies: Arc::new(move |address| proxies.contains(address)),
         ..defaults
-    }
+    })
 }
 
 /// TLS of the listeners, if any, and who watches over its certificate.

@@ -443,7 +443,7 @@ fn slow_handshake_is_ended_at_each_step() {
 
     // All of it together has one bound, counted from the opening of the connection.
     let mut client = Client::new(Config::default());
-    client.machine = client.machine.opened(client.now - Duration::from_secs(25));
+    client.machine = client.machine.opened(client.now.checked_sub(Duration::from_secs(25)).unwrap());
     client.receive(&frame::PROTOCOL_HEADER);
     client.tick_after(4);
     assert_eq!(client.machine.end(), None);

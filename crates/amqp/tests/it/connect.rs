@@ -210,7 +210,7 @@ async fn channels_and_consumers_over_the_limit_close_the_connection_so_that_no_c
     assert!(text.contains("grenser.kanaler_per_integrasjon"), "{text}");
     within(async {
         while connection.status().connected() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await;
@@ -235,7 +235,7 @@ async fn channels_and_consumers_over_the_limit_close_the_connection_so_that_no_c
     assert!(text.contains("grenser.konsumenter_per_integrasjon"), "{text}");
     within(async {
         while again.0.status().connected() {
-            tokio::task::yield_now().await
+            tokio::task::yield_now().await;
         }
     })
     .await;

@@ -1,30 +1,21 @@
-//! Who shares an address, and which addresses are proxies of ours.
+//! Which addresses are proxies of ours.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use anyhow::{Context as _, ensure};
 
-/// The address under which a connection is counted: a single one of IPv4, and of IPv6 the /64, of which every subscriber has
-/// a whole one.
-pub(super) fn neighbourhood(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),
-        v4 @ IpAddr::V4(_) => v4,
-    }
-}
-
 /// Networks of the operator's own proxies.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Proxies(Vec<(IpAddr, u32)>);
+pub(crate) struct Proxies(Vec<(IpAddr, u32)>);
 
 impl Proxies {
     /// Reads addresses and networks, blanks between: `10.0.0.7 10.1.0.0/16`.
-    pub(super) fn parse(text: &str) -> anyhow::Result<Self> {
+    pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         let networks = text.split([' ', ',']).filter(|one| !one.is_empty()).map(network);
         Ok(Self(networks.collect::<anyhow::Result<_>>()?))
     }
 
-    pub(super) fn contains(&self, address: IpAddr) -> bool {
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|(network, prefix)| match (address, network) {
             (IpAddr::V4(address), IpAddr::V4(network)) => {
@@ -59,14 +50,6 @@ mod tests {
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn neighbours_share_a_64_of_ipv6_and_nothing_of_ipv4() {
-        assert_eq!(neighbourhood(ip("2001:db8:1:2:3::4")), neighbourhood(ip("2001:db8:1:2:ffff::1")));
-        assert_ne!(neighbourhood(ip("2001:db8:1:2::1")), neighbourhood(ip("2001:db8:1:3::1")));
-        assert_ne!(neighbourhood(ip("10.0.0.1")), neighbourhood(ip("10.0.0.2")));
-        assert_eq!(neighbourhood(ip("::ffff:10.0.0.1")), ip("10.0.0.1"));
     }
 
     #[test]

@@ -4,15 +4,13 @@
 //! newcomer is let in always, and when there is no room, connections on which the server only waits give way: those of
 //! strangers before those of whoever has logged in, of whoever has most before of whoever has few, the oldest first.
 
-use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use app::crowd::{Stranger, batch, give_way, neighbourhood};
 use tokio::sync::Notify;
-use tokio::time::Instant;
 
-use super::address::neighbourhood;
 use super::limits::Limits;
 use super::slot::{Owner, Rank, Slot};
 use crate::telemetry::REFUSED;
@@ -57,10 +55,8 @@ impl Drop for Guest {
 /// Whose connections are weighed against those of others.
 #[derive(PartialEq, Eq, Hash)]
 enum Group {
-    Address(IpAddr),
+    Stranger(Stranger),
     Owner(Owner),
-    /// By itself: who is behind a proxy is not known.
-    Alone(u64),
 }
 
 impl Connections {
@@ -187,11 +183,6 @@ impl Connections {
     }
 }
 
-/// How many give way at once. To find them is work that grows with how many there are, so it is not done for each newcomer.
-fn batch(of: usize) -> usize {
-    (of / 64).max(1)
-}
-
 impl Table {
     fn is_full(&mut self, full: bool, connections: usize) {
         if self.is_full == full {
@@ -248,34 +239,16 @@ impl Table {
 
     /// Up to `wanted` connections of `rank`: each time the oldest of whoever has most.
     fn victims(&self, wanted: usize, rank: Rank, may: impl Fn(&Slot) -> bool) -> Vec<u64> {
-        let mut groups: HashMap<Group, Vec<(Instant, u64)>> = HashMap::new();
-        for slot in self.open.values().filter(|slot| may(slot)) {
-            let Some(since) = slot.yields(rank) else { continue };
+        let candidates = self.open.values().filter(|slot| may(slot)).filter_map(|slot| {
+            let since = slot.yields(rank)?;
             let group = match slot.owner() {
                 Some(owner) => Group::Owner(owner),
-                None if slot.is_proxied => Group::Alone(slot.id),
-                None => Group::Address(slot.address),
+                None if slot.is_proxied => Group::Stranger(Stranger::Alone(slot.id)),
+                None => Group::Stranger(Stranger::At(slot.address)),
             };
-            groups.entry(group).or_default().push((since, slot.id));
-        }
-        let mut groups: Vec<_> = groups.into_values().collect();
-        for group in &mut groups {
-            group.sort_unstable_by_key(|entry| Reverse(*entry));
-        }
-        let key = |group: &Vec<(Instant, u64)>, at: usize| {
-            group.last().map(|oldest| (group.len(), Reverse(*oldest), at))
-        };
-        let mut largest: BinaryHeap<_> =
-            groups.iter().enumerate().filter_map(|(at, group)| key(group, at)).collect();
-        let mut victims = Vec::with_capacity(wanted);
-        while victims.len() < wanted
-            && let Some((_, _, at)) = largest.pop()
-        {
-            let Some(group) = groups.get_mut(at) else { break };
-            victims.extend(group.pop().map(|(_, id)| id));
-            largest.extend(key(group, at));
-        }
-        victims
+            Some((group, (since, slot.id)))
+        });
+        give_way(candidates, wanted).into_iter().map(|(_, id)| id).collect()
     }
 }
 

@@ -36,6 +36,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
 
+pub(crate) use self::address::Proxies;
 use self::body::{AnswerBody, RequestBody};
 use self::connections::{Connections, Guest};
 use self::gate::{Gate, Ticket};
