@@ -34,7 +34,7 @@ use crate::health::{
 };
 use crate::http::Proxies;
 use crate::installasjon::judge::Refusal;
-use crate::installasjon::lock::FolderLock;
+use crate::installasjon::lock::{FolderLock, refuse_second};
 use crate::installasjon::mark::Mark;
 use crate::installasjon::{self, watch};
 use crate::portal::portal_config;
@@ -69,8 +69,15 @@ impl Listeners {
     /// Binds what the configuration asks for.
     ///
     /// # Errors
-    /// Which address is taken or not ours, and which key changes it.
+    /// Which address is taken or not ours, and which key changes it; or that another server uses the data folder.
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
+        match Self::bind_all(config).await {
+            Ok(listeners) => Ok(listeners),
+            Err(taken) => Err(refuse_second(&config.data).err().unwrap_or(taken)),
+        }
+    }
+
+    async fn bind_all(config: &Config) -> anyhow::Result<Self> {
         Ok(Self {
             http: bind("http", &config.http.listen).await?,
             https: bind("https", &config.https.listen).await?,

@@ -16,6 +16,7 @@ use crate::adapters::{RandomIds, SystemClock};
 use crate::commands::serve::until_told_to_stop;
 use crate::dev::klient::Klient;
 use crate::dev::{self, DevParts, oppsett, world};
+use crate::installasjon::lock::refuse_second;
 use crate::server::Listeners;
 
 /// Where `dev` keeps its data and listens.
@@ -57,14 +58,9 @@ pub struct SertifikatArgs {
 /// # Errors
 /// What keeps it from starting, and which option helps.
 pub async fn run(args: DevArgs) -> anyhow::Result<()> {
-    let listeners = Listeners {
-        http: Some(bind("--http-port", args.http_port).await?),
-        https: Some(bind("--https-port", args.https_port).await?),
-        amqps: Some(bind("--amqps-port", args.amqps_port).await?),
-        amqp: match args.danger_amqp_port {
-            Some(port) => Some(bind("--danger-amqp-port", port).await?),
-            None => None,
-        },
+    let listeners = match listeners(&args).await {
+        Ok(listeners) => listeners,
+        Err(taken) => return Err(refuse_second(&args.data).err().unwrap_or(taken)),
     };
     let parts = DevParts {
         data: args.data,
@@ -87,6 +83,18 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
             told
         })
         .await
+}
+
+async fn listeners(args: &DevArgs) -> anyhow::Result<Listeners> {
+    Ok(Listeners {
+        http: Some(bind("--http-port", args.http_port).await?),
+        https: Some(bind("--https-port", args.https_port).await?),
+        amqps: Some(bind("--amqps-port", args.amqps_port).await?),
+        amqp: match args.danger_amqp_port {
+            Some(port) => Some(bind("--danger-amqp-port", port).await?),
+            None => None,
+        },
+    })
 }
 
 async fn bind(option: &str, port: u16) -> anyhow::Result<TcpListener> {

@@ -51,9 +51,27 @@ impl FolderLock {
     }
 }
 
+/// Says who uses the data folder `data`, for one that comes upon a taken port first: that it is the same server says more.
+///
+/// # Errors
+/// When another process uses it, as [`FolderLock::take`].
+pub(crate) fn refuse_second(data: &Path) -> anyhow::Result<()> {
+    if data.join(FILE).is_file() { FolderLock::take(data).map(drop) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn folder_that_nobody_uses_is_not_touched_by_asking() {
+        let folder = tempfile::tempdir().unwrap();
+        refuse_second(folder.path()).unwrap();
+        refuse_second(&folder.path().join("gone")).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+        let _first = FolderLock::take(folder.path()).unwrap();
+        assert!(refuse_second(folder.path()).is_err());
+    }
 
     #[test]
     fn second_one_is_told_who_has_the_folder_until_the_first_lets_go() {

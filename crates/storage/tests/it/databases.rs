@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use app::ports::{Registry, RegistryError};
-use knutepunkt_storage::StorageError;
+use knutepunkt_storage::{LockState, RegistryLock, StorageError};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
 
-use crate::fixture::{empty, registry};
+use crate::fixture::{Kind, empty, kind, registry};
 
 const FIRST: &str = "2026_11_22_first_tables";
 
@@ -208,4 +208,60 @@ async fn facts_are_not_kept_while_the_database_cannot_be_asked() {
     wait_until("the failure counts as a change", || registry.generation() > before).await;
     let later = registry.generation();
     wait_until("the next failure does too", || registry.generation() > later).await;
+}
+
+/// The lock, once whoever had it has let go: on PostgreSQL that takes until its session is over.
+async fn taken_when_free(url: &str) -> RegistryLock {
+    let wait = async {
+        loop {
+            match RegistryLock::take(url).await {
+                Ok(lock) => return lock,
+                Err(StorageError::InUse { .. }) => tokio::task::yield_now().await,
+                Err(error) => panic!("{error}"),
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), wait).await.expect("it is let go of")
+}
+
+#[tokio::test]
+async fn one_server_has_a_registry_until_it_lets_go() {
+    let empty = empty().await;
+    // Nothing is made by asking for the lock but what it needs itself.
+    let mut first = RegistryLock::take(&empty.url).await.unwrap();
+    for _ in 0..2 {
+        let refused = RegistryLock::take(&empty.url).await.unwrap_err();
+        assert!(matches!(refused, StorageError::InUse { .. }), "{refused}");
+        assert_eq!(first.check().await.unwrap(), LockState::Held);
+    }
+    drop(first);
+    taken_when_free(&empty.url).await;
+}
+
+/// A database that was started again has forgotten who had the lock: it is taken again, unless another was quicker.
+#[tokio::test]
+async fn lock_whose_session_ended_is_taken_again_or_known_to_be_lost() {
+    if kind() == Kind::Sqlite {
+        return; // Its lock is held by this very process, for as long as it lives.
+    }
+    let empty = empty().await;
+    let end_all = "SELECT pg_terminate_backend(pid)::text FROM pg_locks WHERE locktype = 'advisory' \
+                   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+    let mut first = RegistryLock::take(&empty.url).await.unwrap();
+    assert_eq!(query(&empty.url, end_all).await, ["true"]);
+    // The first answer may be that the connection is gone.
+    let mut states = Vec::new();
+    while !matches!(states.last(), Some(LockState::Held | LockState::Lost)) {
+        states.extend(first.check().await.ok());
+    }
+    assert_eq!(states, [LockState::TakenAgain, LockState::Held]);
+
+    assert_eq!(query(&empty.url, end_all).await, ["true"]);
+    let _second = taken_when_free(&empty.url).await;
+    let state = loop {
+        if let Ok(state) = first.check().await {
+            break state;
+        }
+    };
+    assert_eq!(state, LockState::Lost);
 }
