@@ -32,6 +32,7 @@ SCENARIOS = {
     "issuer": "token issuer and login provider away",
     "postgres": "PostgreSQL killed, slow, restored",
     "herd": "all clients come back at once",
+    "backup": "backup under load, restore in an empty place, either killed, bytes flipped",
     "network": "partition, loss, delay, half-open connections",
     "stop": "planned stops with clients that recover, are killed, are frozen",
 }

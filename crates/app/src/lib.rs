@@ -73,6 +73,8 @@ struct Inner {
     broker: Arc<dyn Broker>,
     tokens: Arc<dyn TokenVerifier>,
     payloads: Arc<dyn ObjectStore>,
+    /// Held to read while a payload is removed, and to write while none may be.
+    removal: Arc<tokio::sync::RwLock<()>>,
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     passord_key: PassordKey,
@@ -115,6 +117,7 @@ impl App {
                 broker,
                 tokens,
                 payloads,
+                removal: Arc::default(),
                 clock,
                 ids,
                 passord_key,

@@ -42,7 +42,7 @@ use crate::request::{ChannelLink, Ready, Request, Shared, Standing, Stopped, una
 use crate::slot::Slot;
 pub use crate::store::{
     AcceptedLoss, CheckedLog, DumpError, LogCounts, LogMoment, Loss, LostMelding, TornJournal, accept_loss,
-    check_log, find_loss, load_log,
+    check_log, find_loss, hold_log, load_log,
 };
 use crate::store::{Layout, Store, StoreError};
 

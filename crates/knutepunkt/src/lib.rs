@@ -4,6 +4,7 @@
 //! `demo` and the tests all start from there.
 
 pub mod adapters;
+mod backup;
 pub mod config;
 pub mod dev;
 pub mod files;
@@ -13,6 +14,7 @@ mod http;
 mod installasjon;
 pub mod jumps;
 mod passord_key;
+mod payloads;
 mod portal;
 mod rom;
 pub mod server;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use knutepunkt::commands::{admin, bench, demo, dev, klient, repair, serve, settings};
+use knutepunkt::commands::{admin, backup, bench, demo, dev, klient, repair, restore, serve, settings};
 use knutepunkt::server::QueuesGivenUp;
 use knutepunkt::telemetry;
 
@@ -39,6 +39,10 @@ enum Command {
     },
     /// Register organisasjoner and let people in. Works while a server runs.
     Admin(admin::AdminArgs),
+    /// Copy an installation: registry, queues, payloads and key. Works while its server runs, and stops nothing.
+    Backup(backup::BackupArgs),
+    /// Put a backup back into an empty place, or check it.
+    Restore(restore::RestoreArgs),
     /// Say what the queue log lacks of what was promised, and accept it where that is asked for.
     Repair(repair::RepairArgs),
     /// Measure speed and size, beside a reference in the same run.
@@ -64,7 +68,13 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let quiet = matches!(
         arguments.command,
-        Command::Admin(_) | Command::Repair(_) | Command::Dev { .. } | Command::Demo(_) | Command::Bench(_)
+        Command::Admin(_)
+            | Command::Backup(_)
+            | Command::Restore(_)
+            | Command::Repair(_)
+            | Command::Dev { .. }
+            | Command::Demo(_)
+            | Command::Bench(_)
     );
     telemetry::start(if quiet { "warn,lapin=off" } else { "info" });
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -90,6 +100,8 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Bench(args) => bench::run(args).await,
         Command::Demo(args) => demo::run(args).await,
         Command::Admin(args) => admin::run(args).await,
+        Command::Backup(args) => backup::run(args).await,
+        Command::Restore(args) => restore::run(args).await,
         Command::Repair(args) => repair::run(args).await,
         Command::Serve { config } => serve::run(config.as_deref()).await,
         Command::Dev { args, command: None } => dev::run(args).await,

@@ -18,7 +18,6 @@ use axum::http::StatusCode;
 use axum::routing::get;
 use broker_embedded::EmbeddedBroker;
 use maskinporten::oidc::{ClientAuth, OidcConfig, OidcLogin};
-use object_store::local::LocalFileSystem;
 use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
@@ -40,7 +39,7 @@ use crate::installasjon::{self, watch};
 use crate::portal::portal_config;
 use crate::rom::Mappe;
 use crate::uferdige::Uferdige;
-use crate::{http, styring, tls};
+use crate::{http, payloads, styring, tls};
 
 /// How often payloads and sessions whose time is over are removed.
 const SWEEP: Duration = Duration::from_hours(1);
@@ -175,10 +174,8 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let payloads = claimed.places.payloads();
     let uferdige = Uferdige::new(&payloads);
     let samsvar = Arc::new(Samsvar::default());
-    // Every payload is on the disk before its melding is: that is what a 202 promises.
-    let payloads =
-        LocalFileSystem::new_with_prefix(&payloads)?.with_automatic_cleanup(false).with_fsync(true);
-    let payloads: Arc<dyn object_store::ObjectStore> = Arc::new(payloads);
+    let payloads = payloads::store(&payloads)?;
+    let payloads_to_copy = Arc::clone(&payloads);
     let tokens = Arc::new(token_verifier(&config)?);
     let login = person_login(&config, &clock)?;
     let mut checks: Vec<Box<dyn HealthCheck>> = vec![
@@ -253,7 +250,15 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         tasks.spawn(async move { server.run(listener, tls, shutdown).await });
     }
     tasks.spawn(sweep(app.clone(), uferdige, shutdown.clone()));
-    serve_commands(data, &app, &tasks, &shutdown);
+    let commands = styring::Context {
+        app: app.clone(),
+        broker: Arc::clone(&broker),
+        payloads: payloads_to_copy,
+        places: claimed.places.clone(),
+        min_free_bytes: config.lager.min_free_bytes,
+        backing_up: Arc::default(),
+    };
+    serve_commands(data, commands, &tasks, &shutdown);
     let (watched, stop) = (app.clone(), shutdown.clone());
     tasks.spawn(async move {
         tokio::select! {
@@ -297,10 +302,10 @@ impl QueuesGivenUp {
 }
 
 /// Answers commands of the operator on the control socket. Without it they cannot reach the server, all else works.
-fn serve_commands(data: &Path, app: &App, tasks: &TaskTracker, shutdown: &CancellationToken) {
+fn serve_commands(data: &Path, context: styring::Context, tasks: &TaskTracker, shutdown: &CancellationToken) {
     match styring::Socket::bind(data) {
         Ok(socket) => {
-            tasks.spawn(socket.serve(styring::Context { app: app.clone() }, shutdown.clone()));
+            tasks.spawn(socket.serve(context, shutdown.clone()));
         }
         Err(error) => tracing::warn!(
             error = &*error as &dyn std::error::Error,

@@ -57,6 +57,17 @@ pub enum StorageError {
         /// Their names, in order.
         names: Vec<String>,
     },
+    /// A copy of a registry is not what was written.
+    #[error("{path} is damaged: {what}")]
+    Damaged {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// The database that was to be filled holds something already.
+    #[error("the database is not empty; name an empty one in registry.url")]
+    NotEmpty,
     /// A migration failed. Nothing of it, nor of those before it in the same run, was kept.
     #[error("the migration {name} failed")]
     Migration {

@@ -107,7 +107,7 @@ fn check_files(file: &Path) -> Result<bool, StorageError> {
 }
 
 /// A path within a URL.
-fn encoded(file: &Path) -> String {
+pub(crate) fn encoded(file: &Path) -> String {
     let mut text = String::new();
     for character in file.display().to_string().chars() {
         match character {
@@ -120,7 +120,7 @@ fn encoded(file: &Path) -> String {
     text
 }
 
-async fn look(connection: &DatabaseConnection) -> Result<Option<Funnet>, StorageError> {
+pub(crate) async fn look(connection: &DatabaseConnection) -> Result<Option<Funnet>, StorageError> {
     if !has_table(connection, "migration").await? {
         return Ok(None);
     }

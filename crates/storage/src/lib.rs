@@ -16,6 +16,7 @@
 mod audit;
 mod avtale;
 mod convert;
+mod copy;
 mod database;
 mod dokument;
 mod error;
@@ -32,6 +33,7 @@ mod organisasjon;
 mod person;
 mod protokoll;
 mod registry;
+mod rows;
 mod sesjon;
 mod sok;
 mod sql;
@@ -39,8 +41,10 @@ mod system;
 mod tilgang;
 mod tx;
 
+pub use copy::{check_sqlite, copy_registry};
 pub use database::{Database, connect};
 pub use error::StorageError;
 pub use inspect::{Funnet, Stand, Tilhorighet, inspect, shown, sqlite_file};
 pub use lock::{LockState, RegistryLock};
 pub use migrations::newest as schema_version;
+pub use rows::{check_rows, restore_rows};

@@ -1,8 +1,10 @@
 //! Dokumentlager: payloads that are too large for a queue.
 
 mod download;
+mod hold;
 mod kvote;
 mod sweep;
 
 pub use download::Download;
+pub use hold::PayloadHold;
 pub(crate) use kvote::Kvote;

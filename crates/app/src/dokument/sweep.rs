@@ -46,6 +46,8 @@ impl App {
                 expired.into_iter().map(|dokument| dokument.id).filter(|id| !kept.contains(id)).collect();
             let named = self.named_dokumenter(&wanted).await?;
             for id in wanted.difference(&named) {
+                // Somebody copies them; there is a next time.
+                let Ok(_removing) = self.inner.removal.try_read() else { return Ok(removed) };
                 self.remove_dokument(*id).await?;
                 removed += 1;
             }
@@ -78,6 +80,7 @@ impl App {
         }
         let named = self.named_dokumenter(&unknown).await?;
         for id in unknown.difference(&named) {
+            let Ok(_removing) = self.inner.removal.try_read() else { return Ok(removed) };
             remove_object(&*self.inner.payloads, *id).await?;
             removed += 1;
         }

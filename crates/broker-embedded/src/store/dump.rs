@@ -1,6 +1,7 @@
 //! Copying the log while it is in use: a moment of it is held, and written down record by record.
 
 use std::io::Write;
+use std::path::Path;
 use std::sync::Arc;
 
 use fjall::{Keyspace, Readable as _, Snapshot};
@@ -9,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::chunks::{ChunkWriter, DumpError, Records, Space};
 use super::damage::{guarded, readable_behind};
 use super::keys::number_at;
-use super::{Store, StoreError};
+use super::{Layout, MIB, Store, StoreError};
+use crate::OpenError;
 use crate::queue::Number;
 use crate::slot::Slot;
 
@@ -45,6 +47,21 @@ impl LogCounts {
             damaged,
         }
     }
+}
+
+/// Opens the log at `path` to copy it. Blocks.
+///
+/// # Errors
+/// [`OpenError`]: there is no log, a server uses it, it cannot be read, or it lacks what was promised.
+pub fn hold_log(path: &Path) -> Result<LogMoment, OpenError> {
+    let failed = |error: StoreError| OpenError::new(path, error);
+    if !path.is_dir() {
+        let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no queue log");
+        return Err(failed(StoreError::Witness(missing)));
+    }
+    let layout = Layout { cache_bytes: 8 * MIB, journal_bytes: 64 * MIB, open_tables: 200 };
+    let (store, ..) = Store::open(path, &layout).map_err(failed)?;
+    Ok(LogMoment::of(Arc::new(store), None))
 }
 
 /// A moment of a log. While it is held, nothing that the log had then is given up.

@@ -46,7 +46,7 @@ use tokio::sync::watch;
 pub use self::check::{CheckedLog, check_log};
 pub use self::chunks::DumpError;
 pub(crate) use self::damage::{Remains, guarded};
-pub use self::dump::{LogCounts, LogMoment};
+pub use self::dump::{LogCounts, LogMoment, hold_log};
 use self::journal::Cut;
 pub use self::journal::TornJournal;
 use self::keys::number_at;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use storage::Funnet;
 use uuid::Uuid;
 
@@ -15,6 +15,8 @@ use crate::passord_key;
 
 /// Name of the object in Dokumentlager that carries the id.
 pub(crate) const OBJECT: &str = "installasjon";
+/// Name of the folder in the data folder that is there while a restore is under way, and stays where one was cut off.
+pub(crate) const UNFINISHED: &str = "gjenoppretting.uferdig";
 
 /// Where the parts lie.
 #[derive(Debug, Clone)]
@@ -65,6 +67,12 @@ impl fmt::Display for Places {
 /// # Errors
 /// What cannot be read, or is damaged.
 pub(crate) async fn look(places: &Places) -> anyhow::Result<(Parts, Option<Funnet>)> {
+    if places.data.join(UNFINISHED).exists() {
+        bail!(
+            "a restore into this folder was not finished: run knutepunkt restore again; for another installation name another \
+             folder in data ({places})"
+        );
+    }
     let found = storage::inspect(&places.registry_url)
         .await
         .with_context(|| format!("cannot look at the registry {}", storage::shown(&places.registry_url)))?;

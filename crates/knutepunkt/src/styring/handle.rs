@@ -1,15 +1,41 @@
 //! What the server does when it is asked.
 
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
 use app::App;
 use app::ports::Del;
+use broker_embedded::EmbeddedBroker;
+use object_store::ObjectStore;
+use tokio::runtime::Handle;
+use tokio::sync::{Mutex, mpsc};
 
 use super::{Request, Status};
+use crate::backup::make::{self, Source};
+use crate::backup::manifest::Manifest;
+use crate::backup::{self};
+use crate::installasjon::look::Places;
+
+/// How often whoever waits is told that the work goes on; one that is gone is noticed by it.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
 
 /// What requests are answered from.
 #[derive(Clone)]
 pub(crate) struct Context {
     /// The use cases.
     pub(crate) app: App,
+    /// The queues, with their log.
+    pub(crate) broker: Arc<EmbeddedBroker>,
+    /// Where large payloads lie.
+    pub(crate) payloads: Arc<dyn ObjectStore>,
+    /// Where the parts of the installation lie.
+    pub(crate) places: Places,
+    /// Room that must be left on the disk of the data folder. Bytes.
+    pub(crate) min_free_bytes: u64,
+    /// Held by whoever makes a backup.
+    pub(crate) backing_up: Arc<Mutex<()>>,
 }
 
 impl Context {
@@ -17,14 +43,65 @@ impl Context {
     ///
     /// # Errors
     /// What is wrong and what to do; it is sent to whoever asked.
-    #[expect(clippy::unused_async, reason = "what is asked for may take long, Status alone does not")]
     pub(super) async fn handle(
         &self,
         request: Request,
-        _progress: &(dyn Fn(String) + Send + Sync),
+        progress: &(dyn Fn(String) + Send + Sync),
     ) -> anyhow::Result<serde_json::Value> {
         match request {
             Request::Status => Ok(serde_json::to_value(self.status())?),
+            Request::Backup { target } => {
+                let made = self.back_up(target.clone(), progress).await;
+                match &made {
+                    Ok(made) => tracing::info!(
+                        target_folder = %target.display(),
+                        meldinger = made.ko.queued,
+                        "made a backup"
+                    ),
+                    Err(error) => tracing::warn!(
+                        target_folder = %target.display(),
+                        error = &**error as &dyn std::error::Error,
+                        "a backup was not made"
+                    ),
+                }
+                Ok(serde_json::to_value(made?)?)
+            }
+        }
+    }
+
+    async fn back_up(
+        &self,
+        target: PathBuf,
+        progress: &(dyn Fn(String) + Send + Sync),
+    ) -> anyhow::Result<Manifest> {
+        ensure!(target.is_absolute(), "{} must be a path from the root on", target.display());
+        let turn = Arc::clone(&self.backing_up)
+            .try_lock_owned()
+            .context("a backup is being made already; wait until it is done")?;
+        // In this order: what the log names at its moment is still there when the payloads are copied.
+        let hold = self.app.hold_payloads().await;
+        let moment = self.broker.moment().await.context("cannot copy the queue log now")?;
+        let source = Source {
+            places: self.places.clone(),
+            moment,
+            payloads: Arc::clone(&self.payloads),
+            min_free_bytes: self.min_free_bytes,
+            now: self.app.clock().now(),
+        };
+        let (lines, mut said) = mpsc::unbounded_channel();
+        let (work, _stop) = backup::Progress::new(move |line| drop(lines.send(line)));
+        let runtime = Handle::current();
+        let mut making = tokio::task::spawn_blocking(move || {
+            let made = make::make(source, &target, &runtime, &work);
+            drop((hold, turn));
+            made
+        });
+        loop {
+            tokio::select! {
+                made = &mut making => return made.context("the backup was broken off")?,
+                Some(line) = said.recv() => progress(line),
+                () = tokio::time::sleep(SIGN_OF_LIFE) => progress("copying …".to_owned()),
+            }
         }
     }
 

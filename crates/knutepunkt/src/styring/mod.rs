@@ -9,6 +9,8 @@ mod server;
 #[cfg(test)]
 mod tests;
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 pub use self::client::{Client, ask};
@@ -28,6 +30,11 @@ const ANSWER_MAX: u64 = 1024 * 1024;
 pub enum Request {
     /// Which server this is.
     Status,
+    /// Make a backup.
+    Backup {
+        /// The folder for it, from the root on.
+        target: PathBuf,
+    },
 }
 
 /// A line of the answer.

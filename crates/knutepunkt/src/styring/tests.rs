@@ -17,7 +17,17 @@ async fn context(data: &std::path::Path) -> Context {
     let registry = database.registry().await.expect("it was migrated");
     let adapters = app::Adapters::registry_only(registry, Arc::new(SystemClock), Arc::new(RandomIds));
     let key = crate::passord_key::load_or_create(data, &RandomIds).expect("the folder is empty");
-    Context { app: app::App::new(adapters, key, config.settings()) }
+    let (clock, ids) = (Arc::new(SystemClock), Arc::new(RandomIds));
+    let options = broker_embedded::Options::default();
+    let broker = broker_embedded::EmbeddedBroker::open(data.join("ko"), clock, ids, options);
+    Context {
+        app: app::App::new(adapters, key, config.settings()),
+        broker: broker.await.expect("the folder is empty"),
+        payloads: Arc::new(object_store::memory::InMemory::new()),
+        places: crate::installasjon::look::Places::of(&config).expect("it is the default"),
+        min_free_bytes: 0,
+        backing_up: Arc::default(),
+    }
 }
 
 async fn raw(data: &std::path::Path, request: &[u8]) -> String {

@@ -1,0 +1,197 @@
+//! Making a backup, from whatever holds the parts: a running server, or this command alone.
+
+use std::io::{BufWriter, Write as _};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail, ensure};
+use broker_embedded::{LogCounts, LogMoment};
+use futures::TryStreamExt as _;
+use jiff::Timestamp;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use tokio::runtime::Handle;
+
+use super::manifest::{Form, Manifest, Payloads, Register};
+use super::sums::{SumFile, Sums, copy, entries_but, sum_of, sync_folder};
+use super::{KEY, LOG, PAYLOADS, Progress, ROWS, SQLITE};
+use crate::files;
+use crate::installasjon::look::Places;
+use crate::passord_key;
+
+/// Where payloads lie in their store.
+const FOLDER: &str = "dokument";
+/// So much must be left over where the backup lies. Bytes.
+const SPARE: u64 = 64 * 1024 * 1024;
+/// After how many payloads the progress is said.
+const SAY_EVERY: u64 = 1_000;
+
+/// What is copied. Whoever makes it has seen to it that no payload is removed before the backup is done, from before
+/// `moment` on.
+pub(crate) struct Source {
+    pub(crate) places: Places,
+    pub(crate) moment: LogMoment,
+    pub(crate) payloads: Arc<dyn ObjectStore>,
+    /// What must be left free on the disk of the data folder, where the backup is on the same. Bytes.
+    pub(crate) min_free_bytes: u64,
+    pub(crate) now: Timestamp,
+}
+
+/// Makes a backup in the folder `target`, which is absent or empty. Blocks, and must not be called on a thread of the runtime.
+///
+/// # Errors
+/// What could not be copied. The folder then has no manifest.
+pub(crate) fn make(
+    source: Source,
+    target: &Path,
+    runtime: &Handle,
+    progress: &Progress,
+) -> anyhow::Result<Manifest> {
+    let Source { places, moment, payloads, min_free_bytes, now } = source;
+    prepare(target, &places.data)?;
+    // Behind the moment, so that all that it names are among them.
+    let objects = runtime.block_on(list(&*payloads)).context("cannot list the payloads")?;
+    let expected = objects.iter().map(|object| object.size).sum::<u64>()
+        + moment.disk_bytes().context("cannot ask the queue log for its size")?
+        + registry_bytes(&places.registry_url);
+    check_room(target, &places.data, expected, min_free_bytes)?;
+
+    let mut sums = Sums::default();
+    let ko = dump_log(moment, target, &mut sums, progress)?;
+    progress.say(format!("queue log: {} meldinger waiting, {} known", ko.queued, ko.meldinger));
+    progress.check()?;
+    let (form, name) = match storage::sqlite_file(&places.registry_url) {
+        Some(_) => (Form::Sqlite, SQLITE),
+        None => (Form::Postgres, ROWS),
+    };
+    let copied = runtime
+        .block_on(storage::copy_registry(&places.registry_url, &target.join(name)))
+        .context("cannot copy the registry")?;
+    sums.add(name, sum_of(&target.join(name))?);
+    let Some(to) = copied.tilhorighet else {
+        bail!("the registry does not say which installation it belongs to; start the server once");
+    };
+    let key = passord_key::path(&places.data);
+    let (sum, _) = copy(&key, &target.join(KEY))?;
+    sums.add(KEY, sum);
+    progress.say(format!("registry: {} kontoer", copied.stand.kontoer));
+
+    let dokumenter = copy_payloads(&*payloads, objects, target, runtime, &mut sums, progress)?;
+    let sha256sums = sums.write(target)?;
+    progress.check()?;
+    let register = Register::of(form, copied.stand);
+    let manifest = Manifest::new(to.installasjon, now, register, ko, dokumenter, sha256sums);
+    manifest.write(target)?;
+    Ok(manifest)
+}
+
+/// Makes the folder for the backup, or finds it empty.
+fn prepare(target: &Path, data: &Path) -> anyhow::Result<()> {
+    let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let above = target.parent().map(whole).unwrap_or_default();
+    ensure!(
+        !above.starts_with(whole(data)),
+        "{} lies in the data folder; a backup belongs on another disk",
+        target.display()
+    );
+    let found = entries_but(target, &[])?;
+    if !found.is_empty() {
+        let unfinished = !target.join(super::MANIFEST).exists() && target.join(LOG).exists();
+        let what =
+            if unfinished { "holds a backup that was not finished; remove it" } else { "is not empty" };
+        bail!("{} {what}, or name another folder", target.display());
+    }
+    files::make_folder(target)?;
+    files::report_open_folder(target);
+    Ok(())
+}
+
+fn check_room(target: &Path, data: &Path, expected: u64, min_free_bytes: u64) -> anyhow::Result<()> {
+    let cannot = || format!("cannot look at the disk of {}", target.display());
+    let free = fs4::available_space(target).with_context(cannot)?;
+    let device = |path: &Path| std::fs::metadata(path).map(|known| known.dev());
+    let is_same = device(target).with_context(cannot)? == device(data)?;
+    let spare = if is_same { min_free_bytes.max(SPARE) } else { SPARE };
+    ensure!(
+        free >= expected.saturating_add(spare),
+        "{} has {free} bytes free; the backup may take {expected}, and {spare} must be left",
+        target.display()
+    );
+    Ok(())
+}
+
+fn registry_bytes(url: &str) -> u64 {
+    let Some(file) = storage::sqlite_file(url) else { return 0 };
+    let mut wal = file.clone().into_os_string();
+    wal.push("-wal");
+    let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |known| known.len());
+    bytes(&file) + bytes(&PathBuf::from(wal))
+}
+
+fn dump_log(
+    moment: LogMoment,
+    target: &Path,
+    sums: &mut Sums,
+    progress: &Progress,
+) -> anyhow::Result<LogCounts> {
+    let path = target.join(LOG);
+    let cannot = || format!("cannot write {}", path.display());
+    let mut file = BufWriter::with_capacity(1024 * 1024, SumFile::create(&path).with_context(cannot)?);
+    let counts = moment.dump(&mut file, || progress.go_on()).context("cannot copy the queue log")?;
+    // The log may be closed, and may give room back, from here on.
+    drop(moment);
+    file.flush().with_context(cannot)?;
+    let file = file.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(cannot)?;
+    sums.add(LOG, file.finish().with_context(cannot)?.0);
+    Ok(counts)
+}
+
+/// A payload in its store.
+struct Object {
+    location: ObjectPath,
+    size: u64,
+}
+
+async fn list(payloads: &dyn ObjectStore) -> object_store::Result<Vec<Object>> {
+    let objects = payloads.list(Some(&ObjectPath::from(FOLDER)));
+    objects.map_ok(|object| Object { location: object.location, size: object.size }).try_collect().await
+}
+
+/// Copies those that were there at the log's moment: all that it names are among them, since none was removed from there on.
+fn copy_payloads(
+    payloads: &dyn ObjectStore,
+    objects: Vec<Object>,
+    target: &Path,
+    runtime: &Handle,
+    sums: &mut Sums,
+    progress: &Progress,
+) -> anyhow::Result<Payloads> {
+    let root = target.join(PAYLOADS);
+    let folder = root.join(FOLDER);
+    files::make_folder(&folder)?;
+    let mut copied = Payloads::default();
+    for Object { location, .. } in objects {
+        progress.check()?;
+        let name = location.filename().context("a payload has no name")?;
+        let path = folder.join(name);
+        let cannot = || format!("cannot copy the payload {location} to {}", path.display());
+        let mut file = SumFile::create(&path).with_context(cannot)?;
+        let mut pieces = runtime.block_on(payloads.get(&location)).with_context(cannot)?.into_stream();
+        while let Some(piece) = runtime.block_on(pieces.try_next()).with_context(cannot)? {
+            progress.check()?;
+            file.write_all(&piece).with_context(cannot)?;
+        }
+        let (sum, bytes) = file.finish().with_context(cannot)?;
+        sums.add(&format!("{PAYLOADS}/{FOLDER}/{name}"), sum);
+        copied.antall += 1;
+        copied.bytes += bytes;
+        if copied.antall.is_multiple_of(SAY_EVERY) {
+            progress.say(format!("Dokumentlager: {} payloads", copied.antall));
+        }
+    }
+    for folder in [&folder, &root, target] {
+        sync_folder(folder)?;
+    }
+    Ok(copied)
+}

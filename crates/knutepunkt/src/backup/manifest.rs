@@ -1,0 +1,161 @@
+//! What a backup says of itself.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail};
+use broker_embedded::LogCounts;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use storage::Stand;
+use uuid::Uuid;
+
+use super::MANIFEST;
+use super::sums::sha256;
+use crate::files;
+
+/// Shape of the backups that this version makes, and the only one that it reads.
+const FORMAT: u32 = 1;
+
+/// What a backup holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Manifest {
+    pub(crate) format: u32,
+    /// The version of Knutepunkt that made it.
+    pub(crate) version: String,
+    pub(crate) installasjon: Uuid,
+    /// The moment of the queue log.
+    pub(crate) tidspunkt: Timestamp,
+    pub(crate) register: Register,
+    pub(crate) ko: LogCounts,
+    pub(crate) dokumenter: Payloads,
+    /// SHA-256 of the file that has the sums of all others.
+    pub(crate) sha256sums: String,
+}
+
+/// The registry in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Register {
+    pub(crate) form: Form,
+    pub(crate) generation: u64,
+    pub(crate) organisasjoner: u64,
+    pub(crate) kontoer: u64,
+    pub(crate) dokumenter: u64,
+}
+
+/// What the registry lay in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Form {
+    Sqlite,
+    Postgres,
+}
+
+/// The payloads in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Payloads {
+    pub(crate) antall: u64,
+    pub(crate) bytes: u64,
+}
+
+impl Register {
+    pub(crate) fn of(form: Form, stand: Stand) -> Self {
+        let Stand { generation, organisasjoner, kontoer, dokumenter } = stand;
+        Self { form, generation, organisasjoner, kontoer, dokumenter }
+    }
+
+    pub(crate) fn stand(self) -> Stand {
+        let Self { generation, organisasjoner, kontoer, dokumenter, .. } = self;
+        Stand { generation, organisasjoner, kontoer, dokumenter }
+    }
+}
+
+impl Manifest {
+    pub(crate) fn new(
+        installasjon: Uuid,
+        tidspunkt: Timestamp,
+        register: Register,
+        ko: LogCounts,
+        dokumenter: Payloads,
+        sha256sums: String,
+    ) -> Self {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        Self { format: FORMAT, version, installasjon, tidspunkt, register, ko, dokumenter, sha256sums }
+    }
+
+    /// Writes it into the backup, which is one from then on.
+    pub(crate) fn write(&self, backup: &Path) -> anyhow::Result<()> {
+        let path = backup.join(MANIFEST);
+        files::replace(&path, &self.text()?).with_context(|| format!("cannot write {}", path.display()))
+    }
+
+    /// Reads that of a backup.
+    ///
+    /// # Errors
+    /// When the folder is no finished backup, or the manifest is damaged or of another version.
+    pub(crate) fn read(backup: &Path) -> anyhow::Result<Self> {
+        let path = backup.join(MANIFEST);
+        let text = match std::fs::read(&path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => bail!(
+                "{} is no backup, or one that was not finished: it has no {MANIFEST}, which is written last",
+                backup.display()
+            ),
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        };
+        let damaged = || format!("{} is damaged, or of another version; use another backup", path.display());
+        let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
+        let manifest: Self = serde_json::from_slice(first).with_context(damaged)?;
+        if manifest.text()? != text {
+            bail!(damaged());
+        }
+        if manifest.format != FORMAT {
+            bail!(
+                "{} was made by version {} in a form that this version does not read",
+                backup.display(),
+                manifest.version
+            );
+        }
+        Ok(manifest)
+    }
+
+    /// One line of JSON, and one with its sum: nothing in it can change unnoticed.
+    fn text(&self) -> anyhow::Result<Vec<u8>> {
+        let mut text = serde_json::to_vec(self)?;
+        let sum = sha256(&text);
+        text.extend_from_slice(format!("\nsha256 {sum}\n").as_bytes());
+        Ok(text)
+    }
+}
+
+/// For a person.
+impl std::fmt::Display for Manifest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { version, installasjon, tidspunkt, register, ko, dokumenter, .. } = self;
+        write!(
+            f,
+            "installation {installasjon}, {tidspunkt}, version {version}\n  \
+             queues: {} kontoer, {} meldinger waiting, {} dead letters, {} meldinger known\n  \
+             registry: {} organisasjoner, {} kontoer\n  \
+             Dokumentlager: {} payloads, {} bytes",
+            ko.kontoer,
+            ko.queued,
+            ko.dead,
+            ko.meldinger,
+            register.organisasjoner,
+            register.kontoer,
+            dokumenter.antall,
+            dokumenter.bytes
+        )?;
+        if ko.damaged > 0 {
+            write!(
+                f,
+                "\n  {} places of the queue log could not be read when it was made; what stood there is not in it",
+                ko.damaged
+            )?;
+        }
+        Ok(())
+    }
+}

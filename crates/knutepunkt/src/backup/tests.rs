@@ -1,0 +1,192 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use app::ports::IdSource as _;
+use bytes::Bytes;
+use domain::melding::Melding;
+use tokio::runtime::Handle;
+use wire::id::{DokumentId, KontoId, MeldingId};
+
+use super::manifest::Manifest;
+use super::*;
+use crate::adapters::{RandomIds, SystemClock};
+use crate::config::Config;
+use crate::installasjon::look::{Places, UNFINISHED};
+use crate::server::{self, Listeners, Parts, Running};
+use crate::styring::{self, Request};
+
+const COUNT: u64 = 30;
+
+fn config(data: PathBuf) -> Config {
+    Config { data, ..Config::defaults() }
+}
+
+async fn start(config: &Config) -> anyhow::Result<Running> {
+    // Another test may have been first.
+    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    let parts = Parts {
+        config: config.clone(),
+        listeners: Listeners { http: None, https: None, amqps: None, amqp: None },
+        tls: None,
+        clock: Arc::new(SystemClock),
+        ids: Arc::new(RandomIds),
+        verktoy: None,
+        more: axum::Router::new(),
+    };
+    server::start(parts).await
+}
+
+/// Puts a melding with a payload in Dokumentlager, and some without, into a queue.
+async fn fill(running: &Running, config: &Config) {
+    let konto = KontoId::from_uuid(RandomIds.uuid());
+    let broker = running.app.broker();
+    broker.create_queue(konto).await.unwrap();
+    let dokument = DokumentId::from_uuid(RandomIds.uuid());
+    let folder = config.data.join("dokumentlager/dokument");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join(dokument.to_string()), vec![5; 100_000]).unwrap();
+    for n in 0..COUNT {
+        let melding = Melding {
+            id: MeldingId::from_uuid(RandomIds.uuid()),
+            avsender: konto,
+            mottaker: konto,
+            meldingstype: "no.ks.fiks.arkiv.v1.innsyn.sok".to_owned(),
+            svar_pa_melding: None,
+            svar_til_type: None,
+            dokumentlager_id: (n == 0).then_some(dokument),
+            headere: BTreeMap::new(),
+            ttl: Duration::from_hours(1),
+            mottatt: running.app.clock().now(),
+        };
+        broker.publish(melding, Bytes::from_static(b"innhold")).await.unwrap();
+    }
+}
+
+async fn back_up(config: &Config, target: &Path) -> anyhow::Result<Manifest> {
+    let request = Request::Backup { target: target.to_owned() };
+    let made = styring::ask(&config.data, &request).await?;
+    made.ok_or_else(|| anyhow::anyhow!("no server runs"))
+}
+
+async fn verify_there(backup: &Path) -> anyhow::Result<Manifest> {
+    let (backup, runtime) = (backup.to_owned(), Handle::current());
+    let (progress, _stop) = Progress::new(|_| {});
+    tokio::task::spawn_blocking(move || verify::verify(&backup, &runtime, &progress)).await.unwrap()
+}
+
+async fn restore_to(backup: &Path, config: &Config) -> anyhow::Result<Manifest> {
+    let (backup, places, runtime) = (backup.to_owned(), Places::of(config).unwrap(), Handle::current());
+    let (progress, _stop) = Progress::new(|_| {});
+    tokio::task::spawn_blocking(move || restore::restore(&backup, &places, &runtime, &progress))
+        .await
+        .unwrap()
+}
+
+fn files_of(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() { files.extend(files_of(&path)) } else { files.push(path) }
+    }
+    files
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backup_of_a_running_server_is_checked_and_put_back_into_an_empty_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = config(folder.path().join("data"));
+    let running = start(&first).await.unwrap();
+    fill(&running, &first).await;
+    let target = folder.path().join("backup");
+    let made = back_up(&first, &target).await.unwrap();
+    assert_eq!((made.ko.queued, made.dokumenter.antall), (COUNT, 1));
+    let refused = back_up(&first, &target).await.unwrap_err().to_string();
+    assert!(refused.contains("is not empty"), "{refused}");
+    // It goes on meanwhile and after.
+    fill(&running, &first).await;
+    running.stop().await.unwrap();
+    assert_eq!(verify_there(&target).await.unwrap(), made);
+
+    let refused = restore_to(&target, &first).await.unwrap_err().to_string();
+    assert!(refused.contains("is there: a backup is put back into an empty place only"), "{refused}");
+    let second = config(folder.path().join("second"));
+    assert_eq!(restore_to(&target, &second).await.unwrap(), made);
+    let running = start(&second).await.unwrap();
+    let aside = running.app.broker().list_set_aside().await.unwrap();
+    // Nobody registered the konto, so it stands aside; that it is there with all that waits is what counts here.
+    assert_eq!(aside.iter().map(|(_, status)| status.ready).sum::<u64>(), COUNT);
+    running.stop().await.unwrap();
+    assert_eq!(fs::read_dir(second.data.join("dokumentlager/dokument")).unwrap().count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn flipped_byte_in_any_file_of_a_backup_is_refused_and_nothing_is_left() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = config(folder.path().join("data"));
+    let running = start(&first).await.unwrap();
+    fill(&running, &first).await;
+    let target = folder.path().join("backup");
+    back_up(&first, &target).await.unwrap();
+    running.stop().await.unwrap();
+    let files = files_of(&target);
+    assert_eq!(files.len(), 6, "{files:?}");
+    for file in files {
+        let whole = fs::read(&file).unwrap();
+        for part in 0..3 {
+            let mut flipped = whole.clone();
+            let at = (whole.len() - 1) * part / 2;
+            flipped[at] ^= 1;
+            fs::write(&file, &flipped).unwrap();
+            let second = config(folder.path().join("second"));
+            assert!(verify_there(&target).await.is_err(), "{} at {at}", file.display());
+            assert!(restore_to(&target, &second).await.is_err(), "{} at {at}", file.display());
+            assert!(!second.data.exists());
+        }
+        fs::remove_file(&file).unwrap();
+        assert!(verify_there(&target).await.is_err(), "without {}", file.display());
+        fs::write(&file, &whole).unwrap();
+    }
+    verify_there(&target).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restore_that_was_cut_off_starts_nothing_and_is_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = config(folder.path().join("data"));
+    let running = start(&first).await.unwrap();
+    fill(&running, &first).await;
+    let target = folder.path().join("backup");
+    back_up(&first, &target).await.unwrap();
+    running.stop().await.unwrap();
+    let second = config(folder.path().join("second"));
+    fs::create_dir_all(second.data.join(UNFINISHED).join("ko")).unwrap();
+    let refused = start(&second).await.err().unwrap().to_string();
+    assert!(refused.contains("was not finished: run knutepunkt restore again"), "{refused}");
+    restore_to(&target, &second).await.unwrap();
+    start(&second).await.unwrap().stop().await.unwrap();
+
+    // Cut off while the parts got their names: what is there is not touched, and does not start.
+    fs::remove_file(second.data.join("register.sqlite")).unwrap();
+    fs::create_dir(second.data.join(UNFINISHED)).unwrap();
+    let refused = restore_to(&target, &second).await.unwrap_err().to_string();
+    assert!(refused.contains("did not finish: remove what it has left"), "{refused}");
+    fs::remove_dir(second.data.join(UNFINISHED)).unwrap();
+    let refused = start(&second).await.err().unwrap().to_string();
+    assert!(refused.contains("the registry is missing or empty"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn folder_without_manifest_is_no_backup() {
+    let folder = tempfile::tempdir().unwrap();
+    for refused in [
+        verify_there(folder.path()).await,
+        restore_to(folder.path(), &config(folder.path().join("data"))).await,
+    ] {
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("is no backup, or one that was not finished"), "{refused}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
