@@ -111,6 +111,8 @@ codes! {
     ForTreg = "FOR_TREG", REQUEST_TIMEOUT;
     /// The caller does too much at a time.
     ForMange = "FOR_MANGE", TOO_MANY_REQUESTS;
+    /// The payload is not what was stored; only its sender can help.
+    SkadetDokument = "SKADET_DOKUMENT", INTERNAL_SERVER_ERROR;
     /// A bug or a broken installation.
     InternFeil = "INTERN_FEIL", INTERNAL_SERVER_ERROR;
     /// A part of the installation is out.

@@ -243,6 +243,11 @@ impl From<Error> for Failure {
                 (Code::ForMange, grense::too_many(*what, retry_after.as_secs()))
             }
             Error::QuotaFull { what, limit } => (Code::KvoteFull, grense::full(*what, *limit)),
+            Error::Damaged(_) => (
+                Code::SkadetDokument,
+                "Innholdet i meldingen er skadet i lageret og kan ikke leveres. Be avsenderen sende meldingen på nytt."
+                    .to_owned(),
+            ),
             Error::Unavailable(_) | Error::Token(TokenError::Unavailable(_)) => (
                 Code::Utilgjengelig,
                 "Tjenesten er ikke tilgjengelig akkurat nå. Prøv igjen om litt.".to_owned(),

@@ -36,6 +36,7 @@ pub(crate) struct World {
     pub(crate) router: Router,
     pub(crate) clock: ManualClock,
     pub(crate) broker: Arc<FragileBroker>,
+    pub(crate) payloads: Arc<object_store::memory::InMemory>,
     /// Has tilgang to the Konto of `arkiv`.
     pub(crate) fag: Party,
     pub(crate) arkiv: Party,
@@ -152,11 +153,12 @@ impl World {
         .await
         .unwrap();
         let broker = Arc::new(FragileBroker::new(inner));
+        let payloads = Arc::new(object_store::memory::InMemory::new());
         let adapters = Adapters {
             registry: database.registry().await.unwrap(),
             broker: broker.clone(),
             tokens: Arc::new(Tokens),
-            payloads: Arc::new(object_store::memory::InMemory::new()),
+            payloads: payloads.clone(),
             clock: Arc::new(clock.clone()),
             ids,
         };
@@ -172,7 +174,8 @@ impl World {
         let arkiv = party(&app, "Lillefjord kommune", "964338531", "arkiv.full").await;
         let fremmed = party(&app, "Fjerndal kommune", "910075918", "klient.full").await;
         app.grant_tilgang(&Caller::Operator, arkiv.sti(), fag.system).await.unwrap();
-        Self { router: crate::router(app.clone()), app, clock, broker, fag, arkiv, fremmed, _folder: folder }
+        let router = crate::router(app.clone());
+        Self { router, app, clock, broker, payloads, fag, arkiv, fremmed, _folder: folder }
     }
 
     /// Calls as `party`, with a body if there is one.

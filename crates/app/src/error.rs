@@ -4,6 +4,7 @@ use std::time::Duration;
 use domain::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, MeldingId, PersonId, SystemId};
 use domain::sending::SendRefusal;
 
+use crate::dokument::DamagedDokument;
 use crate::grense::Grense;
 use crate::ports::{BrokerError, RegistryError, TokenError};
 use crate::rule::Rule;
@@ -71,6 +72,9 @@ pub enum Error {
         /// How much there may be.
         limit: u64,
     },
+    /// The payload is not what was stored, and nobody can have it any more.
+    #[error("the payload is damaged")]
+    Damaged(#[source] Box<DamagedDokument>),
     /// A part of the installation is out; worth a retry.
     #[error("a part of the installation is not available")]
     Unavailable(#[source] BoxError),
@@ -209,6 +213,12 @@ impl From<BrokerError> for Error {
             BrokerError::Unavailable(_) => Self::Unavailable(Box::new(error)),
             BrokerError::ConsumerInUse(_) => Self::Internal(Box::new(error)),
         }
+    }
+}
+
+impl From<DamagedDokument> for Error {
+    fn from(damaged: DamagedDokument) -> Self {
+        Self::Damaged(Box::new(damaged))
     }
 }
 

@@ -100,6 +100,10 @@ impl Broker for Absent {
         absent()
     }
 
+    async fn set_aside_held(&self, _: KontoId, _: MeldingId) -> Result<bool, BrokerError> {
+        absent()
+    }
+
     async fn melding(&self, _: MeldingId) -> Result<Option<MeldingRecord>, BrokerError> {
         absent()
     }

@@ -376,6 +376,15 @@ impl Broker for EmbeddedBroker {
         .await
     }
 
+    async fn set_aside_held(&self, konto: KontoId, id: MeldingId) -> Result<bool, BrokerError> {
+        let Some((number, remains)) = self.read(move |store| store.with_damaged_payload(konto, id)).await?
+        else {
+            return Ok(false);
+        };
+        let remains = Box::new(remains);
+        ask(&self.requests, |answer| Request::SetAsideHeld { konto, number, remains, answer }).await
+    }
+
     async fn melding(&self, id: MeldingId) -> Result<Option<MeldingRecord>, BrokerError> {
         self.read(move |store| store.record(id)).await
     }

@@ -87,6 +87,13 @@ pub(crate) enum Request {
         id: MeldingId,
         answer: Answer<bool>,
     },
+    /// A melding in a consumer's hands has a payload, kept elsewhere, that cannot be read.
+    SetAsideHeld {
+        konto: KontoId,
+        number: Number,
+        remains: Box<Remains>,
+        answer: Answer<bool>,
+    },
     /// Answered when all that was asked before is written.
     Barrier {
         answer: Answer<()>,
@@ -149,7 +156,7 @@ impl Request {
             Self::OpenChannel { answer, .. } => drop(answer.send(Err(why()))),
             Self::Status { answer, .. } => drop(answer.send(Err(why()))),
             Self::Statuses { answer, .. } => drop(answer.send(Err(why()))),
-            Self::Requeue { answer, .. } => drop(answer.send(Err(why()))),
+            Self::Requeue { answer, .. } | Self::SetAsideHeld { answer, .. } => drop(answer.send(Err(why()))),
             // What they want has come about already.
             Self::Cancel { answer, .. }
             | Self::CloseChannel { answer: Some(answer), .. }
@@ -184,7 +191,7 @@ pub(crate) enum Ready {
     Channel(Answer<ChannelKey>, ChannelKey),
     Status(Answer<Standing>, Standing),
     Statuses(Answer<Vec<Option<Standing>>>, Vec<Option<Standing>>),
-    Requeued(Answer<bool>, bool),
+    Done(Answer<bool>, bool),
 }
 
 impl Ready {
@@ -196,7 +203,7 @@ impl Ready {
             Self::Channel(answer, key) => drop(answer.send(Ok(key))),
             Self::Status(answer, status) => drop(answer.send(Ok(status))),
             Self::Statuses(answer, statuses) => drop(answer.send(Ok(statuses))),
-            Self::Requeued(answer, done) => drop(answer.send(Ok(done))),
+            Self::Done(answer, done) => drop(answer.send(Ok(done))),
         }
     }
 
@@ -207,7 +214,7 @@ impl Ready {
             Self::Channel(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
             Self::Status(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
             Self::Statuses(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
-            Self::Requeued(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
+            Self::Done(answer, _) => drop(answer.send(Err(unavailable(Stopped::Failed)))),
         }
     }
 }

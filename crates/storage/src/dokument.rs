@@ -26,6 +26,8 @@ mod table {
         pub size_bytes: i64,
         pub opprettet: i64,
         pub utloper: i64,
+        pub sha256: Option<Vec<u8>>,
+        pub melding_id: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -42,6 +44,16 @@ fn from_row(row: &table::Model) -> Result<Dokument, RegistryError> {
         size_bytes: row.size_bytes.try_into().map_err(|error| corrupt(TABLE, error))?,
         opprettet: timestamp(TABLE, row.opprettet)?,
         utloper: timestamp(TABLE, row.utloper)?,
+        sha256: row
+            .sha256
+            .as_deref()
+            .map(|sum| sum.try_into().map_err(|error| corrupt(TABLE, error)))
+            .transpose()?,
+        melding: row
+            .melding_id
+            .as_deref()
+            .map(|id| id.parse().map_err(|error| corrupt(TABLE, error)))
+            .transpose()?,
     })
 }
 
@@ -64,6 +76,8 @@ impl DokumentRepository for SqlTx {
             size_bytes: dokument.size_bytes.try_into().map_err(backend)?,
             opprettet: millis(dokument.opprettet),
             utloper: millis(dokument.utloper),
+            sha256: dokument.sha256.map(Vec::from),
+            melding_id: dokument.melding.map(|id| id.to_string()),
         };
         insert(self.connection(), row.into_active_model(), TABLE).await
     }

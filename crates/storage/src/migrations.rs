@@ -35,6 +35,10 @@ const MIGRATIONS: &[Migration] = &[
         name: "2026_11_30_installasjon",
         sql: include_str!("migrations/2026_11_30_installasjon.sql"),
     },
+    Migration {
+        name: "2026_12_01_dokument_sum",
+        sql: include_str!("migrations/2026_12_01_dokument_sum.sql"),
+    },
 ];
 
 /// The name of the newest migration: the version of the tables of every registry that is open.

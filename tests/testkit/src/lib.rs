@@ -201,6 +201,11 @@ impl TestServer {
         .await
     }
 
+    /// Where the payload of a dokument lies in the data folder.
+    pub fn payload_path(&self, dokument: impl std::fmt::Display) -> PathBuf {
+        self.dev.data.join(format!("dokumentlager/dokument/{dokument}"))
+    }
+
     /// Files in the data folder that are payloads in Dokumentlager, also those just on their way.
     ///
     /// # Errors

@@ -43,7 +43,11 @@ async fn nedlasting(
 
 #[cfg(test)]
 mod tests {
+    use app::ports::{Broker as _, ChannelOptions, Consumer};
     use http::StatusCode;
+    use object_store::path::Path as Key;
+    use object_store::{ObjectStoreExt as _, PutPayload};
+    use wire::id::MeldingId;
 
     use super::*;
     use crate::testing::{OPPRETT, World, form};
@@ -62,6 +66,51 @@ mod tests {
             assert_eq!(answer.headers["content-length"], "5000");
             assert!(answer.status == StatusCode::OK && answer.body == [7; 5000].as_slice());
         }
+    }
+
+    /// Cut, longer, with another byte, or gone; once it is as it was, it can be fetched again.
+    #[tokio::test]
+    async fn damaged_payload_is_never_served_and_both_ends_know() {
+        let world = World::new().await;
+        let sent = world
+            .send(&world.fag, form(&world.metadata(OPPRETT), Some(&[7; 5000])))
+            .await
+            .ok(StatusCode::ACCEPTED);
+        let id = sent["dokumentlagerId"].as_str().unwrap();
+        let (path, key) = (format!("/dokumentlager/nedlasting/{id}"), Key::from(format!("dokument/{id}")));
+        let put = async |bytes: Vec<u8>| world.payloads.put(&key, PutPayload::from(bytes)).await.map(drop);
+        let mut flipped = vec![7; 5000];
+        flipped[4999] ^= 1;
+        for damaged in [vec![7; 4999], vec![7; 5001], vec![], flipped.clone()] {
+            put(damaged).await.unwrap();
+            for party in [&world.arkiv, &world.fag] {
+                let answer = world.call(party, Method::GET, &path, None).await;
+                answer.error(StatusCode::INTERNAL_SERVER_ERROR, "SKADET_DOKUMENT");
+            }
+        }
+        world.payloads.delete(&key).await.unwrap();
+        let answer = world.call(&world.arkiv, Method::GET, &path, None).await;
+        answer.error(StatusCode::INTERNAL_SERVER_ERROR, "SKADET_DOKUMENT");
+        // Nobody has it in hand, so it stays where it is.
+        assert_eq!(world.queued(&world.arkiv).await, 1);
+        put(vec![7; 5000]).await.unwrap();
+        let answer = world.call(&world.arkiv, Method::GET, &path, None).await;
+        assert!(answer.status == StatusCode::OK && answer.body == [7; 5000].as_slice());
+
+        put(flipped).await.unwrap();
+        let mut channel = world.broker.open_channel(ChannelOptions::default()).await.unwrap();
+        channel.control.consume(Consumer(1), world.arkiv.konto, 1).await.unwrap();
+        let delivery = channel.deliveries.recv().await.unwrap();
+        assert_eq!(delivery.melding.dokumentlager_id.unwrap().to_string(), id);
+        let answer = world.call(&world.arkiv, Method::GET, &path, None).await;
+        let message = answer.error(StatusCode::INTERNAL_SERVER_ERROR, "SKADET_DOKUMENT");
+        assert!(message.contains("sende meldingen på nytt"), "{message}");
+        let status = world.broker.queue_status(world.arkiv.konto).await.unwrap();
+        assert_eq!((status.ready, status.unacked, status.dead), (0, 0, 1));
+        let melding: MeldingId = sent["meldingId"].as_str().unwrap().parse().unwrap();
+        let kvitteringer = world.broker.list_svar(melding).await.unwrap();
+        assert_eq!(kvitteringer.len(), 1);
+        assert_eq!(world.queued(&world.fag).await, 1);
     }
 
     #[tokio::test]

@@ -120,6 +120,7 @@ macro_rules! broker_contract {
             damaged_melding_is_set_aside_and_the_queue_goes_on,
             damaged_melding_that_expires_notifies_its_sender,
             damaged_dead_letter_cannot_be_put_back,
+            held_melding_whose_payload_is_damaged_is_set_aside,
             expires_while_the_broker_is_down,
             sporing_of_an_acked_melding,
             sporing_of_a_dropped_melding,
@@ -1280,6 +1281,34 @@ pub async fn damaged_dead_letter_cannot_be_put_back(h: &mut impl BrokerHarness) 
     }
     let now = status(h, b).await;
     assert_eq!((now.ready, now.dead), (0, 2));
+}
+
+/// Its consumer keeps its place for another, and what it still says is passed over; one that nobody holds stays.
+pub async fn held_melding_whose_payload_is_damaged_is_set_aside(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 3).await;
+    let mut receiver = Receiver::on(h, b, 1).await;
+    let damaged = receiver.next().await;
+    assert_eq!(damaged.melding.id, sent[0]);
+    assert!(!h.broker().set_aside_held(b, sent[1]).await.expect("the broker runs"), "nobody holds it");
+    assert!(!h.broker().set_aside_held(a, sent[0]).await.expect("the broker runs"), "it is on another queue");
+    assert!(h.broker().set_aside_held(b, sent[0]).await.expect("the broker runs"));
+    assert!(!h.broker().set_aside_held(b, sent[0]).await.expect("the broker runs"), "once is enough");
+    receiver.ack(&damaged);
+    for expected in &sent[1..] {
+        let delivery = receiver.next().await;
+        assert_eq!(delivery.melding.id, *expected);
+        receiver.ack(&delivery);
+    }
+    let after = until(h, b, |status| status.unacked == 0).await;
+    assert_eq!((after.ready, after.dead), (0, 1));
+    let mut sender = Receiver::on(h, a, 1).await;
+    let told = sender.next().await;
+    assert_eq!(told.melding.meldingstype, meldingstype::SERVERFEIL);
+    assert_eq!(told.melding.svar_pa_melding, Some(sent[0]));
+    let hendelser = hendelser(h, sent[0]).await;
+    let end = [Hendelse::Skadet, Hendelse::KvitteringSendt { kvittering: told.melding.id }];
+    assert_eq!(hendelser[hendelser.len() - 2..], end);
 }
 
 /// The time that passes while nothing runs counts too.

@@ -104,6 +104,11 @@ impl Broker for FragileBroker {
         self.inner.named_dokumenter(dokumenter).await
     }
 
+    async fn set_aside_held(&self, konto: KontoId, id: MeldingId) -> Result<bool, BrokerError> {
+        self.ask()?;
+        self.inner.set_aside_held(konto, id).await
+    }
+
     async fn list_queues(&self) -> Result<Vec<KontoId>, BrokerError> {
         self.ask()?;
         self.inner.list_queues().await

@@ -3,11 +3,8 @@
 use bytes::Bytes;
 use domain::id::DokumentId;
 use futures::stream::BoxStream;
-use futures::{StreamExt as _, TryStreamExt as _};
-use object_store::ObjectStoreExt as _;
 
 use crate::error::{BoxError, Error, Forbidden, Missing};
-use crate::melding::object_path;
 use crate::ports::Dokument;
 use crate::{App, Caller};
 
@@ -46,16 +43,13 @@ impl App {
 
     /// Opens a document for reading. As often as wanted: clients fetch it again on each look at the payload.
     ///
+    /// What is served is compared with what was stored. Where it differs, the stream ends in an error before its last bytes.
+    ///
     /// # Errors
-    /// As [`App::dokument`].
+    /// As [`App::dokument`]; [`Error::Damaged`] where that is known before the first byte.
     pub async fn download_dokument(&self, caller: &Caller, id: DokumentId) -> Result<Download, Error> {
-        self.dokument(caller, id).await?;
-        let found = match self.inner.payloads.get(&object_path(id)).await {
-            Err(object_store::Error::NotFound { .. }) => return Err(Missing::Dokument(id).into()),
-            found => found?,
-        };
-        let size_bytes = found.meta.size;
-        let bytes = found.into_stream().map_err(|error| Box::new(error) as BoxError).boxed();
-        Ok(Download { bytes, size_bytes })
+        let dokument = self.dokument(caller, id).await?;
+        let size_bytes = dokument.size_bytes;
+        Ok(Download { bytes: self.open_whole(dokument).await?, size_bytes })
     }
 }

@@ -4,7 +4,9 @@ mod download;
 mod hold;
 mod kvote;
 mod sweep;
+mod whole;
 
 pub use download::Download;
 pub use hold::PayloadHold;
 pub(crate) use kvote::Kvote;
+pub use whole::{Damage, DamagedDokument};

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 
+use aws_lc_rs::digest;
 use bytes::{Bytes, BytesMut};
 use domain::id::DokumentId;
 use futures::{Stream, StreamExt as _};
@@ -65,8 +66,14 @@ pub(super) async fn collect(
     Ok(Received::Large(collected))
 }
 
-/// Stores a large payload, starting with `begun`, and tells its size in bytes. `take_room` is asked before each part is
-/// written. On failure nothing is left behind.
+/// What was stored.
+pub(super) struct Stored {
+    pub(super) size_bytes: u64,
+    pub(super) sha256: [u8; 32],
+}
+
+/// Stores a large payload, starting with `begun`, and tells what was stored. `take_room` is asked before each part
+/// is written. On failure nothing is left behind.
 pub(super) async fn store(
     store: &dyn ObjectStore,
     dokument: DokumentId,
@@ -74,9 +81,14 @@ pub(super) async fn store(
     payload: &mut Payload,
     max_bytes: u64,
     take_room: &mut (dyn FnMut(u64) -> Result<(), Error> + Send),
-) -> Result<u64, Error> {
+) -> Result<Stored, Error> {
     let upload = Upload { inner: Some(store.put_multipart(&object_path(dokument)).await?) };
     upload.fill(begun, payload, max_bytes, take_room).await
+}
+
+/// The sum of what a context has seen.
+pub(crate) fn sha256(sum: digest::Context) -> [u8; 32] {
+    sum.finish().as_ref().try_into().expect("SHA-256 has 32 bytes")
 }
 
 /// An upload that is aborted unless it was completed, also when the sender goes away and nobody waits for us any more.
@@ -91,12 +103,14 @@ impl Upload {
         payload: &mut Payload,
         max_bytes: u64,
         take_room: &mut (dyn FnMut(u64) -> Result<(), Error> + Send),
-    ) -> Result<u64, Error> {
+    ) -> Result<Stored, Error> {
         let upload = self.inner.as_mut().expect("it is taken only at the end");
-        let mut size = begun.len() as u64;
+        let mut size_bytes = begun.len() as u64;
+        let mut sum = digest::Context::new(&digest::SHA256);
+        sum.update(&begun);
         let mut part = begun;
         loop {
-            if size > max_bytes {
+            if size_bytes > max_bytes {
                 return Err(Error::TooLarge { max_bytes });
             }
             while part.len() >= PART_BYTES {
@@ -104,7 +118,8 @@ impl Upload {
                 upload.put_part(PutPayload::from(part.split_to(PART_BYTES).freeze())).await?;
             }
             let Some(piece) = first_bytes(payload).await? else { break };
-            size += piece.len() as u64;
+            size_bytes += piece.len() as u64;
+            sum.update(&piece);
             part.extend_from_slice(&piece);
         }
         if !part.is_empty() {
@@ -113,7 +128,7 @@ impl Upload {
         }
         upload.complete().await?;
         self.inner = None;
-        Ok(size)
+        Ok(Stored { size_bytes, sha256: sha256(sum) })
     }
 }
 

@@ -12,7 +12,7 @@ use wire::send::{SendMetadata, SendtMelding};
 
 use crate::cache::SendFacts;
 use crate::error::{Error, FieldError, Forbidden, Missing};
-use crate::melding::payload::{self, Payload, Received};
+use crate::melding::payload::{self, Payload, Received, Stored};
 use crate::ports::Dokument;
 use crate::rule::Rule;
 use crate::{App, Caller};
@@ -73,7 +73,7 @@ impl App {
     ) -> Result<SendtMelding, Error> {
         let headere = metadata.headere.unwrap_or_default();
         let melding = Melding {
-            id: MeldingId::from_uuid(self.inner.ids.uuid()),
+            id: body.melding().unwrap_or_else(|| MeldingId::from_uuid(self.inner.ids.uuid())),
             avsender: metadata.avsender_konto_id,
             mottaker: metadata.mottaker_konto_id,
             meldingstype: metadata.melding_type.clone(),
@@ -96,7 +96,7 @@ impl App {
         };
         let inline = match &body {
             Body::Inline(bytes) => bytes.clone(),
-            Body::Dokument(_) => Bytes::new(),
+            Body::Dokument { .. } => Bytes::new(),
         };
         match self.inner.broker.publish(melding, inline).await {
             Ok(()) => Ok(sendt),
@@ -193,10 +193,11 @@ impl App {
             reserved.grow(&settings.grenser, bytes)
         };
         let max_bytes = settings.payload_max_bytes;
-        let size_bytes =
+        let Stored { size_bytes, sha256 } =
             payload::store(&*self.inner.payloads, id, begun, payload, max_bytes, &mut take_room).await?;
         let now = self.now();
-        let body = Body::Dokument(id);
+        let melding = MeldingId::from_uuid(self.inner.ids.uuid());
+        let body = Body::Dokument { id, melding };
         let dokument = Dokument {
             id,
             avsender: facts.avsender.id,
@@ -204,6 +205,8 @@ impl App {
             size_bytes,
             opprettet: now,
             utloper: now.checked_add(ttl.saturating_add(DOKUMENT_GRACE)).unwrap_or(jiff::Timestamp::MAX),
+            sha256: Some(sha256),
+            melding: Some(melding),
         };
         let indexed = async {
             let mut tx = self.begin().await?;
@@ -224,7 +227,7 @@ impl App {
 
     /// Removes a payload whose melding was not sent after all. What cannot be removed now goes when its time is over.
     async fn forget(&self, body: &Body) {
-        let Body::Dokument(id) = *body else { return };
+        let Body::Dokument { id, .. } = *body else { return };
         if let Err(error) = self.remove_dokument(id).await {
             tracing::warn!(
                 dokument.id = %id,
@@ -278,7 +281,11 @@ impl App {
 /// A payload that has arrived.
 enum Body {
     Inline(Bytes),
-    Dokument(DokumentId),
+    Dokument {
+        id: DokumentId,
+        /// The melding that will name it.
+        melding: MeldingId,
+    },
 }
 
 impl Body {
@@ -289,7 +296,15 @@ impl Body {
     fn dokument(&self) -> Option<DokumentId> {
         match self {
             Self::Inline(_) => None,
-            Self::Dokument(id) => Some(*id),
+            Self::Dokument { id, .. } => Some(*id),
+        }
+    }
+
+    /// The melding that it was stored for.
+    fn melding(&self) -> Option<MeldingId> {
+        match self {
+            Self::Inline(_) => None,
+            Self::Dokument { melding, .. } => Some(*melding),
         }
     }
 }

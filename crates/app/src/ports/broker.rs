@@ -116,6 +116,14 @@ pub trait Broker: Send + Sync + 'static {
     /// [`BrokerError::Unavailable`].
     async fn queue_statuses(&self, kontoer: &[KontoId]) -> Result<Vec<Option<QueueStatus>>, BrokerError>;
 
+    /// Sets a melding of `konto` aside that is in a consumer's hands and whose payload, kept elsewhere, is found to be
+    /// damaged: it becomes a dead letter ([`Hendelse::Skadet`](domain::melding::Hendelse::Skadet)) and its sender gets a serverfeil. Says whether a consumer
+    /// held it; nothing happens otherwise. What the consumer still says of it is passed over.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    async fn set_aside_held(&self, konto: KontoId, id: MeldingId) -> Result<bool, BrokerError>;
+
     /// A melding with its sporing, if it was ever taken and is still remembered.
     ///
     /// # Errors

@@ -8,7 +8,7 @@ use domain::protokoll::Protokoll;
 use domain::system::{Integrasjon, System};
 use domain::tilgang::{Foresporsel, Tilgang};
 use jiff::Timestamp;
-use wire::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, SystemId, Uuid};
+use wire::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, MeldingId, SystemId, Uuid};
 
 use crate::ports::{AvtaleRepository, ListeRepository, PersonRepository, SesjonRepository};
 
@@ -262,6 +262,10 @@ pub struct Dokument {
     pub opprettet: Timestamp,
     /// From when it may be removed.
     pub utloper: Timestamp,
+    /// SHA-256 of the bytes as stored; `None` in a row from before it was kept.
+    pub sha256: Option<[u8; 32]>,
+    /// The melding whose payload it is; `None` in a row from before it was kept.
+    pub melding: Option<MeldingId>,
 }
 
 /// What an organisasjon has in Dokumentlager.

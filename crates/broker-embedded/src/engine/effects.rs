@@ -197,7 +197,7 @@ impl Engine {
             konto.id = %konto,
             avsender.konto.id = remains.avsender.map(tracing::field::display),
             error = remains.what,
-            "a melding is damaged in the queue log and was set aside as a dead letter"
+            "a melding is damaged and was set aside as a dead letter"
         );
         known.then(|| self.kvittering_of(number, &original, Kvittering::Serverfeil)).flatten()
     }

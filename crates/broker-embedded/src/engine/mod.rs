@@ -321,6 +321,13 @@ impl Engine {
                     self.remains.clear();
                 }
             }
+            Request::SetAsideHeld { konto, number, remains, answer } => {
+                self.remains.insert(number, *remains);
+                self.run(konto, Command::SetAside { number })?;
+                // What is left of it was taken where it was set aside.
+                let done = self.remains.remove(&number).is_none();
+                self.step.answers.push(Ready::Done(answer, done));
+            }
             Request::BeginStop => self.begin_stop()?,
             Request::Pruned { dead } => {
                 for (konto, count) in dead {
@@ -578,7 +585,7 @@ impl Engine {
         let dead = match guarded(|| store.dead_letter(konto, id)) {
             Ok(Some(dead)) => dead,
             Ok(None) => {
-                self.step.answers.push(Ready::Requeued(answer, false));
+                self.step.answers.push(Ready::Done(answer, false));
                 return Ok(());
             }
             // One damaged melding must not stop all others.
@@ -589,7 +596,7 @@ impl Engine {
                     error = &error as &dyn std::error::Error,
                     "a damaged dead letter cannot be put back"
                 );
-                self.step.answers.push(Ready::Requeued(answer, false));
+                self.step.answers.push(Ready::Done(answer, false));
                 return Ok(());
             }
             Err(error) => return Err(error),
@@ -604,7 +611,7 @@ impl Engine {
             slot.dead = slot.dead.saturating_sub(1);
         }
         self.run(konto, command)?;
-        self.step.answers.push(Ready::Requeued(answer, true));
+        self.step.answers.push(Ready::Done(answer, true));
         self.commit()
     }
 

@@ -193,6 +193,21 @@ impl Store {
         }
     }
 
+    /// What is left of a melding of `mottaker` whose payload is kept elsewhere and damaged.
+    pub(crate) fn with_damaged_payload(
+        &self,
+        mottaker: KontoId,
+        id: MeldingId,
+    ) -> Result<Option<(Number, Remains)>, StoreError> {
+        let Some(number) = self.number_of(&self.db.snapshot(), id)? else { return Ok(None) };
+        let melding = guarded(|| self.melding(number)).ok().flatten();
+        if melding.as_ref().is_some_and(|melding| melding.mottaker != mottaker) {
+            return Ok(None);
+        }
+        let error = StoreError::Damaged("its payload in Dokumentlager");
+        Ok(Some((number, self.remains(mottaker, number, &error))))
+    }
+
     /// The id of a melding by its number, the wrong way through the index: it takes a while.
     fn id_of(&self, number: Number) -> Result<Option<MeldingId>, StoreError> {
         for guard in self.ids.iter() {

@@ -97,3 +97,47 @@ async fn tilgang_taken_away_in_mid_upload_is_asked_for_again() {
     let status = pair.from.konto_status(pair.arkiv.konto_id).await.unwrap();
     assert_eq!(status.antall_uavhentede_meldinger, 0);
 }
+
+/// Large ones are under way when it is known. Whoever fetches sees the connection break off, and never the last bytes.
+#[tokio::test(flavor = "multi_thread")]
+async fn damaged_payload_is_never_served_as_whole() {
+    let server = TestServer::start().await.unwrap();
+    let pair = server.pair().await.unwrap();
+    let answer = post(&server, &pair, reqwest::Body::wrap_stream(stream::iter(zeros(320)))).await.unwrap();
+    assert_eq!(answer.status(), 202);
+    let body: serde_json::Value = serde_json::from_slice(&answer.bytes().await.unwrap()).unwrap();
+    let id = body["dokumentlagerId"].as_str().unwrap();
+    let path = server.payload_path(id);
+    let whole = std::fs::read(&path).unwrap();
+    assert_eq!(whole.len(), 320 * 64 * 1024);
+    let fetch = async || {
+        let token = pair.to.access_token().await.expect("the simulator gives a token");
+        let answer = reqwest::Client::new()
+            .get(format!("{}/dokumentlager/nedlasting/{id}", server.dev.http_url()))
+            .bearer_auth(token.expose())
+            .header(wire::headers::INTEGRASJON_ID, pair.arkiv.integrasjon_id.to_string())
+            .header(wire::headers::INTEGRASJON_PASSORD, &pair.arkiv.integrasjon_passord)
+            .send()
+            .await
+            .unwrap();
+        (answer.status(), answer.bytes().await)
+    };
+    let (status, bytes) = fetch().await;
+    assert!(status == 200 && bytes.unwrap() == whole);
+    for at in [0, whole.len() / 2, whole.len() - 1] {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 0x10;
+        std::fs::write(&path, flipped).unwrap();
+        let (status, bytes) = fetch().await;
+        assert_eq!(status, 200);
+        bytes.expect_err("it ends before its last bytes");
+    }
+    std::fs::write(&path, &whole[1..]).unwrap();
+    let (status, bytes) = fetch().await;
+    assert_eq!(status, 500);
+    let body: serde_json::Value = serde_json::from_slice(&bytes.unwrap()).unwrap();
+    assert_eq!(body["errorCode"], "SKADET_DOKUMENT");
+    std::fs::write(&path, &whole).unwrap();
+    let (status, bytes) = fetch().await;
+    assert!(status == 200 && bytes.unwrap() == whole);
+}
