@@ -20,7 +20,6 @@ import pika
 DEADLINE = 60
 PING = "no.ks.fiks.arkiv.v1.ping"
 PONG = "no.ks.fiks.arkiv.v1.pong"
-OPPRETT = "no.ks.fiks.arkiv.v1.arkivering.arkivmelding.opprett"
 
 
 def free_ports(count):
@@ -177,16 +176,6 @@ class Konto:
         if answer.status != 202:
             raise Refused(answer.status, text.decode())
         return json.loads(text)["meldingId"]
-
-    def download(self, dokument_id):
-        """The payload of a melding whose payload did not travel with it. Raises [`Refused`] unless the answer is 200."""
-        with contextlib.closing(self.http()) as connection:
-            connection.request("GET", f"/dokumentlager/nedlasting/{dokument_id}", headers=self.login())
-            answer = connection.getresponse()
-            content = answer.read()
-        if answer.status != 200:
-            raise Refused(answer.status, content.decode(errors="replace"))
-        return content
 
     def login(self):
         return {

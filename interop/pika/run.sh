@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# Runs a generic AMQP client, pika, against a Knutepunkt of its own: run.sh <knutepunkt> [test_pika.py | kill_rounds.py] [options]
+# Runs a generic AMQP client, pika, against a Knutepunkt of its own: run.sh <knutepunkt> [options]
 set -euo pipefail
 
 if [ $# -lt 1 ] || [ ! -x "$1" ]; then
-    echo "usage: $0 /path/to/knutepunkt [test_pika.py | kill_rounds.py] [options]" >&2
+    echo "usage: $0 /path/to/knutepunkt [options]" >&2
     exit 2
 fi
 knutepunkt=$(realpath "$1")
-script=${2:-test_pika.py}
-shift $(($# < 2 ? $# : 2))
+shift
 here=$(cd "$(dirname "$0")" && pwd)
 home=${KNUTEPUNKT_CI_CACHE:-$HOME/.cache/knutepunkt}/interop-pika
 mkdir -p "$home"
@@ -22,10 +21,10 @@ if [ ! -x "$venv/bin/python" ] || [ ! -e "$venv/complete" ]; then
     touch "$venv/complete"
 fi
 
-log=$home/${script%.py}.log
-if ! KNUTEPUNKT=$knutepunkt KNUTEPUNKT_LOG=$log PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/$script" "$@" 2>&1 | tee "$home/${script%.py}.report"; then
+log=$home/test_pika.log
+if ! KNUTEPUNKT=$knutepunkt KNUTEPUNKT_LOG=$log PYTHONDONTWRITEBYTECODE=1 "$venv/bin/python" "$here/test_pika.py" "$@" 2>&1 | tee "$home/test_pika.report"; then
     echo "--- the end of the server's log ($log)" >&2
     tail -n 40 "$log" >&2
-    echo "--- what failed stands above that, and in $home/${script%.py}.report" >&2
+    echo "--- what failed stands above that, and in $home/test_pika.report" >&2
     exit 1
 fi

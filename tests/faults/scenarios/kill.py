@@ -9,7 +9,7 @@ from harness.scenario import Verdict
 
 
 def run(context):
-    rounds = context.of(15, 1_000)
+    rounds = context.of(40, 1_000)
     choose = random.Random(context.seed)
     server = context.server("kill").start()
     # A melding that is in a consumer's hands in three crashes may be given up; its sender must be told then.
