@@ -1,0 +1,144 @@
+//! What a running server looks after by itself: what is over is removed, what was set aside is counted or emptied.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use app::App;
+use app::konto::Reconciled;
+use tokio_util::sync::CancellationToken;
+
+use crate::health::Samsvar;
+use crate::installasjon::mark::Mark;
+use crate::uferdige::Uferdige;
+
+/// How often payloads and sessions whose time is over are removed.
+const SWEEP: Duration = Duration::from_hours(1);
+/// How often to look whether a queue that is set aside shall be emptied.
+const ORDERS: Duration = Duration::from_secs(2);
+/// One line for what the start did to the queues, and one for what it left alone.
+pub(super) fn report(reconciled: &Reconciled) {
+    let Reconciled { made, removed, set_aside } = reconciled;
+    if made + removed > 0 {
+        tracing::info!(made, removed, "brought the queues in line with the registry");
+    }
+    if !set_aside.is_empty() {
+        tracing::warn!(
+            kontoer = set_aside.len(),
+            meldinger = set_aside.iter().map(|aside| aside.meldinger).sum::<u64>(),
+            dead_letters = set_aside.iter().map(|aside| aside.uleverte).sum::<u64>(),
+            "the registry does not know these kontoer; their queues are set aside and nothing in them ends: start with the \
+             registry that knows them, or empty them with knutepunkt admin ko"
+        );
+    }
+}
+
+/// Empties queues that are set aside when an operator has ordered it, for as long as there are any.
+pub(super) async fn empty_ordered(app: App, shutdown: CancellationToken) {
+    let mut interval = tokio::time::interval(ORDERS);
+    interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = interval.tick() => {}
+        }
+        match app.empty_ordered().await {
+            Ok((queues, meldinger, left)) => {
+                if queues > 0 {
+                    tracing::info!(queues, meldinger, left, "emptied queues that were set aside, as ordered");
+                }
+                if left == 0 {
+                    return;
+                }
+            }
+            // The parts that this needs are looked after by others, who say so.
+            Err(error) => {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "cannot look for queues to empty now"
+                );
+            }
+        }
+    }
+}
+
+/// Says that the registry is older than the queue log, before anything else goes on: an operator must see it.
+pub(super) fn report_older(reconciled: &Reconciled, mark: &Mark) {
+    let unknown_meldinger: u64 =
+        reconciled.set_aside.iter().map(|aside| aside.meldinger + aside.uleverte).sum();
+    tracing::warn!(
+        reached = mark.reached.map(|reached| reached.generation),
+        kontoer_then = mark.reached.map(|reached| reached.kontoer),
+        unknown_kontoer = reconciled.set_aside.len(),
+        unknown_meldinger,
+        "the registry is older than the queue log: changes made to it are gone. Nothing was removed; stop, and start with the \
+         registry as it was last, or go on with this one"
+    );
+}
+
+/// Counts the dokumenter that meldinger name and the registry does not know. That reads the whole log, so nobody waits for it.
+pub(super) async fn count_unknown(app: App, samsvar: Arc<Samsvar>) {
+    match app.count_unknown_payloads().await {
+        Ok(0) => {}
+        Ok(unknown_dokumenter) => {
+            samsvar.dokumenter.store(unknown_dokumenter, Ordering::Relaxed);
+            tracing::warn!(
+                unknown_dokumenter,
+                "meldinger name dokumenter that the registry does not know; they stay"
+            );
+        }
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "failed to count the dokumenter that the registry does not know"
+            );
+        }
+    }
+}
+
+/// Removes payloads, sessions and lines of the audit log whose time is over, until `shutdown`.
+pub(super) async fn sweep(app: App, uferdige: Uferdige, shutdown: CancellationToken) {
+    loop {
+        let (now, of_uploads) = (app.clock().now(), uferdige.clone());
+        match tokio::task::spawn_blocking(move || of_uploads.sweep(now)).await {
+            Ok(Ok((0, _))) | Err(_) => {}
+            Ok(Ok((count, bytes))) => {
+                tracing::info!(count, bytes, "removed what unfinished uploads had left");
+            }
+            Ok(Err(error)) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "failed to remove what unfinished uploads have left"
+                );
+            }
+        }
+        for swept in [app.remove_expired_dokumenter().await, app.remove_orphaned_payloads().await] {
+            match swept {
+                Ok(0) => {}
+                Ok(count) => tracing::info!(count, "removed payloads whose time is over"),
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove old payloads");
+                }
+            }
+        }
+        match app.remove_expired_sesjoner().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed sessions whose time is over"),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove old sessions");
+            }
+        }
+        match app.remove_old_hendelser().await {
+            Ok(0) => {}
+            Ok(count) => tracing::info!(count, "removed lines of the audit log whose time is over"),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove old audit lines");
+            }
+        }
+        let next = app.clock().now().checked_add(SWEEP).unwrap_or(jiff::Timestamp::MAX);
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            () = app.clock().sleep_until(next) => {}
+        }
+    }
+}
