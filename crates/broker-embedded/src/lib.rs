@@ -45,6 +45,7 @@ pub use crate::store::{
     check_log, find_loss, hold_log, load_log,
 };
 use crate::store::{Layout, Store, StoreError};
+pub use crate::store::{Missing, Salvaged, SavedKonto, Unsaved, salvage};
 
 const MIB: u64 = 1024 * 1024;
 

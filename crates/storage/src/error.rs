@@ -22,6 +22,19 @@ pub enum StorageError {
         /// The log.
         path: String,
     },
+    /// SQLite's log of what was committed last is damaged: SQLite would do without what stands behind that place.
+    #[error(
+        "{log} is damaged: {frames} pages that were committed cannot be read from it. Restore the database as a whole from a \
+         backup; or, to go on without what was changed last, remove {index}"
+    )]
+    LogDamaged {
+        /// The log.
+        log: String,
+        /// How many pages are missing.
+        frames: u64,
+        /// The index that says so.
+        index: String,
+    },
     /// Another process serves from the registry.
     #[error(
         "another Knutepunkt server uses the registry {registry}; stop it first, or name another registry in registry.url"

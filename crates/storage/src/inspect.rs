@@ -10,7 +10,7 @@ use wire::id::Uuid;
 
 use crate::database::{is_sqlite, open, options};
 use crate::error::StorageError;
-use crate::migrations;
+use crate::{migrations, wal};
 
 /// The installation that a registry belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,7 +71,7 @@ pub fn shown(url: &str) -> String {
 /// or a database without our tables.
 ///
 /// # Errors
-/// [`StorageError::UnsupportedUrl`], [`StorageError::Connect`], [`StorageError::LogMissing`],
+/// [`StorageError::UnsupportedUrl`], [`StorageError::Connect`], [`StorageError::LogMissing`], [`StorageError::LogDamaged`],
 /// [`StorageError::UnknownMigration`], [`StorageError::AlteredMigration`] and [`StorageError::Backend`].
 pub async fn inspect(url: &str) -> Result<Option<Funnet>, StorageError> {
     let connection = if let Some(file) = sqlite_file(url) {
@@ -102,6 +102,16 @@ fn check_files(file: &Path) -> Result<bool, StorageError> {
     // While SQLite has a file open both are there, and both go with a close in good order, the log last.
     if beside("-shm").exists() && !beside("-wal").exists() {
         return Err(StorageError::LogMissing { path: beside("-wal").display().to_string() });
+    }
+    let look = || wal::missing_frames(&beside("-wal"), &beside("-shm"));
+    let mut frames = look().map_err(|error| StorageError::Connect(error.into()))?;
+    if frames > 0 {
+        // A server that runs may have written between the two.
+        frames = frames.min(look().map_err(|error| StorageError::Connect(error.into()))?);
+    }
+    if frames > 0 {
+        let [log, index] = ["-wal", "-shm"].map(|ending| beside(ending).display().to_string());
+        return Err(StorageError::LogDamaged { log, frames, index });
     }
     Ok(bytes(file) > 0 || bytes(&beside("-wal")) > 0)
 }
@@ -188,5 +198,59 @@ mod tests {
         ] {
             assert_eq!(shown(url), expected, "{url}");
         }
+    }
+
+    /// A registry as a killed server leaves it, with what was committed last in its log alone.
+    async fn killed(folder: &Path) -> PathBuf {
+        let file = folder.join("register.sqlite");
+        let database =
+            crate::connect(&format!("sqlite://{}?mode=rwc", file.display())).await.expect("it can be made");
+        database.migrate().await.expect("it can be filled");
+        let copy = folder.join("killed");
+        std::fs::create_dir(&copy).expect("there is room");
+        for ending in ["", "-wal", "-shm"] {
+            let name = format!("register.sqlite{ending}");
+            std::fs::copy(folder.join(&name), copy.join(&name)).expect("it is there while it is open");
+        }
+        copy.join("register.sqlite")
+    }
+
+    /// A flipped byte, a cut and an empty log: SQLite would read what stands before it, and say nothing.
+    #[tokio::test]
+    async fn damaged_log_of_sqlite_is_refused() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let file = killed(folder.path()).await;
+        let url = format!("sqlite://{}", file.display());
+        let log = PathBuf::from(format!("{}-wal", file.display()));
+        let index = std::fs::read(file.with_extension("sqlite-shm")).expect("it is there");
+        let whole = std::fs::read(&log).expect("it is there");
+        assert!(check_files(&file).expect("it is whole"));
+        let flipped = |at: usize| {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 4;
+            bytes
+        };
+        let frame = 24 + 4096;
+        for damaged in [
+            vec![],
+            whole[..32].to_vec(),
+            whole[..whole.len() - 1].to_vec(),
+            whole[..whole.len() - frame].to_vec(),
+            flipped(33),
+            flipped(whole.len() / 2),
+            flipped(whole.len() - 1),
+            flipped(3),
+        ] {
+            std::fs::write(&log, &damaged).expect("there is room");
+            let refused = inspect(&url).await.expect_err("it is damaged");
+            assert!(matches!(refused, StorageError::LogDamaged { frames: 1.., .. }), "{refused:?}");
+            assert!(std::fs::read(&log).expect("it is there") == damaged, "nothing is changed");
+        }
+        std::fs::write(&log, &whole).expect("there is room");
+        // Something behind the end was never committed.
+        std::fs::write(&log, [&whole[..], &[1; 100]].concat()).expect("there is room");
+        assert!(check_files(&file).expect("it is whole"));
+        std::fs::write(file.with_extension("sqlite-shm"), index).expect("there is room");
+        assert!(inspect(&url).await.expect("it is whole").is_some());
     }
 }

@@ -40,6 +40,7 @@ mod sql;
 mod system;
 mod tilgang;
 mod tx;
+mod wal;
 
 pub use copy::{check_sqlite, copy_registry};
 pub use database::{Database, connect};

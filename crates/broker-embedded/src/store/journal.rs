@@ -59,15 +59,7 @@ pub(super) fn find_torn(log: &Path) -> io::Result<Vec<TornJournal>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     }
-    let mut journals = Vec::new();
-    for entry in std::fs::read_dir(log)? {
-        let path = entry?.path();
-        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".jnl"));
-        if let Some(number) = name.and_then(|name| name.parse::<u64>().ok()) {
-            journals.push((number, path));
-        }
-    }
-    journals.sort();
+    let journals = numbered(log)?;
     let newest = journals.last().map(|(number, _)| *number);
     let mut torn = Vec::new();
     for (number, path) in journals {
@@ -77,6 +69,24 @@ pub(super) fn find_torn(log: &Path) -> io::Result<Vec<TornJournal>> {
         }
     }
     Ok(torn)
+}
+
+/// The journals in the folder `log`, oldest first.
+pub(super) fn list(log: &Path) -> io::Result<Vec<PathBuf>> {
+    Ok(numbered(log)?.into_iter().map(|(_, path)| path).collect())
+}
+
+fn numbered(log: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
+    let mut journals = Vec::new();
+    for entry in std::fs::read_dir(log)? {
+        let path = entry?.path();
+        let name = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".jnl"));
+        if let Some(number) = name.and_then(|name| name.parse::<u64>().ok()) {
+            journals.push((number, path));
+        }
+    }
+    journals.sort();
+    Ok(journals)
 }
 
 /// What was cut off a journal.
@@ -200,6 +210,13 @@ fn measure(path: &Path) -> io::Result<(u64, u64)> {
     }
 }
 
+/// How many bytes the batch has with which `bytes` begin; `None` if that is none, or not a whole one.
+pub(super) fn whole_batch(bytes: &[u8]) -> io::Result<Option<usize>> {
+    let left = bytes.len() as u64;
+    let mut reader = Reader { inner: bytes, left, hash: Xxh3::new(), scratch: Vec::new() };
+    Ok(reader.batch()?.then(|| bytes.len() - usize::try_from(reader.left).unwrap_or_default()))
+}
+
 /// Reads batch after batch.
 struct Reader<R> {
     inner: R,
@@ -277,7 +294,10 @@ impl<R: Read> Reader<R> {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         self.left -= count;
-        self.scratch.resize(BUFFER, 0);
+        let room = usize::try_from(count).unwrap_or(BUFFER).min(BUFFER);
+        if self.scratch.len() < room {
+            self.scratch.resize(room, 0);
+        }
         while count > 0 {
             let now = usize::try_from(count).unwrap_or(BUFFER).min(BUFFER);
             let Some(some) = self.scratch.get_mut(..now) else { break };

@@ -183,3 +183,28 @@ pub(super) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8], what: &'static str
         _ => Err(StoreError::Damaged(what)),
     }
 }
+
+/// A melding as it is written, with the lines of sporing that are written with it.
+pub(super) fn melding_value(
+    melding: &Melding,
+    payload_bytes: u64,
+    lines: &[Line],
+) -> Result<Vec<u8>, StoreError> {
+    encode(
+        &MeldingRef {
+            id: melding.id.as_uuid().into_bytes(),
+            avsender: melding.avsender.as_uuid().into_bytes(),
+            mottaker: melding.mottaker.as_uuid().into_bytes(),
+            meldingstype: &melding.meldingstype,
+            svar_pa_melding: melding.svar_pa_melding.map(|id| id.as_uuid().into_bytes()),
+            svar_til_type: melding.svar_til_type.as_deref(),
+            dokumentlager_id: melding.dokumentlager_id.map(|id| id.as_uuid().into_bytes()),
+            headere: &melding.headere,
+            ttl: melding.ttl,
+            mottatt: melding.mottatt.as_nanosecond(),
+            payload_bytes,
+            lines,
+        },
+        256,
+    )
+}

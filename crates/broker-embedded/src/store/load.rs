@@ -225,14 +225,14 @@ fn in_dump(error: StoreError) -> DumpError {
 
 /// Notes while a log is loaded that everything has come back.
 #[derive(Default)]
-struct Returned {
+pub(super) struct Returned {
     epoch: u64,
     /// Meldinger that somebody held, and whose sporing must say what became of that.
     held: VecDeque<Number>,
 }
 
 impl Returned {
-    fn put(
+    pub(super) fn put(
         &mut self,
         bulk: &mut Bulk<'_>,
         space: Space,
@@ -264,7 +264,7 @@ impl Returned {
     }
 
     /// Writes for those that were held and have lower numbers than `number` that they came back.
-    fn lines_before(
+    pub(super) fn lines_before(
         &mut self,
         bulk: &mut Bulk<'_>,
         number: Number,

@@ -8,11 +8,15 @@ use std::path::{Path, PathBuf};
 use fjall::PersistMode;
 use jiff::Timestamp;
 
+use super::files;
 use super::keys::{decode_entry, encode_entry};
+use super::shadow::Shadow;
 use super::witness::{self, Loss};
 use super::{Begun, Cut, Damage, Layout, MIB, Store, StoreError};
 use crate::OpenError;
 
+/// How a log is opened that nobody uses.
+pub(super) const LAYOUT: Layout = Layout { cache_bytes: 8 * MIB, journal_bytes: 64 * MIB, open_tables: 100 };
 /// How many entries are changed in one write.
 const AT_ONCE: usize = 1_000;
 
@@ -29,12 +33,21 @@ pub struct AcceptedLoss {
     pub rests: Vec<PathBuf>,
 }
 
-/// What the log at `path` lacks of what was promised; `None` if it lacks nothing. Blocks.
+/// What the log at `path` lacks of what was promised; `None` if it lacks nothing. Changes nothing of it. Blocks.
 ///
 /// # Errors
 /// [`OpenError`]: there is no log, a server uses it, or it cannot be read.
 pub fn find_loss(path: &Path) -> Result<Option<Loss>, OpenError> {
-    begin(path, Damage::Refuse)?.leave(path).map_err(|error| OpenError::new(path, error))
+    if !path.is_dir() {
+        return Err(no_log(path));
+    }
+    // Opening a log changes it, so a copy is opened.
+    let look = || {
+        files::check(path)?;
+        let shadow = Shadow::of(path)?;
+        Ok(Begun::new(shadow.path(), &LAYOUT, Damage::Refuse)?.loss)
+    };
+    look().map_err(|error| OpenError::new(path, error))
 }
 
 /// Accepts that the log at `path` lacks what was promised, so that it can be opened again; `None` if it lacks nothing.
@@ -64,13 +77,16 @@ pub fn accept_loss(path: &Path, now: Timestamp) -> Result<Option<AcceptedLoss>, 
     Ok(Some(AcceptedLoss { loss, report, old_witness, rests }))
 }
 
+pub(super) fn no_log(path: &Path) -> OpenError {
+    let missing = io::Error::new(io::ErrorKind::NotFound, "there is no queue log");
+    OpenError::new(path, StoreError::Witness(missing))
+}
+
 fn begin(path: &Path, damage: Damage) -> Result<Begun, OpenError> {
     if !path.is_dir() {
-        let missing = io::Error::new(io::ErrorKind::NotFound, "there is no queue log");
-        return Err(OpenError::new(path, StoreError::Witness(missing)));
+        return Err(no_log(path));
     }
-    let layout = Layout { cache_bytes: 8 * MIB, journal_bytes: 64 * MIB, open_tables: 100 };
-    Begun::new(path, &layout, damage).map_err(|error| OpenError::new(path, error))
+    Begun::new(path, &LAYOUT, damage).map_err(|error| OpenError::new(path, error))
 }
 
 fn write_report(path: &Path, loss: &Loss) -> io::Result<()> {

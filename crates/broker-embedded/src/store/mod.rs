@@ -20,14 +20,19 @@ mod check;
 mod chunks;
 mod damage;
 mod dump;
+mod files;
 mod journal;
 mod keys;
 mod line;
 mod load;
 mod loss;
+mod mend;
 mod prune;
 mod read;
+mod salvage;
+mod scan;
 mod search;
+mod shadow;
 #[cfg(test)]
 mod tests;
 mod tidy;
@@ -53,6 +58,7 @@ use self::keys::number_at;
 pub(crate) use self::line::Line;
 pub use self::load::load_log;
 pub use self::loss::{AcceptedLoss, accept_loss, find_loss};
+pub use self::salvage::{Missing, Salvaged, SavedKonto, Unsaved, salvage};
 pub(crate) use self::tidy::LOOK_EVERY;
 use self::tidy::{LARGE, Waste};
 use self::witness::Witness;
@@ -96,6 +102,21 @@ pub(crate) enum StoreError {
     Journals(#[source] std::io::Error),
     #[error("use the witness of the queue log")]
     Witness(#[source] std::io::Error),
+    #[error("look at the files of the queue log")]
+    Files(#[source] std::io::Error),
+    #[error("use the queue log: another process has it open; stop the server first")]
+    InUse,
+    #[error(
+        "read the queue log: {} is missing, so meldinger may be; put the whole folder back from a backup, or bring the file \
+         back where it was. Nothing was changed", file.display()
+    )]
+    Missing { file: PathBuf },
+    #[error("read the queue log: {} cannot be read; look at the disk and at who owns the file", file.display())]
+    Unreadable {
+        file: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
 }
 
 /// The open log.
@@ -164,6 +185,7 @@ enum Damage {
 impl Begun {
     /// Opens the log at `path`, and makes it where there is none. What interrupted writes left in its journals is cut off.
     fn new(path: &Path, layout: &Layout, damage: Damage) -> Result<Self, StoreError> {
+        files::check(path)?;
         let torn = journal::find_torn(path).map_err(StoreError::Journals)?;
         let damaged: Vec<_> = torn.iter().filter(|torn| torn.is_damage).cloned().collect();
         if damage == Damage::Refuse && !damaged.is_empty() {

@@ -38,7 +38,7 @@ fn at(n: u128) -> Timestamp {
 }
 
 /// A log with `count` meldinger from one Konto to another, one a second.
-fn store(folder: &tempfile::TempDir, count: u128) -> Store {
+pub(super) fn store(folder: &tempfile::TempDir, count: u128) -> Store {
     let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
     let (store, first, _) = Store::open(folder.path(), &layout).expect("the folder is empty");
     let mut write = store.write();
@@ -158,5 +158,33 @@ fn search_goes_on_after_a_melding_that_is_forgotten() {
     ] {
         let sok = MeldingSok { before: Some(before), ..sok.clone() };
         assert_eq!(search(&store, &sok, 100), (expected.to_vec(), false), "{before:?}");
+    }
+}
+
+/// Opening would make a new log, or forget what the missing part held.
+#[test]
+fn a_log_with_a_missing_part_is_refused_and_left_as_it_is() {
+    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
+    for part in ["version", "0.jnl", "keyspaces/0", "keyspaces/0/current", "keyspaces", "keyspaces/0/v"] {
+        let folder = tempfile::tempdir().expect("there is room");
+        drop(store(&folder, 3));
+        let file = if part.ends_with("/v") {
+            // There may be an older one too, which nothing needs.
+            let current = std::fs::read(folder.path().join("keyspaces/0/current")).expect("it is there");
+            let version = current[..8].try_into().map(u64::from_le_bytes).expect("it has eight bytes");
+            folder.path().join(format!("{part}{version}"))
+        } else {
+            folder.path().join(part)
+        };
+        let aside = tempfile::tempdir().expect("there is room");
+        std::fs::rename(&file, aside.path().join("part")).expect("it can be moved");
+        let refused = Store::open(folder.path(), &layout).err();
+        let refused = refused.unwrap_or_else(|| unreachable!("{part} is missing")).to_string();
+        let named = if part == "0.jnl" { "*.jnl".to_owned() } else { file.display().to_string() };
+        assert!(refused.contains(&named), "{part}: {refused}");
+        std::fs::rename(aside.path().join("part"), &file).expect("it can be moved back");
+        let (again, _, _) = Store::open(folder.path(), &layout).expect("it is whole again");
+        let sok = MeldingSok { kontoer: vec![konto(1)], limit: 10, ..MeldingSok::default() };
+        assert_eq!(search(&again, &sok, 100).0.len(), 3, "{part}");
     }
 }

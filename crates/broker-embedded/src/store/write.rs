@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use wire::id::KontoId;
 
 use super::keys::{encode_entry, line_key, pair};
-use super::line::{Line, MeldingRef, VERSION, encode};
+use super::line::{Line, VERSION, encode, melding_value};
 use super::witness::Noted;
 use super::{STEP, Store, StoreError};
 use crate::queue::{Entry, Number};
@@ -58,23 +58,7 @@ impl Write<'_> {
         payload_bytes: usize,
         lines: &[Line],
     ) -> Result<(), StoreError> {
-        let value = encode(
-            &MeldingRef {
-                id: melding.id.as_uuid().into_bytes(),
-                avsender: melding.avsender.as_uuid().into_bytes(),
-                mottaker: melding.mottaker.as_uuid().into_bytes(),
-                meldingstype: &melding.meldingstype,
-                svar_pa_melding: melding.svar_pa_melding.map(|id| id.as_uuid().into_bytes()),
-                svar_til_type: melding.svar_til_type.as_deref(),
-                dokumentlager_id: melding.dokumentlager_id.map(|id| id.as_uuid().into_bytes()),
-                headere: &melding.headere,
-                ttl: melding.ttl,
-                mottatt: melding.mottatt.as_nanosecond(),
-                payload_bytes: payload_bytes as u64,
-                lines,
-            },
-            256,
-        )?;
+        let value = melding_value(melding, payload_bytes as u64, lines)?;
         self.taken.push(Noted::new(number, melding));
         let store = self.store;
         self.batch.insert(&store.meldinger, number.to_be_bytes(), value);

@@ -23,7 +23,7 @@ fn payload(n: usize) -> Bytes {
 }
 
 /// All files of tables and of large payloads below `folder`.
-fn tables(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn tables(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();

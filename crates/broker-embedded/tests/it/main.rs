@@ -10,4 +10,5 @@ mod harness;
 mod journal;
 mod lifecycle;
 mod room;
+mod salvage;
 mod witness;

@@ -1,5 +1,6 @@
 //! A log that lacks what was promised is known by its witness.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -125,5 +126,63 @@ async fn torn_tail_that_nobody_was_promised_does_not_stop_the_start() {
     let broker = open(&log).await.unwrap();
     for id in accepted {
         assert!(broker.melding(id).await.unwrap().is_some());
+    }
+}
+
+/// Every file of a folder, by name, with its bytes but for zeros at the end.
+fn contents(folder: &Path) -> Vec<(PathBuf, Vec<u8>)> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(contents(&path));
+        } else {
+            files.push((path.clone(), std::fs::read(&path).unwrap()));
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Flips a bit of the newest journal, so far from its last byte that is not zero.
+fn flip(log: &Path, from_end: impl FnOnce(usize) -> usize) {
+    let journal = journals(log).pop().unwrap();
+    let mut bytes = std::fs::read(&journal).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    bytes[end - from_end(end)] ^= 0x20;
+    std::fs::write(&journal, bytes).unwrap();
+}
+
+/// Whatever is wrong with it, looking for a loss changes no byte, and leaves nothing beside it.
+#[tokio::test]
+async fn looking_for_a_loss_touches_nothing() {
+    type Damage = fn(&Path);
+    let damages: [(&str, Damage); 7] = [
+        ("nothing", |_| {}),
+        ("cut by a byte", |log| cut(log, 1)),
+        ("empty", |log| cut(log, usize::MAX)),
+        ("flipped at its start", |log| flip(log, |end| end - 3)),
+        ("flipped in the middle", |log| flip(log, |end| end / 2)),
+        ("without journal", |log| std::fs::remove_file(journals(log).pop().unwrap()).unwrap()),
+        ("without version", |log| std::fs::remove_file(log.join("version")).unwrap()),
+    ];
+    for (name, damage) in damages {
+        let (h, ..) = killed(10).await;
+        let log = h.path().with_file_name("left");
+        damage(&log);
+        let all = || {
+            let beside = std::fs::read_dir(log.parent().unwrap()).unwrap().map(|entry| entry.unwrap().path());
+            let ours = beside.filter(|path| path.file_stem() == log.file_stem()).collect::<BTreeSet<_>>();
+            (ours, std::fs::read(log.with_extension("vitne")).unwrap(), contents(&log))
+        };
+        let before = all();
+        let found = find_loss(&log);
+        assert_eq!(matches!(found, Ok(None)), name == "nothing", "{name}");
+        assert!(all() == before, "{name}");
+        // What is missing altogether is refused before anything is opened.
+        if name.starts_with("without") {
+            let refused = text(&open(&log).await.err().unwrap());
+            assert!(refused.contains("is missing") && all() == before, "{name}: {refused}");
+        }
     }
 }

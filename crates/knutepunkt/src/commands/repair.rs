@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use app::ports::Clock as _;
-use broker_embedded::{Loss, accept_loss, find_loss};
+use broker_embedded::{Loss, Salvaged, accept_loss, find_loss, salvage};
 
 use crate::adapters::SystemClock;
 use crate::config::Config;
@@ -22,6 +22,10 @@ pub struct RepairArgs {
     /// first; what waits is handed out as redelivered from then on.
     #[arg(long)]
     godta_tap: bool,
+    /// Save all that can be read of a damaged queue log into a new one, which takes its place. The damaged one is kept beside
+    /// it. What could not be saved is listed by konto; what waits is handed out as redelivered from then on.
+    #[arg(long, conflicts_with = "godta_tap")]
+    berg: bool,
 }
 
 /// Says what is lost, and accepts it where that is asked for. The server must not be running.
@@ -31,7 +35,11 @@ pub struct RepairArgs {
 pub async fn run(args: RepairArgs) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref(), std::env::vars())?;
     let log = args.data.unwrap_or(config.data).join("ko");
-    let done = tokio::task::spawn_blocking(move || repair(&log, args.godta_tap));
+    let done = tokio::task::spawn_blocking(
+        move || {
+            if args.berg { save(&log) } else { repair(&log, args.godta_tap) }
+        },
+    );
     println!("{}", done.await.context("the repair was broken off")??);
     Ok(())
 }
@@ -64,6 +72,31 @@ fn repair(log: &Path, accept: bool) -> anyhow::Result<String> {
 fn kept(rests: &[PathBuf]) -> String {
     let lines = rests.iter().map(|rest| format!("\nWhat could not be read is kept in {}.", rest.display()));
     lines.collect()
+}
+
+/// Saves what can be read of a damaged log.
+fn save(log: &Path) -> anyhow::Result<String> {
+    let done = salvage(log, SystemClock.now())?;
+    let Salvaged { kontoer, places, journal_bytes, unopened, report, old_log } = &done;
+    let mut lines = vec![format!(
+        "{}: a new queue log was made of what could be read, and the server can be started.",
+        log.display()
+    )];
+    lines.push(format!(
+        "Not readable were {places} places in its tables, {journal_bytes} bytes of its journals, and {unopened} of its \
+         keyspaces as a whole."
+    ));
+    for (konto, saved) in kontoer {
+        lines.push(format!(
+            "  konto {konto}: {} meldinger wait, {} dead letters, {} not saved or not whole",
+            saved.waiting,
+            saved.dead,
+            saved.lost.len()
+        ));
+    }
+    lines.push(format!("What is not whole is listed in {}; tell the senders.", report.display()));
+    lines.push(format!("The damaged queue log is kept in {}.", old_log.display()));
+    Ok(lines.join("\n"))
 }
 
 /// The first of the lost meldinger, a line each.
@@ -101,6 +134,8 @@ mod tests {
             let refused = format!("{:#}", repair(&log, accept).unwrap_err());
             assert!(refused.contains("there is no queue log"), "{refused}");
         }
+        let refused = format!("{:#}", save(&log).unwrap_err());
+        assert!(refused.contains("there is no queue log"), "{refused}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }

@@ -1,0 +1,79 @@
+//! A look at the files of the log before it is opened. What opens them makes a new log where its marker is gone, and takes
+//! away what it does not know: that must not happen to a log that holds meldinger.
+
+use std::ffi::OsStr;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::StoreError;
+
+/// Refuses a folder that holds parts of a log, but not all that is needed to read it.
+pub(super) fn check(path: &Path) -> Result<(), StoreError> {
+    let keyspaces = path.join("keyspaces");
+    if !exists(&path.join("version"))? {
+        let has_journal =
+            names(path)?.iter().any(|name| Path::new(name).extension() == Some(OsStr::new("jnl")));
+        // Made first of all and named last, so a folder without one is new only when nothing was ever written.
+        let written =
+            names(&keyspaces)?.iter().any(|name| !names(&keyspaces.join(name)).is_ok_and(|n| n.is_empty()));
+        return if has_journal && written { Err(missing(path.join("version"))) } else { Ok(()) };
+    }
+    if !exists(&keyspaces)? {
+        return Err(missing(keyspaces));
+    }
+    // There is always one that is written to, and a new one is made where there is none.
+    if !names(path)?.iter().any(|name| Path::new(name).extension() == Some(OsStr::new("jnl"))) {
+        return Err(missing(path.join("*.jnl")));
+    }
+    let kept = names(&keyspaces)?;
+    // The list of all others. It is the first to be made.
+    if !kept.is_empty() && !exists(&keyspaces.join("0"))? {
+        return Err(missing(keyspaces.join("0")));
+    }
+    for name in kept {
+        check_keyspace(&keyspaces.join(name))?;
+    }
+    Ok(())
+}
+
+/// One that is being made has its first version and no tables; anything more was in use, and needs all its parts.
+fn check_keyspace(folder: &Path) -> Result<(), StoreError> {
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    let current = folder.join("current");
+    if !exists(&current)? {
+        let later = names(folder)?.iter().any(|name| {
+            let version = name.to_str().and_then(|name| name.strip_prefix('v')?.parse::<u64>().ok());
+            version.is_some_and(|version| version > 0)
+        });
+        let used = later || !names(&folder.join("tables"))?.is_empty();
+        return if used { Err(missing(current)) } else { Ok(()) };
+    }
+    let mut version = [0; 8];
+    std::fs::File::open(&current)
+        .and_then(|mut file| file.read_exact(&mut version))
+        .map_err(|source| StoreError::Unreadable { file: current, source })?;
+    let manifest = folder.join(format!("v{}", u64::from_le_bytes(version)));
+    if exists(&manifest)? { Ok(()) } else { Err(missing(manifest)) }
+}
+
+fn missing(file: PathBuf) -> StoreError {
+    StoreError::Missing { file }
+}
+
+fn exists(file: &Path) -> Result<bool, StoreError> {
+    file.try_exists().map_err(|source| StoreError::Unreadable { file: file.to_owned(), source })
+}
+
+/// What stands in a folder; nothing where there is none.
+fn names(folder: &Path) -> Result<Vec<std::ffi::OsString>, StoreError> {
+    let failed = |source| StoreError::Unreadable { file: folder.to_owned(), source };
+    match std::fs::read_dir(folder) {
+        Ok(entries) => {
+            entries.map(|entry| Ok(entry.map_err(failed)?.file_name())).collect::<Result<_, StoreError>>()
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(failed(error)),
+    }
+}

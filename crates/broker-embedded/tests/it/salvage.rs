@@ -1,0 +1,136 @@
+//! What can be read of a damaged log is saved into a new one.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use app::contract::broker::BrokerHarness;
+use app::ports::{Broker as _, ChannelOptions, Clock as _, Consumer, Settlement};
+use bytes::Bytes;
+use knutepunkt_broker_embedded::{EmbeddedBroker, Missing, salvage};
+use wire::id::{KontoId, MeldingId};
+
+use crate::damage::tables;
+use crate::harness::{Harness, copy};
+use crate::lifecycle::{konto, melding, soon};
+
+const COUNT: usize = 300;
+
+/// A log with meldinger that wait, some that were acked and one that is a dead letter, and the ids of those that wait.
+async fn filled() -> (Harness, (KontoId, KontoId), Vec<MeldingId>) {
+    let h = Harness::start().await;
+    let (a, b) = (konto(&h).await, konto(&h).await);
+    let mut sent = Vec::new();
+    for n in 0..COUNT {
+        let melding = melding(&h, a, b);
+        sent.push(melding.id);
+        let size = if n.is_multiple_of(10) { 40_000 } else { 200 };
+        h.broker().publish(melding, Bytes::from(vec![7; size])).await.unwrap();
+    }
+    let mut channel = h.broker().open_channel(ChannelOptions::default()).await.unwrap();
+    channel.control.consume(Consumer(1), b, 20).await.unwrap();
+    for _ in 0..20 {
+        let delivery = channel.deliveries.recv().await.unwrap();
+        channel.control.settle(delivery.id, Settlement::Ack);
+        sent.retain(|id| *id != delivery.melding.id);
+    }
+    channel.control.cancel(Consumer(1)).await.unwrap();
+    h.embedded().flush().await.unwrap();
+    h.embedded().close().await.unwrap();
+    (h, (a, b), sent)
+}
+
+/// Everything in the queue of `b` once it was saved: what was handed out, and how many became dead letters.
+async fn drained(h: &Harness, log: &Path, b: KontoId) -> (BTreeSet<MeldingId>, u64) {
+    let clock = Arc::new(h.clock.clone());
+    let broker = EmbeddedBroker::open(log, clock, h.ids.clone(), h.options.clone()).await.unwrap();
+    let mut channel = broker.open_channel(ChannelOptions::default()).await.unwrap();
+    channel.control.consume(Consumer(1), b, 50).await.unwrap();
+    let mut got = BTreeSet::new();
+    loop {
+        let status = broker.queue_status(b).await.unwrap();
+        if status.ready == 0 && status.unacked == 0 {
+            break;
+        }
+        let next =
+            tokio::time::timeout(std::time::Duration::from_millis(50), channel.deliveries.recv()).await;
+        let Ok(next) = next else { continue };
+        let delivery = next.unwrap();
+        assert!(delivery.attempts > 0, "what was handed out before is not known");
+        assert!(delivery.payload.iter().all(|byte| *byte == 7));
+        assert!(got.insert(delivery.melding.id), "once");
+        channel.control.settle(delivery.id, Settlement::Ack);
+    }
+    soon(async || broker.queue_status(b).await.unwrap().unacked == 0).await;
+    let dead = broker.queue_status(b).await.unwrap().dead;
+    broker.close().await.unwrap();
+    (got, dead)
+}
+
+/// Whatever byte of whatever table is wrong: all that it does not take is saved, the rest is listed by konto and is a dead
+/// letter, and the damaged log is kept as it was.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn all_that_can_be_read_is_saved_and_the_rest_is_listed() {
+    let (h, (_, b), waiting) = filled().await;
+    let mut lost_somewhere = 0;
+    for (n, file) in tables(&h.path()).iter().enumerate() {
+        let name = file.strip_prefix(h.path()).unwrap();
+        let size = std::fs::metadata(file).unwrap().len();
+        // In the middle, and near the end, where it says what it holds.
+        let places = if n % 3 == 0 { vec![size / 2, size - size.min(40)] } else { vec![size / 2] };
+        for at in places {
+            let at = usize::try_from(at).unwrap();
+            let place = format!("{} at {at}", name.display());
+            if name.starts_with("keyspaces/0") {
+                continue; // The list of all others, of which nothing is known without.
+            }
+            let folder = tempfile::tempdir().unwrap();
+            let log = folder.path().join("ko");
+            copy(&h.path(), &log);
+            std::fs::copy(h.path().with_extension("vitne"), log.with_extension("vitne")).unwrap();
+            let mut bytes = std::fs::read(file).unwrap();
+            bytes[at] ^= 0x10;
+            std::fs::write(log.join(name), &bytes).unwrap();
+
+            let saved =
+                salvage(&log, h.clock.now()).unwrap_or_else(|error| unreachable!("{place}: {error:?}"));
+            assert!(
+                std::fs::read(saved.old_log.join(name)).unwrap() == bytes,
+                "{place}: it is kept as it was"
+            );
+            let of_konto = saved.kontoer.get(&b).cloned().unwrap_or_default();
+            let report = std::fs::read_to_string(&saved.report).unwrap();
+            let lost: usize = saved.kontoer.values().map(|konto| konto.lost.len()).sum();
+            assert_eq!(report.lines().count(), lost, "{place}");
+            lost_somewhere += usize::from(lost > 0);
+
+            let (got, dead) = drained(&h, &log, b).await;
+            // What cannot be known to be over comes again.
+            assert!(got.len() as u64 >= of_konto.waiting.min(got.len() as u64), "{place}");
+            let listed: BTreeSet<_> = of_konto.lost.iter().filter_map(|lost| lost.id).collect();
+            let unknown = of_konto.lost.iter().filter(|lost| lost.id.is_none()).count();
+            let missing: Vec<_> =
+                waiting.iter().filter(|id| !got.contains(id) && !listed.contains(id)).collect();
+            assert!(missing.len() <= unknown, "{place}: {} are neither there nor listed", missing.len());
+            let not_all = of_konto.lost.iter().filter(|lost| lost.missing != Missing::All).count() as u64;
+            assert!(dead >= not_all, "{place}: {dead} of {not_all} became dead letters");
+        }
+    }
+    assert!(lost_somewhere > 2, "{lost_somewhere} places cost a melding");
+}
+
+/// Also one that is in order.
+#[tokio::test]
+async fn whole_log_is_saved_whole() {
+    let (h, (_, b), waiting) = filled().await;
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("ko");
+    copy(&h.path(), &log);
+    std::fs::copy(h.path().with_extension("vitne"), log.with_extension("vitne")).unwrap();
+    let saved = salvage(&log, h.clock.now()).unwrap();
+    assert_eq!((saved.places, saved.journal_bytes, saved.unopened), (0, 0, 0));
+    let of_konto = &saved.kontoer[&b];
+    assert_eq!((of_konto.waiting, of_konto.dead, of_konto.lost.len()), (waiting.len() as u64, 0, 0));
+    let (got, dead) = drained(&h, &log, b).await;
+    assert_eq!((got, dead), (waiting.into_iter().collect(), 0));
+}
