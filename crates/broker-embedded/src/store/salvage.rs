@@ -182,7 +182,10 @@ fn open_what_can_be(path: &Path) -> Result<(Shadow, u64, usize), StoreError> {
 
 fn try_open(path: &Path, without: &[PathBuf]) -> Result<(), StoreError> {
     let (shadow, _) = prepared(path, without)?;
-    guarded(|| Ok(drop(Database::builder(shadow.path()).worker_threads(1).open()?)))
+    guarded(|| {
+        drop(Database::builder(shadow.path()).worker_threads(1).open()?);
+        Ok(())
+    })
 }
 
 fn prepared(path: &Path, without: &[PathBuf]) -> Result<(Shadow, u64), StoreError> {
@@ -375,7 +378,9 @@ impl Saving<'_> {
                     let entry = Entry { number, deadline, tries, held: false };
                     live.waiting.insert(number, (melding.mottaker, entry));
                 }
-                Some(End::Dead(at)) => drop(live.dead.insert(number, (melding.mottaker, at))),
+                Some(End::Dead(at)) => {
+                    live.dead.insert(number, (melding.mottaker, at));
+                }
                 Some(End::Over) => {}
             }
             Ok(())
@@ -493,7 +498,7 @@ fn end_of(lines: &[Line]) -> Result<Option<End>, StoreError> {
         let sporing = line.sporing()?;
         match sporing.hendelse {
             Hendelse::Bekreftet | Hendelse::Avvist | Hendelse::Utlopt | Hendelse::KontoSlettet => {
-                end = Some(End::Over)
+                end = Some(End::Over);
             }
             Hendelse::Dodko | Hendelse::Skadet => end = Some(End::Dead(sporing.tidspunkt)),
             Hendelse::LagtTilbake => end = None,
