@@ -37,6 +37,8 @@ class History:
         self.refused = collections.Counter()
         self.breaks = collections.Counter()
         self.faults = []
+        # Meldinger whose receiver was answered that the payload is damaged.
+        self.damaged = set()
 
     def sent(self, melding_id, digest):
         """A 202 arrived."""
@@ -71,6 +73,11 @@ class History:
         with self.lock:
             self.faults.append(text)
 
+    def says_damaged(self, melding_id):
+        """Its receiver was answered that the payload is damaged."""
+        with self.lock:
+            self.damaged.add(melding_id)
+
     def missing(self):
         """What was accepted and has not been seen anywhere since."""
         with self.lock:
@@ -82,6 +89,7 @@ class History:
                 and melding_id not in self.dead
                 and melding_id not in self.expired
                 and melding_id not in self.kvitteringer
+                and melding_id not in self.damaged
             }
 
 
@@ -90,6 +98,9 @@ def judge(history, expected_refusals=(), may_expire=False, may_die=False):
     faults = list(history.faults)
     for melding_id in sorted(history.missing()):
         faults.append(f"lost: {melding_id} was accepted and is neither delivered, queued, expired nor dead")
+    if not may_die:
+        for melding_id in history.damaged:
+            faults.append(f"damaged: the payload of {melding_id}, and nothing here is a reason for it")
     for melding_id, deliveries in history.deliveries.items():
         digest = history.accepted.get(melding_id)
         for number, delivery in enumerate(deliveries):

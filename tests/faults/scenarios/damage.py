@@ -127,8 +127,9 @@ def look(server, accepted):
         faults.append("it panicked")
     if not alive and faults:
         return "ended later", faults
-    if history.kvitteringer:
-        unnamed = [melding_id for melding_id in history.kvitteringer if melding_id not in said]
+    named = set(history.kvitteringer) | history.damaged
+    if named:
+        unnamed = [melding_id for melding_id in named if melding_id not in said]
         faults += [f"set aside without a line in the log: {melding_id}" for melding_id in unnamed[:3]]
         return "set aside and said", faults
     return ("silently less" if faults else "served all"), faults

@@ -14,7 +14,9 @@ SIZE_MB = 384
 MIN_FREE_MB = 64
 # What may be on the disk one minute after all was consumed.
 REST_MB = 64
-SIZES = [1_000, 100_000, 300_000, 6_000_000]
+# All of them go with the queue. A payload in Dokumentlager is live for as long as its melding might be, and a day: receivers
+# fetch it again after they acked.
+SIZES = [1_000, 100_000, 300_000, 3_000_000]
 
 
 @contextlib.contextmanager
