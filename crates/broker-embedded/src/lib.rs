@@ -41,8 +41,8 @@ use crate::keeper::{Keeper, Origin};
 use crate::request::{ChannelLink, Ready, Request, Shared, Standing, Stopped, unavailable};
 use crate::slot::Slot;
 pub use crate::store::{
-    AcceptedLoss, CheckedLog, DumpError, LogCounts, LogMoment, Loss, LostMelding, TornJournal, accept_loss,
-    check_log, find_loss, hold_log, load_log,
+    AcceptedLoss, CheckedLog, DumpError, LogCounts, LogFindings, LogMoment, Loss, LostMelding, TornJournal,
+    accept_loss, check_log, find_loss, hold_log, hold_log_copy, load_log,
 };
 use crate::store::{Layout, Store, StoreError};
 pub use crate::store::{Missing, Salvaged, SavedKonto, Unsaved, salvage};

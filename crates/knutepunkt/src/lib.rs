@@ -7,6 +7,7 @@ pub mod adapters;
 mod backup;
 pub mod config;
 pub mod dev;
+mod doctor;
 pub mod files;
 pub mod grenser;
 mod health;

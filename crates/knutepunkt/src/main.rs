@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use knutepunkt::commands::{admin, backup, bench, demo, dev, klient, repair, restore, serve, settings};
+use knutepunkt::commands::{
+    admin, backup, bench, demo, dev, doctor, klient, repair, restore, serve, settings,
+};
 use knutepunkt::server::QueuesGivenUp;
 use knutepunkt::telemetry;
 
@@ -43,6 +45,8 @@ enum Command {
     Backup(backup::BackupArgs),
     /// Put a backup back into an empty place, or check it.
     Restore(restore::RestoreArgs),
+    /// Look for what is wrong with an installation, and say what to do. Changes nothing.
+    Doctor(doctor::DoctorArgs),
     /// Say what the queue log lacks of what was promised, and accept it where that is asked for.
     Repair(repair::RepairArgs),
     /// Measure speed and size, beside a reference in the same run.
@@ -70,6 +74,7 @@ fn main() -> ExitCode {
         arguments.command,
         Command::Admin(_)
             | Command::Backup(_)
+            | Command::Doctor(_)
             | Command::Restore(_)
             | Command::Repair(_)
             | Command::Dev { .. }
@@ -84,7 +89,9 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("knutepunkt: {error:#}");
-            if error.is::<QueuesGivenUp>() {
+            if let Some(found) = error.downcast_ref::<doctor::NotInOrder>() {
+                ExitCode::from(found.exit_code())
+            } else if error.is::<QueuesGivenUp>() {
                 ExitCode::from(QueuesGivenUp::EXIT_CODE)
             } else {
                 ExitCode::FAILURE
@@ -102,6 +109,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Admin(args) => admin::run(args).await,
         Command::Backup(args) => backup::run(args).await,
         Command::Restore(args) => restore::run(args).await,
+        Command::Doctor(args) => doctor::run(args).await,
         Command::Repair(args) => repair::run(args).await,
         Command::Serve { config } => serve::run(config.as_deref()).await,
         Command::Dev { args, command: None } => dev::run(args).await,

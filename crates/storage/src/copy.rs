@@ -1,12 +1,15 @@
 //! Copies of a registry, of one moment, taken while it is in use.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 
+use wire::id::KontoId;
+
 use crate::database::{open, options};
 use crate::error::StorageError;
-use crate::inspect::{Funnet, encoded, look, sqlite_file};
+use crate::inspect::{Funnet, encoded, inspect, look, sqlite_file};
 use crate::rows;
 
 /// Copies the registry at `url`, as it is at one moment, to the file `to`, which must not be there: a whole database of SQLite,
@@ -15,10 +18,10 @@ use crate::rows;
 /// # Errors
 /// [`StorageError`], also where there is no registry.
 pub async fn copy_registry(url: &str, to: &Path) -> Result<Funnet, StorageError> {
-    let Some(file) = sqlite_file(url) else { return rows::copy(url, to).await };
-    let mut options = options(&format!("sqlite://{}?mode=ro", encoded(&file)));
-    options.max_connections(1);
-    let connection = open(options).await?;
+    if sqlite_file(url).is_none() {
+        return rows::copy(url, to).await;
+    }
+    let connection = open_to_read(url).await?;
     let copied = vacuum_into(&connection, to).await;
     connection.close_by_ref().await?;
     copied?;
@@ -72,4 +75,54 @@ pub(crate) async fn check_connection(
         }
     }
     Ok(None)
+}
+
+/// Looks at the registry at `url` as [`inspect`] does, and through all of its file where it is one of SQLite.
+///
+/// # Errors
+/// As [`inspect`], and [`StorageError::Damaged`].
+pub async fn examine(url: &str) -> Result<Option<Funnet>, StorageError> {
+    let Some(found) = inspect(url).await? else { return Ok(None) };
+    if let Some(file) = sqlite_file(url) {
+        let connection = open_to_read(url).await?;
+        let checked = check_connection(&connection).await;
+        connection.close_by_ref().await?;
+        let damaged = |what| StorageError::Damaged { path: file.display().to_string(), what };
+        match checked {
+            Ok(None) => {}
+            Ok(Some(what)) => return Err(damaged(what)),
+            Err(error) => return Err(damaged(error.to_string())),
+        }
+    }
+    Ok(Some(found))
+}
+
+/// The kontoer of the registry at `url`; `None` where there is none. Changes nothing.
+///
+/// # Errors
+/// As [`inspect`].
+pub async fn list_kontoer(url: &str) -> Result<Option<BTreeSet<KontoId>>, StorageError> {
+    if inspect(url).await?.is_none() {
+        return Ok(None);
+    }
+    let connection = open_to_read(url).await?;
+    let statement = Statement::from_string(connection.get_database_backend(), "SELECT id FROM konto");
+    let rows = connection.query_all_raw(statement).await;
+    connection.close_by_ref().await?;
+    let mut kontoer = BTreeSet::new();
+    for row in rows? {
+        let id: String = row.try_get_by_index(0)?;
+        let damaged = || StorageError::Backend("a row of the table konto cannot be read".into());
+        kontoer.insert(id.parse().map_err(|_| damaged())?);
+    }
+    Ok(Some(kontoer))
+}
+
+async fn open_to_read(url: &str) -> Result<DatabaseConnection, StorageError> {
+    let mut options = match sqlite_file(url) {
+        Some(file) => options(&format!("sqlite://{}?mode=ro", encoded(&file))),
+        None => options(url),
+    };
+    options.max_connections(1);
+    open(options).await
 }

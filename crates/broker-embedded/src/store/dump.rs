@@ -138,7 +138,11 @@ impl LogMoment {
         Ok(LogCounts::of(&records, damaged))
     }
 
-    fn is_open(&self) -> bool {
+    pub(super) fn parts(&self) -> (&Store, &Snapshot) {
+        (&self.store, &self.snapshot)
+    }
+
+    pub(super) fn is_open(&self) -> bool {
         let Some(slot) = &self.slot else { return true };
         slot.get().is_some_and(|store| Arc::ptr_eq(&store, &self.store))
     }

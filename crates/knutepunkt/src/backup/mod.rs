@@ -20,7 +20,7 @@ pub(crate) mod read;
 pub(crate) mod restore;
 pub(crate) mod sums;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod verify;
 
 use std::sync::Arc;

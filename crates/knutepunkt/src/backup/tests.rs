@@ -18,13 +18,13 @@ use crate::installasjon::look::{Places, UNFINISHED};
 use crate::server::{self, Listeners, Parts, Running};
 use crate::styring::{self, Request};
 
-const COUNT: u64 = 30;
+pub(crate) const COUNT: u64 = 30;
 
-fn config(data: PathBuf) -> Config {
+pub(crate) fn config(data: PathBuf) -> Config {
     Config { data, ..Config::defaults() }
 }
 
-async fn start(config: &Config) -> anyhow::Result<Running> {
+pub(crate) async fn start(config: &Config) -> anyhow::Result<Running> {
     // Another test may have been first.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let parts = Parts {
@@ -40,7 +40,7 @@ async fn start(config: &Config) -> anyhow::Result<Running> {
 }
 
 /// Puts a melding with a payload in Dokumentlager, and some without, into a queue.
-async fn fill(running: &Running, config: &Config) {
+pub(crate) async fn fill(running: &Running, config: &Config) {
     let konto = KontoId::from_uuid(RandomIds.uuid());
     let broker = running.app.broker();
     broker.create_queue(konto).await.unwrap();

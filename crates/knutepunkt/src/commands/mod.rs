@@ -5,6 +5,7 @@ pub mod backup;
 pub mod bench;
 pub mod demo;
 pub mod dev;
+pub mod doctor;
 pub mod klient;
 pub mod repair;
 pub mod restore;

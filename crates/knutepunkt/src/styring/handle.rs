@@ -16,7 +16,9 @@ use super::{Request, Status};
 use crate::backup::make::{self, Source};
 use crate::backup::manifest::Manifest;
 use crate::backup::{self};
+use crate::doctor::{Finding, log};
 use crate::installasjon::look::Places;
+use crate::uferdige::Uferdige;
 
 /// How often whoever waits is told that the work goes on; one that is gone is noticed by it.
 const SIGN_OF_LIFE: Duration = Duration::from_secs(2);
@@ -50,6 +52,7 @@ impl Context {
     ) -> anyhow::Result<serde_json::Value> {
         match request {
             Request::Status => Ok(serde_json::to_value(self.status())?),
+            Request::Doctor => Ok(serde_json::to_value(self.look_through(progress).await?)?),
             Request::Backup { target } => {
                 let made = self.back_up(target.clone(), progress).await;
                 match &made {
@@ -103,6 +106,31 @@ impl Context {
                 () = tokio::time::sleep(SIGN_OF_LIFE) => progress("copying …".to_owned()),
             }
         }
+    }
+
+    async fn look_through(&self, progress: &(dyn Fn(String) + Send + Sync)) -> anyhow::Result<Vec<Finding>> {
+        let known = storage::list_kontoer(&self.places.registry_url).await?;
+        let moment = self.broker.moment().await.context("cannot read the queue log now")?;
+        let (payloads, uferdige) = (Arc::clone(&self.payloads), Uferdige::new(&self.places.payloads()));
+        let (work, _stop) = backup::Progress::new(|_| {});
+        let runtime = Handle::current();
+        let mut looking = tokio::task::spawn_blocking(move || {
+            log::look(&moment, &*payloads, &uferdige, known.as_ref(), &runtime, || work.go_on())
+        });
+        let mut findings = loop {
+            tokio::select! {
+                found = &mut looking => break found.context("it was broken off")??,
+                () = tokio::time::sleep(SIGN_OF_LIFE) => progress("looking …".to_owned()),
+            }
+        };
+        let down = self.status().down;
+        findings.push(if down.is_empty() {
+            Finding::ok("server", "it runs, and all of its parts answer")
+        } else {
+            let what = format!("it runs, but these parts are down: {}", down.join(", "));
+            Finding::fault("server", what, "look in its log for why")
+        });
+        Ok(findings)
     }
 
     fn status(&self) -> Status {

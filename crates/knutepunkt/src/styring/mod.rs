@@ -30,6 +30,8 @@ const ANSWER_MAX: u64 = 1024 * 1024;
 pub enum Request {
     /// Which server this is.
     Status,
+    /// Look through queues and payloads.
+    Doctor,
     /// Make a backup.
     Backup {
         /// The folder for it, from the root on.

@@ -1,0 +1,203 @@
+//! `knutepunkt doctor`: what is wrong with an installation, and what to do.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use broker_embedded::hold_log_copy;
+use tokio::runtime::Handle;
+
+use crate::config::Config;
+use crate::doctor::{Finding, Level, log, place};
+use crate::files;
+use crate::installasjon::lock::FolderLock;
+use crate::installasjon::look::Places;
+use crate::payloads;
+use crate::styring::{Client, Request};
+use crate::uferdige::Uferdige;
+
+/// What to look at.
+#[derive(clap::Args)]
+pub struct DoctorArgs {
+    /// Configuration file of the server.
+    #[arg(long)]
+    config: Option<PathBuf>,
+    /// Data folder of the server, in place of the one that the configuration names.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// One line of JSON for each finding.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Something is not in order; all of it was printed.
+#[derive(Debug, thiserror::Error)]
+#[error("{faults} faults, {warnings} warnings")]
+pub struct NotInOrder {
+    faults: usize,
+    warnings: usize,
+}
+
+impl NotInOrder {
+    /// What the process ends with.
+    pub fn exit_code(&self) -> u8 {
+        if self.faults > 0 { 2 } else { 1 }
+    }
+}
+
+/// Looks, and prints what was found.
+///
+/// # Errors
+/// [`NotInOrder`], or what keeps it from looking at all.
+pub async fn run(args: DoctorArgs) -> anyhow::Result<()> {
+    let findings = findings(args.config.as_deref(), args.data).await;
+    for finding in &findings {
+        if args.json {
+            println!("{}", serde_json::to_string(finding)?);
+        } else {
+            println!("{finding}");
+        }
+    }
+    let count = |level| findings.iter().filter(|finding| finding.level == level).count();
+    let (faults, warnings) = (count(Level::Fault), count(Level::Warning));
+    if faults + warnings > 0 {
+        return Err(NotInOrder { faults, warnings }.into());
+    }
+    Ok(())
+}
+
+async fn findings(file: Option<&Path>, data: Option<PathBuf>) -> Vec<Finding> {
+    const PART: &str = "configuration";
+    let mut config = match Config::load(file, std::env::vars()) {
+        Ok(config) => config,
+        Err(error) => return vec![Finding::error(PART, &error)],
+    };
+    config.data = data.unwrap_or(config.data);
+    let places = match Places::of(&config) {
+        Ok(places) => places,
+        Err(error) => return vec![Finding::error(PART, &error)],
+    };
+    if !config.data.is_dir() {
+        let what = format!("there is no data folder {}", config.data.display());
+        return vec![Finding::fault(
+            PART,
+            what,
+            "name that of the server with --data, or its configuration with --config",
+        )];
+    }
+    let mut findings = vec![Finding::ok(PART, "it can be read")];
+    let inside = inside(&config, &places).await;
+    findings.extend(place::look(&config, &places).await);
+    findings.extend(inside.unwrap_or_else(|error| vec![Finding::error("queue log", &error)]));
+    findings
+}
+
+/// Queue log and payloads, through the server where one runs.
+async fn inside(config: &Config, places: &Places) -> anyhow::Result<Vec<Finding>> {
+    if let Some(client) = Client::connect(&config.data).await? {
+        return client.ask(&Request::Doctor, |_| {}).await;
+    }
+    if !places.log().is_dir() {
+        // Whether it should be there is judged with the other parts.
+        return Ok(Vec::new());
+    }
+    let _folder = FolderLock::take(&config.data)?;
+    let known = storage::list_kontoer(&places.registry_url).await.ok().flatten();
+    let (places, runtime) = (places.clone(), Handle::current());
+    let looked = tokio::task::spawn_blocking(move || {
+        let scratch = places.data.join("doktor.uferdig");
+        if scratch.exists() {
+            std::fs::remove_dir_all(&scratch)
+                .with_context(|| format!("cannot remove {}", scratch.display()))?;
+        }
+        files::make_folder(&scratch)?;
+        let looked = look_through(&places, &scratch, known.as_ref(), &runtime);
+        std::fs::remove_dir_all(&scratch).with_context(|| format!("cannot remove {}", scratch.display()))?;
+        looked
+    });
+    looked.await.context("it was broken off")?
+}
+
+fn look_through(
+    places: &Places,
+    scratch: &Path,
+    known: Option<&std::collections::BTreeSet<wire::id::KontoId>>,
+    runtime: &Handle,
+) -> anyhow::Result<Vec<Finding>> {
+    let moment = hold_log_copy(&places.log(), scratch)?;
+    let folder = places.payloads();
+    let payloads = payloads::store(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    log::look(&moment, &*payloads, &Uferdige::new(&folder), known, runtime, || true)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::fs;
+
+    use super::*;
+    use crate::backup::tests::{COUNT, config, fill, start};
+
+    async fn look(config: &Config) -> Vec<Finding> {
+        // As without a file, but for the folder.
+        findings(None, Some(config.data.clone())).await
+    }
+
+    fn said(findings: &[Finding], level: Level, words: &str) -> bool {
+        findings.iter().any(|finding| finding.level == level && finding.to_string().contains(words))
+    }
+
+    /// All files but those that SQLite makes to read its own.
+    fn names(folder: &Path) -> BTreeSet<PathBuf> {
+        let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+        let all = entries.flat_map(|path| if path.is_dir() { names(&path) } else { BTreeSet::from([path]) });
+        let of_sqlite =
+            |path: &Path| ["-wal", "-shm"].iter().any(|end| path.to_string_lossy().ends_with(end));
+        all.filter(|path| !of_sqlite(path)).collect()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn doctor_finds_what_is_wrong_with_and_without_a_server_and_changes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path().join("data"));
+        let running = start(&config).await.unwrap();
+        fill(&running, &config).await;
+        let online = look(&config).await;
+        running.stop().await.unwrap();
+        let before = names(&config.data);
+        let offline = look(&config).await;
+        for findings in [&online, &offline] {
+            let waiting = format!("1 queues, {COUNT} meldinger waiting");
+            assert!(said(findings, Level::Ok, &waiting), "{findings:#?}");
+            assert!(
+                said(findings, Level::Ok, "all 1 payloads that meldinger name are there"),
+                "{findings:#?}"
+            );
+            assert!(said(findings, Level::Ok, "registry, queue log, payloads and passord.key belong to"));
+            assert!(said(findings, Level::Ok, "registry: sound"), "{findings:#?}");
+            assert!(said(findings, Level::Warning, "belong to kontoer that the registry does not know"));
+        }
+        assert_eq!(names(&config.data), before);
+
+        fs::remove_dir_all(config.data.join("dokumentlager/dokument")).unwrap();
+        fs::write(config.data.join("passord.key"), [7; 32]).unwrap();
+        let register = config.data.join("register.sqlite");
+        let mut bytes = fs::read(&register).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle..].fill(0xff);
+        fs::write(&register, bytes).unwrap();
+        let findings = look(&config).await;
+        assert!(said(&findings, Level::Fault, "1 payloads that meldinger name are missing"), "{findings:#?}");
+        assert!(findings.iter().any(|finding| finding.part == "registry" && finding.level == Level::Fault));
+    }
+
+    #[tokio::test]
+    async fn doctor_names_a_key_that_does_not_fit_and_a_place_that_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path().join("data"));
+        assert!(said(&look(&config).await, Level::Fault, "there is no data folder"));
+        assert!(!config.data.exists());
+        start(&config).await.unwrap().stop().await.unwrap();
+        fs::write(config.data.join("passord.key"), [7; 32]).unwrap();
+        assert!(said(&look(&config).await, Level::Fault, "passord.key is not the key"));
+    }
+}

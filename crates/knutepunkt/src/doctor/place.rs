@@ -1,0 +1,187 @@
+//! What can be looked at from outside, whether a server runs or not.
+
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use app::ports::{Clock as _, Deltilstand, Funn, HealthCheck as _};
+use jiff::Timestamp;
+
+use super::Finding;
+use crate::adapters::SystemClock;
+use crate::config::Config;
+use crate::grenser::Grenser;
+use crate::health::{PlassCheck, TlsCheck};
+use crate::installasjon::judge::{Verdict, judge};
+use crate::installasjon::look::{self, Places};
+use crate::styring::SOCKET;
+
+/// A unix socket's path is no longer than this.
+const SOCKET_PATH_MAX: usize = 107;
+/// By so much a file may be newer than the clock says it is.
+const AHEAD_SECONDS: i64 = 60;
+
+/// Looks at all parts from outside.
+pub(crate) async fn look(config: &Config, places: &Places) -> Vec<Finding> {
+    let data = &config.data;
+    let mut findings = Vec::new();
+    findings.extend(parts(places).await);
+    findings.extend(registry(places).await);
+    findings.push(permissions(data));
+    findings.extend(socket(data));
+    findings.push(match Grenser::of_process(config) {
+        Ok(_) => {
+            Finding::ok("open files", "the limit is high enough for a server started as this command was")
+        }
+        Err(error) => Finding::error("open files", &error),
+    });
+    findings.push(clock(data));
+    findings.extend(tls(config).await);
+    findings.push(room(config).await);
+    findings
+}
+
+async fn parts(places: &Places) -> Vec<Finding> {
+    const PART: &str = "installation";
+    let looked = match look::look(places).await {
+        Ok((parts, _)) => parts,
+        Err(error) => return vec![Finding::error(PART, &error)],
+    };
+    match judge(&looked) {
+        Err(refusal) => vec![Finding::fault(PART, refusal.to_string(), format!("{places}"))],
+        Ok(Verdict::New(_) | Verdict::Adopt(_)) => {
+            vec![Finding::warning(
+                PART,
+                "it has not been started by this version yet",
+                "start the server once",
+            )]
+        }
+        Ok(Verdict::Same { installasjon, older }) => {
+            let mut findings = vec![Finding::ok(
+                PART,
+                format!("registry, queue log, payloads and passord.key belong to {installasjon}"),
+            )];
+            if older {
+                findings.push(Finding::warning(
+                    PART,
+                    "the registry is older than the queue log: changes made to it are gone",
+                    "start with the registry as it was last, or go on with this one; see docs/operations.md",
+                ));
+            }
+            findings
+        }
+    }
+}
+
+async fn registry(places: &Places) -> Vec<Finding> {
+    const PART: &str = "registry";
+    match storage::examine(&places.registry_url).await {
+        Ok(None) => Vec::new(),
+        Ok(Some(found)) if found.mangler.is_empty() => {
+            vec![Finding::ok(PART, format!("sound, {} kontoer", found.stand.kontoer))]
+        }
+        Ok(Some(found)) => vec![Finding::warning(
+            PART,
+            format!("it lacks {} migrations of this version", found.mangler.len()),
+            "the server applies them when it is started with this version; make a backup before",
+        )],
+        Err(error) => {
+            let error = anyhow::Error::from(error);
+            vec![Finding::fault(PART, format!("{error:#}"), "restore it from a backup, or mend the database")]
+        }
+    }
+}
+
+/// What others on this machine may read.
+fn permissions(data: &Path) -> Finding {
+    const PART: &str = "permissions";
+    let mut open = Vec::new();
+    let names = ["", "passord.key", "ko", "ko.vitne", "ko.installasjon", "dokumentlager", "register.sqlite"];
+    for name in names {
+        let path = if name.is_empty() { data.to_owned() } else { data.join(name) };
+        if std::fs::metadata(&path).is_ok_and(|known| known.permissions().mode() & 0o077 != 0) {
+            open.push(path.display().to_string());
+        }
+    }
+    if open.is_empty() {
+        return Finding::ok(PART, "nobody but the owner may read the data folder");
+    }
+    Finding::warning(
+        PART,
+        format!("others on this machine may reach {}", open.join(", ")),
+        format!("run: chmod -R go-rwx {}", data.display()),
+    )
+}
+
+fn socket(data: &Path) -> Option<Finding> {
+    let path = std::path::absolute(data.join(SOCKET)).ok()?;
+    (path.as_os_str().len() > SOCKET_PATH_MAX).then(|| {
+        Finding::warning(
+            "control socket",
+            format!("the path {} is too long for a socket", path.display()),
+            "commands cannot reach a running server: name a shorter folder in data",
+        )
+    })
+}
+
+/// Files cannot be from the future.
+fn clock(data: &Path) -> Finding {
+    let now: Timestamp = SystemClock.now();
+    let newest = ["ko.installasjon", "ko.vitne", "register.sqlite"]
+        .iter()
+        .filter_map(|name| std::fs::metadata(data.join(name)).ok())
+        .map(|known| known.mtime())
+        .max();
+    match newest {
+        Some(newest) if newest > now.as_second() + AHEAD_SECONDS => Finding::warning(
+            "clock",
+            format!(
+                "the clock says {now}, but the data were written {} seconds later",
+                newest - now.as_second()
+            ),
+            "set the clock before the server is started: times of meldinger are judged by it",
+        ),
+        _ => Finding::ok("clock", format!("{now}")),
+    }
+}
+
+async fn tls(config: &Config) -> Option<Finding> {
+    const PART: &str = "certificate";
+    if config.https.listen.is_empty() && config.amqps.listen.is_empty() {
+        return None;
+    }
+    let keys = &config.tls;
+    if let Err(error) = crate::tls::from_files(&keys.certificate_file, &keys.private_key_file) {
+        return Some(Finding::error(PART, &error));
+    }
+    let check = match TlsCheck::from_file(&keys.certificate_file) {
+        Ok(check) => check,
+        Err(error) => return Some(Finding::error(PART, &error)),
+    };
+    let found = check.check(SystemClock.now()).await;
+    let Funn::GyldigTil(end) = found.funn else { return None };
+    let what = format!("{} is valid until {end}", keys.certificate_file.display());
+    let todo = "have a new one issued, and start the server again";
+    Some(match found.tilstand {
+        Deltilstand::IOrden => Finding::ok(PART, what),
+        Deltilstand::Nede => Finding::fault(PART, what, todo),
+        _ => Finding::warning(PART, what, todo),
+    })
+}
+
+async fn room(config: &Config) -> Finding {
+    const PART: &str = "room";
+    let minst_bytes = config.lager.min_free_bytes;
+    let check = PlassCheck { folder: config.data.clone(), minst_bytes };
+    let found = check.check(SystemClock.now()).await;
+    let Funn::Ledig { ledig_bytes, .. } = found.funn else {
+        return Finding::fault(PART, "the disk cannot be looked at", "");
+    };
+    let what = format!("{ledig_bytes} bytes are free; below {minst_bytes} new meldinger are refused");
+    match found.tilstand {
+        Deltilstand::IOrden => Finding::ok(PART, what),
+        Deltilstand::Nede => {
+            Finding::fault(PART, what, "make room, or move the data folder to a larger disk")
+        }
+        _ => Finding::warning(PART, what, "make room soon, or move the data folder to a larger disk"),
+    }
+}
