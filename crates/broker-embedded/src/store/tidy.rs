@@ -100,6 +100,7 @@ impl Store {
                 break;
             }
         }
+        self.let_go()?;
         let now_bytes = self.payloads.disk_space();
         tracing::info!(
             given_back_bytes = disk_bytes.saturating_sub(now_bytes),
@@ -135,6 +136,20 @@ impl Store {
             self.write_out(keyspace)?;
         }
         Ok(true)
+    }
+
+    /// Has the files removed that nothing needs any more. The log store keeps them for readers of earlier moments, and looks
+    /// which moments those may be only when memory is written to a table; a removal comes with the table after that. On a full
+    /// disk, where nothing is taken, there would be none.
+    fn let_go(&self) -> Result<(), StoreError> {
+        for _ in 0..2 {
+            // No melding has this number.
+            let key = Number::MIN.to_be_bytes();
+            self.payloads.insert(key, [])?;
+            self.payloads.remove(key)?;
+            self.write_out(&self.payloads)?;
+        }
+        Ok(())
     }
 
     /// Has the changes in memory written to a table, and waits for it. The store's own way to wait would go on for ever if
