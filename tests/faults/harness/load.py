@@ -91,7 +91,7 @@ class Load:
         except Refused as refused:
             if refused.status == 503:
                 raise
-            if "SKADET_DOKUMENT" in str(refused):
+            if "skadet i lageret" in str(refused):
                 self.history.says_damaged(melding_id)
                 return
             self.history.fault(f"{melding_id} has a payload that is refused: {refused}")

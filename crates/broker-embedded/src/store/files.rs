@@ -30,10 +30,31 @@ pub(super) fn check(path: &Path) -> Result<(), StoreError> {
     if !kept.is_empty() && !exists(&keyspaces.join("0"))? {
         return Err(missing(keyspaces.join("0")));
     }
-    for name in kept {
+    for name in &kept {
         check_keyspace(&keyspaces.join(name))?;
     }
+    // They are made one after the other, all before anything is taken.
+    let number = |name: &std::ffi::OsString| name.to_str().and_then(|name| name.parse::<u64>().ok());
+    let last = kept.iter().filter_map(number).max();
+    for name in &kept {
+        let current = keyspaces.join(name).join("current");
+        if !exists(&current)? && (number(name) != last || was_in_use(path)?) {
+            return Err(missing(current));
+        }
+    }
     Ok(())
+}
+
+/// Whether anything was ever taken: its journals then have the number of a step.
+fn was_in_use(path: &Path) -> Result<bool, StoreError> {
+    let failed = |source| StoreError::Unreadable { file: path.to_owned(), source };
+    for journal in super::journal::list(path).map_err(failed)? {
+        let bytes = std::fs::read(&journal).map_err(failed)?;
+        if memchr::memmem::find(&bytes, super::STEP.as_bytes()).is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// One that is being made has its first version and no tables; anything more was in use, and needs all its parts.

@@ -165,9 +165,20 @@ fn search_goes_on_after_a_melding_that_is_forgotten() {
 #[test]
 fn a_log_with_a_missing_part_is_refused_and_left_as_it_is() {
     let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
-    for part in ["version", "0.jnl", "keyspaces/0", "keyspaces/0/current", "keyspaces", "keyspaces/0/v"] {
+    for part in [
+        "version",
+        "0.jnl",
+        "keyspaces/0",
+        "keyspaces/0/current",
+        "keyspaces",
+        "keyspaces/0/v",
+        "keyspaces/4/current",
+        "keyspaces/10/current",
+    ] {
         let folder = tempfile::tempdir().expect("there is room");
-        drop(store(&folder, 3));
+        let log = store(&folder, 3);
+        log.write().commit(true).expect("it can be written");
+        drop(log);
         let file = if part.ends_with("/v") {
             // There may be an older one too, which nothing needs.
             let current = std::fs::read(folder.path().join("keyspaces/0/current")).expect("it is there");
