@@ -13,7 +13,7 @@ function pages(organisasjon, konto) {
   const s = `${o}/protokoll/systemer/${world.server.konto(konto).systemId}`;
   const k = `${s}/kontoer/${world.server.konto(konto).kontoId}`;
   return {
-    seen: [`${o}/tjenester`, `${o}/protokoll/systemer`, `${o}/hendelser`, s, `${s}/kontoer`, `${s}/tilganger`, k, `${k}/tilganger`, `${k}/foresporsler`],
+    seen: [`${o}/tjenester`, `${o}/protokoll/systemer`, `${o}/hendelser`, `${o}/bruk`, s, `${s}/kontoer`, `${s}/tilganger`, k, `${k}/tilganger`, `${k}/foresporsler`],
     changing: [`${o}/protokoll/systemer/ny/1`, `${s}/konfigurasjon`, `${s}/kontoer/ny`, `${k}/sok`, `${k}/konfigurasjon`],
     admin: [`${o}/protokoll/avtale`, `${o}/personer`, `${o}/personer/ny`],
   };

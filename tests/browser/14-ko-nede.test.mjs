@@ -53,7 +53,7 @@ test("while the queues are down every page loads and says so, and a restart brin
   await check(page, "13-ko-nede");
   const system = konto.replace(/\/kontoer\/.*/, "");
   const organisasjon = konto.replace(/\/protokoll\/.*/, "");
-  const ofOrg = ["/tjenester", "/protokoll/systemer", "/sporing", "/hendelser", "/personer"];
+  const ofOrg = ["/tjenester", "/protokoll/systemer", "/sporing", "/hendelser", "/personer", "/bruk"];
   const ofSystem = ["", "/kontoer", "/kontoer.csv", "/kontoer/ny", "/tilganger", "/tilganger/be-om"];
   const ofBoth = ["/konfigurasjon", "/konfigurasjon/slett"];
   const ofKonto = ["/tilganger", "/foresporsler", "/sok", "/sporing", "/testmelding"];

@@ -29,6 +29,7 @@ fn counts(grense: Grense) -> &'static str {
         Grense::IntegrasjonerPerSystem => "integrasjoner i ett system",
         Grense::EposterPerSystem => "e-postadresser på ett system",
         Grense::SystemerPerOrganisasjon => "systemer i én organisasjon",
+        Grense::SesjonerPerPerson => "økter for én person i portalen",
     }
 }
 

@@ -76,6 +76,16 @@ struct Tellere {
 pub(crate) struct Bruk(Mutex<Tellere>);
 
 impl Bruk {
+    /// The organisasjoner that have anything open.
+    pub(crate) fn organisasjoner(&self) -> Vec<FiksOrgId> {
+        self.lock().organisasjoner.keys().copied().collect()
+    }
+
+    /// How many an organisasjon has open.
+    pub(crate) fn count(&self, organisasjon: FiksOrgId, apen: Apen) -> u64 {
+        self.lock().organisasjoner.get_mut(&organisasjon).map_or(0, |antall| *antall.of(apen))
+    }
+
     fn lock(&self) -> MutexGuard<'_, Tellere> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

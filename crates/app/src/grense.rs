@@ -74,6 +74,8 @@ grenser! {
     EposterPerSystem = "eposter_per_system", 50;
     /// Systemer of one organisasjon.
     SystemerPerOrganisasjon = "systemer_per_organisasjon", 1_000;
+    /// Sessions of one person in the portal. Nobody is refused for it: the oldest ends.
+    SesjonerPerPerson = "sesjoner_per_person", 20;
 }
 
 impl fmt::Display for Grense {

@@ -24,6 +24,7 @@ pub mod contract;
 pub mod crowd;
 pub mod dokument;
 pub mod drift;
+pub mod forbruk;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 pub mod hendelse;

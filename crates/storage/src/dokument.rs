@@ -1,7 +1,10 @@
+use std::collections::BTreeMap;
+
 use app::ports::{Dokument, DokumentRepository, Dokumentbytes, RegistryError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sea_orm::sea_query::Expr;
+use sea_orm::value::TextUuid;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect};
 use wire::id::{DokumentId, FiksOrgId, KontoId};
 
@@ -95,6 +98,26 @@ impl DokumentRepository for SqlTx {
         }
         let [sendt, mottatt] = sums;
         Ok(Dokumentbytes { sendt, mottatt })
+    }
+
+    async fn list_dokumentbytes(&mut self) -> Result<Vec<(FiksOrgId, Dokumentbytes)>, RegistryError> {
+        let mut sums: BTreeMap<FiksOrgId, Dokumentbytes> = BTreeMap::new();
+        for column in ["avsender", "mottaker"] {
+            let mut sql = self.sql(
+                "SELECT system.fiks_org_id AS org, CAST(SUM(dokument.size_bytes) AS BIGINT) AS bytes FROM dokument ",
+            );
+            sql.push("INNER JOIN konto ON konto.id = dokument.")
+                .push(column)
+                .push(" INNER JOIN system ON system.id = konto.system_id GROUP BY system.fiks_org_id");
+            for row in sql.all(self.connection(), TABLE).await? {
+                let org: TextUuid = row.try_get("", "org").map_err(failed(TABLE))?;
+                let bytes: i64 = row.try_get("", "bytes").map_err(failed(TABLE))?;
+                let bytes = u64::try_from(bytes).map_err(|error| corrupt(TABLE, error))?;
+                let sum = sums.entry(FiksOrgId::from_uuid(org.0)).or_default();
+                if column == "avsender" { sum.sendt = bytes } else { sum.mottatt = bytes }
+            }
+        }
+        Ok(sums.into_iter().collect())
     }
 
     async fn list_expired_dokumenter(

@@ -3,6 +3,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 use sea_orm::ActiveValue::NotSet;
 use sea_orm::sea_query::{Expr, OnConflict};
+use sea_orm::value::TextUuid;
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder,
     QuerySelect,
@@ -173,6 +174,30 @@ impl SesjonRepository for SqlTx {
         let removed = table::Entity::delete_many()
             .filter(table::Column::Sid.eq(sid))
             .filter(table::Column::Issuer.eq(issuer))
+            .exec(self.connection())
+            .await
+            .map_err(failed(TABLE))?;
+        Ok(removed.rows_affected)
+    }
+
+    async fn remove_oldest_sesjoner(&mut self, person: PersonId, keep: u64) -> Result<u64, RegistryError> {
+        let oldest: Vec<TextUuid> = table::Entity::find()
+            .select_only()
+            .column(table::Column::Id)
+            .filter(table::Column::PersonId.eq(key(person.as_uuid())))
+            .order_by_desc(table::Column::LoggetInn)
+            .order_by_desc(table::Column::Id)
+            .offset(keep)
+            .limit(MAX_DROPPED)
+            .into_tuple()
+            .all(self.connection())
+            .await
+            .map_err(failed(TABLE))?;
+        if oldest.is_empty() {
+            return Ok(0);
+        }
+        let removed = table::Entity::delete_many()
+            .filter(table::Column::Id.is_in(oldest))
             .exec(self.connection())
             .await
             .map_err(failed(TABLE))?;

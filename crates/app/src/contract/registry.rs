@@ -119,6 +119,7 @@ macro_rules! registry_contract {
             second_sesjon_with_an_id_or_token_is_a_conflict,
             sesjoner_are_removed_by_their_login_at_the_provider,
             sesjoner_whose_time_is_over_are_removed,
+            oldest_sesjoner_of_a_person_are_removed_and_no_others,
             value_of_a_sesjon_is_kept_replaced_and_removed,
             values_set_longest_ago_are_dropped_beyond_the_limit,
             one_time_key_is_spent_once,
@@ -1010,6 +1011,12 @@ pub async fn dokumentbytes_are_summed_by_organisasjon(registry: Reg) {
     assert_eq!(tx.dokumentbytes(org_id(1)).await.unwrap(), expected);
     let expected = Dokumentbytes { sendt: 0, mottatt: 7 };
     assert_eq!(tx.dokumentbytes(org_id(2)).await.unwrap(), expected);
+    let mut all = tx.list_dokumentbytes().await.unwrap();
+    all.sort_by_key(|(org, _)| *org);
+    let first = Dokumentbytes { sendt: large + 7, mottatt: large + 1 };
+    let mut wanted = vec![(org_id(1), first), (org_id(2), expected)];
+    wanted.sort_by_key(|(org, _)| *org);
+    assert_eq!(all, wanted);
     drop(tx);
     let mut tx = begin(&registry).await;
     tx.remove_dokument(dokument(2, 0).id).await.unwrap();
@@ -1799,6 +1806,22 @@ pub async fn sesjoner_are_removed_by_their_login_at_the_provider(registry: Reg) 
     assert_eq!(tx.sesjon(sesjon_id(4)).await.unwrap(), None);
     assert!(tx.sesjon(sesjon_id(2)).await.unwrap().is_some());
     assert_eq!(tx.sesjon(sesjon_id(3)).await.unwrap(), Some(elsewhere));
+}
+
+/// By when they began, whatever their use; those of others stay.
+pub async fn oldest_sesjoner_of_a_person_are_removed_and_no_others(registry: Reg) {
+    seed_people(&registry).await;
+    let mut tx = begin(&registry).await;
+    for (n, begun, used) in [(11, 300, 300), (12, 100, 400), (13, 200, 200)] {
+        tx.add_sesjon(&sesjon(n, 1, begun, used)).await.unwrap();
+    }
+    assert_eq!(tx.remove_oldest_sesjoner(person_id(1), 4).await.unwrap(), 0);
+    assert_eq!(tx.remove_oldest_sesjoner(person_id(1), 2).await.unwrap(), 2);
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    for (n, is_there) in [(1, false), (2, true), (11, true), (12, false), (13, true)] {
+        assert_eq!(tx.sesjon(sesjon_id(n)).await.unwrap().is_some(), is_there, "{n}");
+    }
 }
 
 /// By either of the two times, to the moment.

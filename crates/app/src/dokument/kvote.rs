@@ -41,6 +41,16 @@ impl Kvote {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The organisasjoner that have uploads under way.
+    pub(crate) fn organisasjoner(&self) -> Vec<FiksOrgId> {
+        self.lock().under_way.keys().copied().collect()
+    }
+
+    /// Bytes of an organisasjon that are under way.
+    pub(crate) fn under_way(&self, organisasjon: FiksOrgId) -> Dokumentbytes {
+        self.lock().under_way.get(&organisasjon).copied().unwrap_or_default()
+    }
+
     /// A document was removed: what was read of the index holds no longer.
     pub(crate) fn forget(&self) {
         let mut state = self.lock();

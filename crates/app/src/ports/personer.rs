@@ -97,6 +97,8 @@ pub trait SesjonRepository {
     async fn remove_sesjon(&mut self, id: SesjonId) -> Result<(), RegistryError>;
     /// Removes those that began with one login at a provider, and tells how many there were.
     async fn remove_sesjoner_by_sid(&mut self, issuer: &str, sid: &str) -> Result<u64, RegistryError>;
+    /// Removes the sessions of a person but the `keep` that began last, and tells how many there were.
+    async fn remove_oldest_sesjoner(&mut self, person: PersonId, keep: u64) -> Result<u64, RegistryError>;
     /// Removes those last used at or before `idle`, and those begun at or before `begun`; tells how many there were.
     async fn remove_expired_sesjoner(
         &mut self,

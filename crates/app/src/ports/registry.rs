@@ -286,6 +286,8 @@ pub trait DokumentRepository {
     async fn add_dokument(&mut self, dokument: &Dokument) -> Result<(), RegistryError>;
     /// The sums of the documents from and to the kontoer that an organisasjon has now.
     async fn dokumentbytes(&mut self, organisasjon: FiksOrgId) -> Result<Dokumentbytes, RegistryError>;
+    /// The same of every organisasjon that has any, in no order.
+    async fn list_dokumentbytes(&mut self) -> Result<Vec<(FiksOrgId, Dokumentbytes)>, RegistryError>;
     /// Documents whose time is over at `now`, at most `limit`.
     async fn list_expired_dokumenter(
         &mut self,

@@ -2,6 +2,7 @@ use domain::id::SesjonId;
 use domain::person::Person;
 
 use crate::error::Error;
+use crate::grense::Grense;
 use crate::hendelse::Hva;
 use crate::person::innlogget;
 use crate::ports::{Sesjon, VerifiedPerson};
@@ -66,6 +67,9 @@ impl App {
             logget_inn: now,
             sist_brukt: now,
         };
+        // Room for this one: whoever forgets to log out must not be kept out, and nobody fills the registry by logging in.
+        let others = self.inner.settings.grenser.get(Grense::SesjonerPerPerson).saturating_sub(1);
+        tx.remove_oldest_sesjoner(person.id, others).await?;
         tx.add_sesjon(&sesjon).await?;
         let innlogget = innlogget(&mut *tx, &person).await?;
         let owners: Vec<_> = innlogget.roller.iter().map(|(owner, _)| *owner).collect();

@@ -1,6 +1,8 @@
 //! Screen 18: how the parts of the installation are doing, for its operators. For everybody else there is no such page.
 
+use app::Error;
 use app::drift::{Delstatus, Driftsstatus};
+use app::forbruk::OrgForbruk;
 use app::ports::{Deltilstand, Funn};
 use askama::Template;
 use axum::Router;
@@ -16,6 +18,7 @@ use crate::innlogget::Innlogget;
 use crate::portal::Portal;
 use crate::ramme::Ramme;
 use crate::render::ok;
+use crate::screens::bruk;
 use crate::tekster::Tekster;
 use crate::view::{Color, Tag, Time};
 
@@ -32,6 +35,10 @@ struct DriftSide {
     kort: Vec<Kort>,
     /// Version, start time and version of the tables.
     installasjon: Option<(String, Time, String)>,
+    /// What is counted of each organisasjon.
+    kolonner: Vec<String>,
+    /// The organisasjoner nearest to a limit; `None` where the registry does not answer.
+    forbruk: Option<Vec<(String, Vec<String>)>>,
 }
 
 struct Kort {
@@ -103,6 +110,15 @@ fn kort(t: Tekster, status: &Delstatus) -> Kort {
     }
 }
 
+/// The name of an organisasjon and what it uses of each limit.
+fn forbruk_rad(t: Tekster, org: &OrgForbruk) -> (String, Vec<String>) {
+    let celler = org.forbruk.iter().map(|one| {
+        let rad = bruk::Rad::new(t, one);
+        t.v2("bruk-av", "brukt", rad.brukt, "maks", rad.maks)
+    });
+    (org.organisasjon.navn.clone(), celler.collect())
+}
+
 async fn show(innlogget: Innlogget) -> Result<Response, Feil> {
     let t = innlogget.t();
     let status = driftsstatus(&innlogget)?;
@@ -111,7 +127,17 @@ async fn show(innlogget: Innlogget) -> Result<Response, Feil> {
         .installasjon
         .as_ref()
         .map(|one| (one.versjon.clone(), format::time_of(one.startet, t.sprak()), one.skjemaversjon.clone()));
+    // The page is there to say what is down, so it does not fail with the registry.
+    let forbruk = match innlogget.app().forbruk_for_drift(&innlogget.caller()).await {
+        Ok(forbruk) => Some(forbruk),
+        Err(Error::Unavailable(_)) => None,
+        Err(error) => return Err(error.into()),
+    };
+    let kolonner = forbruk.iter().flatten().take(1).flat_map(|one| &one.forbruk);
+    let kolonner = kolonner.map(|one| bruk::Rad::new(t, one).navn).collect();
     Ok(ok(&DriftSide {
+        kolonner,
+        forbruk: forbruk.map(|all| all.iter().map(|one| forbruk_rad(t, one)).collect()),
         ramme: Ramme::new(&innlogget.k, t.s("drift-tittel")),
         nede,
         kort: status.deler.iter().map(|del| kort(t, del)).collect(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod avtale;
 pub(crate) mod be_om_tilgang;
+pub(crate) mod bruk;
 pub(crate) mod drift;
 pub(crate) mod foresporsler;
 pub(crate) mod hendelser;
@@ -62,6 +63,7 @@ pub(crate) fn routes() -> Router<Portal> {
         .merge(status::routes())
         .merge(status_json::routes())
         .merge(sporing::routes())
+        .merge(bruk::routes())
         .merge(drift::routes())
         .merge(sprak::routes())
         .merge(utvikling::routes())

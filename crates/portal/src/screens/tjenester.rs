@@ -75,6 +75,7 @@ async fn show(side: OrgSide) -> Result<Response, Feil> {
     lenker.push((format!("{sti}/hendelser"), t.s("tjenester-hendelser")));
     if in_use {
         lenker.push((format!("{sti}/sporing"), t.s("tjenester-sporing")));
+        lenker.push((format!("{sti}/bruk"), t.s("bruk-tittel")));
     }
     if is_administrator {
         lenker.push((format!("{sti}/personer"), t.s("personer-tittel")));

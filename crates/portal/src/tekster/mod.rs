@@ -45,6 +45,7 @@ pub(crate) const FILES: &[(&str, [&str; 3])] = files![
     "tilganger",
     "sok",
     "status",
+    "bruk",
     "drift",
     "sporing",
     "sider",

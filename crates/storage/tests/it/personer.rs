@@ -8,7 +8,9 @@ use app::paging::Page;
 use app::ports::{PersonIdentifier, Registry, VerifiedPerson};
 use app::sesjon::{ABSOLUTE, AktivSesjon, IDLE, Once, SesjonSvar};
 use app::system::NyttSystem;
-use app::{Adapters, App, Caller, Error, Forbidden, InnloggetPerson, Missing, PassordKey, Settings};
+use app::{
+    Adapters, App, Caller, Error, Forbidden, Grense, Grenser, InnloggetPerson, Missing, PassordKey, Settings,
+};
 use domain::avtale::AvtaleDokument;
 use domain::organisasjon::Organisasjon;
 use domain::person::Rolle;
@@ -356,6 +358,23 @@ async fn value_is_taken_once_and_bounded() {
     assert!(app.sesjon_value(id, "utkast:0").await.unwrap().is_some());
     app.end_sesjon(id).await.unwrap();
     assert_conflict(app.put_sesjon_value(id, "utkast", "x").await, "sesjon");
+}
+
+#[tokio::test]
+async fn one_login_too_many_ends_the_oldest_session_of_that_person_only() {
+    let grenser = Grenser::default().with(Grense::SesjonerPerPerson, 2);
+    let world = world_with(Settings { grenser, ..Settings::default() }).await;
+    let (other, _) = world.log_in(OLA).await;
+    let mut tokens = Vec::new();
+    for _ in 0..3 {
+        world.clock.advance(Duration::from_secs(1));
+        tokens.push(world.log_in(KARI).await.0);
+    }
+    let oldest = world.app.sesjon(&tokens[0], true).await.unwrap();
+    assert!(matches!(oldest, SesjonSvar::Ingen), "{oldest:?}");
+    for token in [&tokens[1], &tokens[2], &other] {
+        world.aktiv(token).await;
+    }
 }
 
 #[tokio::test]
