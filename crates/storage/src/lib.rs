@@ -48,4 +48,4 @@ pub use error::StorageError;
 pub use inspect::{Funnet, Stand, Tilhorighet, inspect, shown, sqlite_file};
 pub use lock::{LockState, RegistryLock};
 pub use migrations::newest as schema_version;
-pub use rows::{check_rows, restore_rows};
+pub use rows::{check_rows, require_empty, restore_rows};

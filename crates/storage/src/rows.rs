@@ -195,17 +195,25 @@ fn found_of(end: &Value) -> Option<Funnet> {
     Some(Funnet { tilhorighet, stand, mangler: Vec::new() })
 }
 
+/// Looks whether nobody has registered anything in the database at `url`.
+///
+/// # Errors
+/// [`StorageError::NotEmpty`], and as [`inspect`].
+pub async fn require_empty(url: &str) -> Result<(), StorageError> {
+    let Some(found) = inspect(url).await? else { return Ok(()) };
+    let stand = found.stand;
+    if found.tilhorighet.is_some() || stand.organisasjoner + stand.kontoer + stand.dokumenter > 0 {
+        return Err(StorageError::NotEmpty);
+    }
+    Ok(())
+}
+
 /// Fills the database at `url`, in which nobody has registered anything, with the rows of a file: all of them, or none.
 ///
 /// # Errors
 /// [`StorageError::NotEmpty`], [`StorageError::Damaged`], and whatever the database says.
 pub async fn restore_rows(url: &str, file: &Path) -> Result<(), StorageError> {
-    if let Some(found) = inspect(url).await? {
-        let stand = found.stand;
-        if found.tilhorighet.is_some() || stand.organisasjoner + stand.kontoer + stand.dokumenter > 0 {
-            return Err(StorageError::NotEmpty);
-        }
-    }
+    require_empty(url).await?;
     let mut options = options(url);
     options.max_connections(1);
     let connection = open(options).await?;

@@ -103,21 +103,21 @@ fn every_invariant_of_the_architecture_is_a_guarantee() {
     let (_, invariants) = text.split_once("## Invariants").expect("architecture.md has invariants");
     let (invariants, _) = invariants.split_once("\n## ").expect("something follows them");
     let rows = rows();
-    let mut count = 0;
+    let mut numbers = BTreeSet::new();
     for line in invariants.lines() {
         let Some((number, _)) = line.split_once(". **") else { continue };
         // A sentence in the middle of one may begin in bold too.
         if number.parse::<u32>().is_err() {
             continue;
         }
-        count += 1;
+        assert!(numbers.insert(number), "architecture.md has two invariants {number}");
         let place = format!("A{number}");
         assert!(
             rows.iter().any(|row| row.place.split(", ").any(|each| each == place)),
             "invariant {number} of architecture.md stands in no row of guarantees.md"
         );
     }
-    assert!(count >= 18, "the invariants are read");
+    assert!(numbers.len() >= 18, "the invariants are read");
 }
 
 /// A scenario that no promise names would be run for nothing.

@@ -18,13 +18,22 @@ struct State {
     /// Grows with each change of the index, so that what was read before is not kept.
     changes: u64,
     /// As the index has it; read when it is first asked for.
-    stored: HashMap<FiksOrgId, Dokumentbytes>,
+    stored: HashMap<FiksOrgId, Read>,
     under_way: HashMap<FiksOrgId, Dokumentbytes>,
+    /// Uploads that are being written to the index: whoever reads it now may see them already.
+    indexing: u64,
+}
+
+/// What was read of the index, and what was added to it since.
+struct Read {
+    bytes: Dokumentbytes,
+    /// To be read again by the next who begins. Until then it counts on: it is rather too much than nothing.
+    is_stale: bool,
 }
 
 impl State {
     fn sum(&self, organisasjon: FiksOrgId) -> Dokumentbytes {
-        let stored = self.stored.get(&organisasjon).copied().unwrap_or_default();
+        let stored = self.stored.get(&organisasjon).map(|read| read.bytes).unwrap_or_default();
         let under_way = self.under_way.get(&organisasjon).copied().unwrap_or_default();
         Dokumentbytes {
             sendt: stored.sendt.saturating_add(under_way.sendt),
@@ -55,7 +64,9 @@ impl Kvote {
     pub(crate) fn forget(&self) {
         let mut state = self.lock();
         state.changes += 1;
-        state.stored.clear();
+        for read in state.stored.values_mut() {
+            read.is_stale = true;
+        }
     }
 }
 
@@ -65,11 +76,12 @@ pub(crate) struct Reservasjon {
     avsender: FiksOrgId,
     mottaker: FiksOrgId,
     bytes: u64,
+    is_indexing: bool,
 }
 
 impl Reservasjon {
     fn new(kvote: Arc<Kvote>, avsender: FiksOrgId, mottaker: FiksOrgId) -> Self {
-        Self { kvote, avsender, mottaker, bytes: 0 }
+        Self { kvote, avsender, mottaker, bytes: 0, is_indexing: false }
     }
 
     /// Takes room for `more` bytes, before they are written.
@@ -85,16 +97,22 @@ impl Reservasjon {
         Ok(())
     }
 
+    /// The payload is about to be written to the index.
+    pub(crate) fn begin_indexing(&mut self) {
+        self.kvote.lock().indexing += 1;
+        self.is_indexing = true;
+    }
+
     /// The payload stands in the index now.
     pub(crate) fn keep(self) {
         let mut state = self.kvote.lock();
         state.changes += 1;
         // Where the index was not read yet, it is read with this.
         if let Some(stored) = state.stored.get_mut(&self.avsender) {
-            stored.sendt += self.bytes;
+            stored.bytes.sendt += self.bytes;
         }
         if let Some(stored) = state.stored.get_mut(&self.mottaker) {
-            stored.mottatt += self.bytes;
+            stored.bytes.mottatt += self.bytes;
         }
     }
 }
@@ -102,6 +120,7 @@ impl Reservasjon {
 impl Drop for Reservasjon {
     fn drop(&mut self) {
         let mut state = self.kvote.lock();
+        state.indexing -= u64::from(self.is_indexing);
         if let Some(under_way) = state.under_way.get_mut(&self.avsender) {
             under_way.sendt = under_way.sendt.saturating_sub(self.bytes);
         }
@@ -133,7 +152,7 @@ impl App {
         loop {
             let before = {
                 let state = self.inner.kvote.lock();
-                if state.stored.contains_key(&organisasjon) {
+                if state.stored.get(&organisasjon).is_some_and(|read| !read.is_stale) {
                     return Ok(());
                 }
                 state.changes
@@ -141,7 +160,9 @@ impl App {
             let read = self.begin_read().await?.dokumentbytes(organisasjon).await?;
             let mut state = self.inner.kvote.lock();
             if state.changes == before {
-                state.stored.insert(organisasjon, read);
+                // What is being written now may have been read, and is added once it is known to be written.
+                let is_stale = state.indexing > 0;
+                state.stored.insert(organisasjon, Read { bytes: read, is_stale });
                 return Ok(());
             }
         }
@@ -197,11 +218,28 @@ mod tests {
         );
     }
 
+    fn know(kvote: &Kvote, n: u128, bytes: Dokumentbytes) {
+        kvote.lock().stored.insert(org(n), Read { bytes, is_stale: false });
+    }
+
+    #[test]
+    fn what_is_stored_counts_on_while_it_is_to_be_read_again() {
+        let (kvote, grenser) = (Arc::<Kvote>::default(), grenser(100, 100));
+        know(&kvote, 1, Dokumentbytes { sendt: 90, mottatt: 0 });
+        let mut upload = Reservasjon::new(Arc::clone(&kvote), org(1), org(2));
+        upload.grow(&grenser, 5).unwrap();
+        // Somebody else's document was removed meanwhile.
+        kvote.forget();
+        assert!(upload.grow(&grenser, 6).is_err());
+        upload.grow(&grenser, 5).unwrap();
+        assert!(kvote.lock().stored[&org(1)].is_stale);
+    }
+
     #[test]
     fn what_is_kept_counts_on_and_nothing_under_way_is_left() {
         let (kvote, grenser) = (Arc::<Kvote>::default(), grenser(100, 100));
-        kvote.lock().stored.insert(org(1), Dokumentbytes::default());
-        kvote.lock().stored.insert(org(2), Dokumentbytes { sendt: 0, mottatt: 10 });
+        know(&kvote, 1, Dokumentbytes::default());
+        know(&kvote, 2, Dokumentbytes { sendt: 0, mottatt: 10 });
         let mut upload = Reservasjon::new(Arc::clone(&kvote), org(1), org(2));
         upload.grow(&grenser, 70).unwrap();
         upload.keep();

@@ -44,9 +44,10 @@ impl App {
             None => None,
         };
         self.judge(&facts, &metadata, first.is_some()).await?;
-        if let Some(original) = metadata.svar_pa_melding {
-            self.inner.svar.one_more(&self.inner.settings.grenser, original)?;
-        }
+        let svar = match metadata.svar_pa_melding {
+            Some(original) => Some(self.inner.svar.one_more(&self.inner.settings.grenser, original)?),
+            None => None,
+        };
 
         let body = match (first, &mut payload) {
             (Some(first), Some(payload)) => self.receive(first, payload, &facts, ttl).await?,
@@ -62,7 +63,12 @@ impl App {
             self.forget(&body).await;
             return Err(refused);
         }
-        self.put_on_queue(metadata, ttl, body).await
+        let sent = self.put_on_queue(metadata, ttl, body).await;
+        // A broker that could not answer may have taken it; its sender is told to send again.
+        if let (Some(svar), Ok(_)) = (svar, &sent) {
+            svar.keep();
+        }
+        sent
     }
 
     async fn put_on_queue(
@@ -208,6 +214,7 @@ impl App {
             sha256: Some(sha256),
             melding: Some(melding),
         };
+        reserved.begin_indexing();
         let indexed = async {
             let mut tx = self.begin().await?;
             tx.add_dokument(&dokument).await?;
@@ -228,6 +235,8 @@ impl App {
     /// Removes a payload whose melding was not sent after all. What cannot be removed now goes when its time is over.
     async fn forget(&self, body: &Body) {
         let Body::Dokument { id, .. } = *body else { return };
+        // Somebody copies the payloads, this one perhaps.
+        let Ok(_removing) = self.inner.removal.try_read() else { return };
         if let Err(error) = self.remove_dokument(id).await {
             tracing::warn!(
                 dokument.id = %id,

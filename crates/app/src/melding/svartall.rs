@@ -23,11 +23,15 @@ struct State {
 pub(crate) struct Svartall(Mutex<State>);
 
 impl Svartall {
-    /// Counts one more.
+    /// Counts one more, which is given back unless it is [kept](EttSvar::keep).
     ///
     /// # Errors
     /// [`Error::QuotaFull`].
-    pub(crate) fn one_more(&self, grenser: &Grenser, original: MeldingId) -> Result<(), Error> {
+    pub(crate) fn one_more(&self, grenser: &Grenser, original: MeldingId) -> Result<EttSvar<'_>, Error> {
+        self.count(grenser, original).map(|()| EttSvar { svar: self, original, is_kept: false })
+    }
+
+    fn count(&self, grenser: &Grenser, original: MeldingId) -> Result<(), Error> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = state.before.remove(&original);
         let had = state.recent.get(&original).copied().or(before).unwrap_or_default();
@@ -37,6 +41,35 @@ impl Svartall {
         }
         state.recent.insert(original, if fits.is_ok() { had + 1 } else { had });
         fits
+    }
+
+    fn give_back(&self, original: MeldingId) {
+        let State { recent, before } = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(had) = recent.get_mut(&original).or_else(|| before.get_mut(&original)) {
+            *had = had.saturating_sub(1);
+        }
+    }
+}
+
+/// A svar that was counted and is on its way. One that is not sent after all counts nothing.
+pub(crate) struct EttSvar<'a> {
+    svar: &'a Svartall,
+    original: MeldingId,
+    is_kept: bool,
+}
+
+impl EttSvar<'_> {
+    /// It was sent.
+    pub(crate) fn keep(mut self) {
+        self.is_kept = true;
+    }
+}
+
+impl Drop for EttSvar<'_> {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            self.svar.give_back(self.original);
+        }
     }
 }
 
@@ -54,22 +87,37 @@ mod tests {
     fn as_many_svar_as_the_limit_and_not_one_more() {
         let (svar, grenser) = (Svartall::default(), Grenser::default().with(Grense::SvarPerMelding, 3));
         for _ in 0..3 {
-            svar.one_more(&grenser, melding(1)).unwrap();
+            svar.one_more(&grenser, melding(1)).unwrap().keep();
         }
         for _ in 0..2 {
             let refused = svar.one_more(&grenser, melding(1));
             assert!(matches!(refused, Err(Error::QuotaFull { what: Grense::SvarPerMelding, limit: 3 })));
         }
-        svar.one_more(&grenser, melding(2)).unwrap();
+        svar.one_more(&grenser, melding(2)).unwrap().keep();
+    }
+
+    #[test]
+    fn svar_that_was_not_sent_after_all_counts_nothing() {
+        let (svar, grenser) = (Svartall::default(), Grenser::default().with(Grense::SvarPerMelding, 2));
+        for _ in 0..10 {
+            drop(svar.one_more(&grenser, melding(1)).unwrap());
+        }
+        let first = svar.one_more(&grenser, melding(1)).unwrap();
+        let second = svar.one_more(&grenser, melding(1)).unwrap();
+        assert!(svar.one_more(&grenser, melding(1)).is_err(), "what is on its way counts");
+        first.keep();
+        drop(second);
+        svar.one_more(&grenser, melding(1)).unwrap().keep();
+        assert!(svar.one_more(&grenser, melding(1)).is_err());
     }
 
     #[test]
     fn memory_is_bounded_and_what_is_answered_often_is_not_forgotten() {
         let (svar, grenser) = (Svartall::default(), Grenser::default().with(Grense::SvarPerMelding, 2));
-        svar.one_more(&grenser, melding(0)).unwrap();
-        svar.one_more(&grenser, melding(0)).unwrap();
+        svar.one_more(&grenser, melding(0)).unwrap().keep();
+        svar.one_more(&grenser, melding(0)).unwrap().keep();
         for n in 1..=3 * REMEMBERED as u128 {
-            svar.one_more(&grenser, melding(n)).unwrap();
+            svar.one_more(&grenser, melding(n)).unwrap().keep();
             if n % 1_000 == 0 {
                 assert!(svar.one_more(&grenser, melding(0)).is_err(), "{n}");
             }

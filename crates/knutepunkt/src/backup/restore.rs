@@ -66,6 +66,11 @@ pub(crate) fn restore(
         .context("cannot have the registry for itself")?;
     // Again, now that nobody else comes in between.
     check_empty(places, file.as_deref())?;
+    if file.is_none() {
+        runtime
+            .block_on(storage::require_empty(&places.registry_url))
+            .context("cannot fill the registry; name an empty database in registry.url")?;
+    }
     let stage = data.join(UNFINISHED);
     if stage.exists() {
         progress.say("removing what an unfinished restore has left".to_owned());

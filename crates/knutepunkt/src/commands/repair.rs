@@ -8,6 +8,7 @@ use broker_embedded::{Loss, Salvaged, accept_loss, find_loss, salvage};
 
 use crate::adapters::SystemClock;
 use crate::config::Config;
+use crate::installasjon::lock::FolderLock;
 
 /// What to repair, and whether to.
 #[derive(clap::Args)]
@@ -34,7 +35,10 @@ pub struct RepairArgs {
 /// There is no queue log, a server uses it, or it cannot be read; or something is lost and was not accepted.
 pub async fn run(args: RepairArgs) -> anyhow::Result<()> {
     let config = Config::load(args.config.as_deref(), std::env::vars())?;
-    let log = args.data.unwrap_or(config.data).join("ko");
+    let data = args.data.unwrap_or(config.data);
+    // A supervisor may start the server meanwhile. Where there is no folder, none is made.
+    let _lock = if data.is_dir() { Some(FolderLock::take(&data)?) } else { None };
+    let log = data.join("ko");
     let done = tokio::task::spawn_blocking(
         move || {
             if args.berg { save(&log) } else { repair(&log, args.godta_tap) }
@@ -125,6 +129,17 @@ fn list(loss: &Loss) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn folder_that_a_server_uses_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let _server = FolderLock::take(folder.path()).unwrap();
+        for (godta_tap, berg) in [(false, false), (true, false), (false, true)] {
+            let args = RepairArgs { config: None, data: Some(folder.path().to_owned()), godta_tap, berg };
+            let refused = run(args).await.unwrap_err().to_string();
+            assert!(refused.contains("another Knutepunkt uses the data folder"), "{refused}");
+        }
+    }
 
     #[test]
     fn where_there_is_no_log_none_is_made() {

@@ -109,8 +109,9 @@ impl Context {
     }
 
     async fn look_through(&self, progress: &(dyn Fn(String) + Send + Sync)) -> anyhow::Result<Vec<Finding>> {
-        let known = storage::list_kontoer(&self.places.registry_url).await?;
+        // In this order: a Konto that is made in between has no queue in that moment.
         let moment = self.broker.moment().await.context("cannot read the queue log now")?;
+        let known = storage::list_kontoer(&self.places.registry_url).await?;
         let (payloads, uferdige) = (Arc::clone(&self.payloads), Uferdige::new(&self.places.payloads()));
         let (work, _stop) = backup::Progress::new(|_| {});
         let runtime = Handle::current();
