@@ -27,6 +27,7 @@ SCENARIOS = {
     "operations_fail": "ENOSPC and EMFILE from file operations",
     "full_disk": "a full disk of its own",
     "descriptors": "no file descriptors left",
+    "strangers": "silent and slow strangers, and tenants that take all they can get",
     "memory": "little memory, much queued, slow consumers",
     "clock": "jumps of the wall clock",
     "issuer": "token issuer and login provider away",

@@ -17,7 +17,7 @@ class Refused(Exception):
     """The server answered, and not with what was asked for."""
 
     def __init__(self, status, text):
-        super().__init__(f"{status}: {text[:300]}")
+        super().__init__(f"{status}: {text[:600]}")
         self.status = status
 
 
