@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 
 use xxhash_rust::xxh3::Xxh3;
 
+use super::STEP;
 use super::loss::sync_folder_of;
 
 /// How each batch ends, and how the file begins that names the format of the whole log. Another one is not read here.
@@ -208,6 +209,20 @@ fn measure(path: &Path) -> io::Result<(u64, u64)> {
         }
         at += read as u64;
     }
+}
+
+/// The first step that is noted in a journal, if it begins with a whole batch: no earlier one stands in it then, nor in a newer
+/// journal. `None` where that is not known.
+pub(super) fn first_step(path: &Path) -> io::Result<Option<u64>> {
+    let (whole, _) = measure(path)?;
+    let mut bytes = Vec::new();
+    File::open(path)?.take(whole).read_to_end(&mut bytes)?;
+    // An item's lengths, its key, and its value: as nothing else of a batch begins.
+    let lengths = [5, 0, 8, 0, 0, 0, 8, 0, 0, 0];
+    let item = [&lengths, STEP.as_bytes()].concat();
+    let value =
+        memchr::memmem::find(&bytes, &item).and_then(|at| bytes.get(at + item.len()..)?.first_chunk());
+    Ok(value.map(|value| u64::from_be_bytes(*value)))
 }
 
 /// How many bytes the batch has with which `bytes` begin; `None` if that is none, or not a whole one.

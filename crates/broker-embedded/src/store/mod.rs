@@ -2,7 +2,7 @@
 //!
 //! | Keyspace | Key | Value |
 //! |---|---|---|
-//! | `meta` | name | format version; epoch |
+//! | `meta` | name | format version; epoch; before when what was over is forgotten |
 //! | `konto` | KontoId | nothing: the queue exists |
 //! | `queue` | number | [`Entry`] with its KontoId, 28 bytes; all that a start has to read |
 //! | `melding` | number | the melding and the lines of sporing written with it |
@@ -77,6 +77,8 @@ const OLDEST_FORMAT: u64 = 1;
 /// How many numbers an epoch has. A new one starts at every opening, so that no number is ever used twice.
 const EPOCH_BITS: u32 = 40;
 const MIB: u64 = 1024 * 1024;
+/// Key of the time up to which meldinger that are over were forgotten: nanoseconds, 16 bytes.
+const FORGOTTEN: &str = "glemt";
 /// Key of the last synced step.
 const STEP: &str = "siste";
 

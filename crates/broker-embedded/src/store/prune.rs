@@ -11,7 +11,7 @@ use wire::id::KontoId;
 use super::damage::guarded;
 use super::keys::{number_at, pair};
 use super::line::{StoredMelding, decode};
-use super::{Store, StoreError};
+use super::{FORGOTTEN, Store, StoreError};
 
 /// How many meldinger are looked at, and forgotten if it is time, in one write.
 const PRUNE_AT_ONCE: usize = 256;
@@ -22,12 +22,21 @@ impl Store {
         self.forgetting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Up to when meldinger that were over have been forgotten; `None` if none ever were, or it cannot be read.
+    pub(super) fn forgotten_before(&self) -> Option<Timestamp> {
+        let value = guarded(|| Ok(self.meta.get(FORGOTTEN)?)).ok().flatten()?;
+        Timestamp::from_nanosecond(i128::from_be_bytes(value.as_ref().try_into().ok()?)).ok()
+    }
+
     /// Forgets meldinger whose last line of sporing is from before `before`, with their sporing, index and dead letter.
     /// Tells how many dead letters of which Konto went with them.
     pub(crate) fn prune(&self, before: Timestamp) -> Result<HashMap<KontoId, u64>, StoreError> {
         let snapshot = self.db.snapshot();
         let mut dead: HashMap<KontoId, u64> = HashMap::new();
         let mut batch = self.db.batch();
+        // Whoever looks for a melding that was promised must know that the log may have forgotten it.
+        let forgotten = before.max(self.forgotten_before().unwrap_or(before)).as_nanosecond().to_be_bytes();
+        let mut is_noted = false;
         let mut in_batch = 0;
         let mut first_left = None;
         let start = self.pruned_to.load(Ordering::Relaxed);
@@ -51,7 +60,7 @@ impl Store {
                 std::mem::replace(&mut batch, self.db.batch())
                     .durability(Some(PersistMode::Buffer))
                     .commit()?;
-                in_batch = 0;
+                (in_batch, is_noted) = (0, false);
                 // Whoever puts a dead letter back waits for no more than this.
                 drop(turn);
                 turn = self.no_forgetting();
@@ -87,6 +96,11 @@ impl Store {
                 *dead.entry(melding.mottaker).or_default() += 1;
                 batch.remove(&self.dead, dead_key);
                 batch.remove(&self.payloads, number.to_be_bytes());
+            }
+            // In the same batch, so that neither is there without the other.
+            if !is_noted {
+                batch.insert(&self.meta, FORGOTTEN, forgotten);
+                is_noted = true;
             }
             for key in line_keys {
                 batch.remove(&self.sporing, key);

@@ -98,14 +98,14 @@ impl fmt::Display for Loss {
 /// What is noted of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Note {
-    step: u64,
+    pub(super) step: u64,
     /// `None` where the record says only that the step was promised.
-    melding: Option<Noted>,
+    pub(super) melding: Option<Noted>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Noted {
-    number: u64,
+    pub(super) number: u64,
     id: [u8; 16],
     avsender: [u8; 16],
     mottaker: [u8; 16],
@@ -120,6 +120,15 @@ impl Noted {
             avsender: melding.avsender.as_uuid().into_bytes(),
             mottaker: melding.mottaker.as_uuid().into_bytes(),
             mottatt_ms: melding.mottatt.as_millisecond(),
+        }
+    }
+
+    pub(super) fn melding(&self) -> LostMelding {
+        LostMelding {
+            id: MeldingId::from_uuid(Uuid::from_bytes(self.id)),
+            avsender: KontoId::from_uuid(Uuid::from_bytes(self.avsender)),
+            mottaker: KontoId::from_uuid(Uuid::from_bytes(self.mottaker)),
+            mottatt: Timestamp::from_millisecond(self.mottatt_ms).unwrap_or_default(),
         }
     }
 }
@@ -167,6 +176,32 @@ fn decode(record: &[u8; RECORD]) -> Option<Note> {
 /// Where the witness of the log at `path` lies.
 pub(crate) fn beside(path: &Path) -> PathBuf {
     path.with_extension(EXTENSION)
+}
+
+/// All that the witness of a log knows.
+#[derive(Default)]
+pub(super) struct Recalled {
+    /// In no order.
+    pub(super) notes: Vec<Note>,
+    /// Records that were written and cannot be read.
+    pub(super) unreadable: u64,
+}
+
+/// Reads the witness of the log at `path`. It knows nothing where there is none.
+pub(super) fn recall(path: &Path) -> io::Result<Recalled> {
+    let bytes = match std::fs::read(beside(path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Recalled::default()),
+        bytes => bytes?,
+    };
+    let mut recalled = Recalled::default();
+    for record in bytes.as_chunks::<RECORD>().0 {
+        match decode(record) {
+            Some(note) => recalled.notes.push(note),
+            None if record.iter().any(|byte| *byte != 0) => recalled.unreadable += 1,
+            None => {}
+        }
+    }
+    Ok(recalled)
 }
 
 /// The witness of an open log. Written by the thread that writes the log.
@@ -224,13 +259,7 @@ impl Witness {
         }
         let mut missing: Vec<_> = self.notes.iter().filter(|note| note.step > log_step).collect();
         missing.sort_by_key(|note| (note.step, note.melding.map(|noted| noted.number)));
-        let id = Uuid::from_bytes;
-        let meldinger = missing.iter().filter_map(|note| note.melding).map(|noted| LostMelding {
-            id: MeldingId::from_uuid(id(noted.id)),
-            avsender: KontoId::from_uuid(id(noted.avsender)),
-            mottaker: KontoId::from_uuid(id(noted.mottaker)),
-            mottatt: Timestamp::from_millisecond(noted.mottatt_ms).unwrap_or_default(),
-        });
+        let meldinger = missing.iter().filter_map(|note| note.melding).map(|noted| noted.melding());
         let oldest = self.notes.iter().map(|note| note.step).min().unwrap_or_default();
         Some(Loss {
             log_step,

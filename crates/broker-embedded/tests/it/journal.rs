@@ -21,7 +21,7 @@ fn files(log: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
 }
 
 /// The content of the newest journal, up to the zeros.
-fn content(log: &Path) -> (PathBuf, Vec<u8>) {
+pub(crate) fn content(log: &Path) -> (PathBuf, Vec<u8>) {
     let path = journals(log).pop().unwrap();
     let mut bytes = std::fs::read(&path).unwrap();
     bytes.truncate(bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1);
@@ -29,7 +29,7 @@ fn content(log: &Path) -> (PathBuf, Vec<u8>) {
 }
 
 /// Where the batches of a journal end, as the mark at the end of each says.
-fn ends(bytes: &[u8]) -> Vec<usize> {
+pub(crate) fn ends(bytes: &[u8]) -> Vec<usize> {
     let is_end = |at: &usize| bytes[*at..].starts_with(b"FJL\x03");
     (0..bytes.len()).filter(is_end).map(|at| at + 4).collect()
 }

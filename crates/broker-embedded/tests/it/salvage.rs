@@ -3,16 +3,19 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use app::contract::broker::BrokerHarness;
 use app::ports::{Broker as _, ChannelOptions, Clock as _, Consumer, Settlement};
 use bytes::Bytes;
-use knutepunkt_broker_embedded::{EmbeddedBroker, Missing, salvage};
+use knutepunkt_broker_embedded::{EmbeddedBroker, Missing, Options, salvage};
 use wire::id::{KontoId, MeldingId};
 
 use crate::damage::tables;
 use crate::harness::{Harness, copy};
-use crate::lifecycle::{konto, melding, soon};
+use crate::journal::{content, ends};
+use crate::lifecycle::{consume, konto, melding, publish, soon};
+use crate::witness::killed;
 
 const COUNT: usize = 300;
 
@@ -52,12 +55,11 @@ async fn drained(h: &Harness, log: &Path, b: KontoId) -> (BTreeSet<MeldingId>, u
         if status.ready == 0 && status.unacked == 0 {
             break;
         }
-        let next =
-            tokio::time::timeout(std::time::Duration::from_millis(50), channel.deliveries.recv()).await;
+        let next = tokio::time::timeout(Duration::from_millis(50), channel.deliveries.recv()).await;
         let Ok(next) = next else { continue };
         let delivery = next.unwrap();
         assert!(delivery.attempts > 0, "what was handed out before is not known");
-        assert!(delivery.payload.iter().all(|byte| *byte == 7));
+        assert!(delivery.payload == "innhold" || delivery.payload.iter().all(|byte| *byte == 7));
         assert!(got.insert(delivery.melding.id), "once");
         channel.control.settle(delivery.id, Settlement::Ack);
     }
@@ -133,4 +135,85 @@ async fn whole_log_is_saved_whole() {
     assert_eq!((of_konto.waiting, of_konto.dead, of_konto.lost.len()), (waiting.len() as u64, 0, 0));
     let (got, dead) = drained(&h, &log, b).await;
     assert_eq!((got, dead), (waiting.into_iter().collect(), 0));
+}
+
+/// Flips a bit in the batch that ends at the place `nth` of those in the newest journal.
+fn damage_batch(log: &Path, nth: impl Fn(usize) -> usize) {
+    let (path, mut bytes) = content(log);
+    let ends = ends(&bytes);
+    bytes[ends[nth(ends.len())] - 20] ^= 1;
+    std::fs::write(path, bytes).unwrap();
+}
+
+/// A batch in the middle leaves no gap in anything but the witness: the last step is the one that was promised.
+#[tokio::test]
+async fn what_stood_in_a_damaged_batch_is_listed() {
+    let (h, accepted, b) = killed(20).await;
+    let log = h.path().with_file_name("left");
+    damage_batch(&log, |count| count - 6);
+    let saved = salvage(&log, h.clock.now()).unwrap();
+    let of_konto = &saved.kontoer[&b];
+    let lost: Vec<_> = of_konto.lost.iter().map(|lost| (lost.id.unwrap(), lost.missing)).collect();
+    let [(id, Missing::All)] = lost[..] else { unreachable!("{lost:?}") };
+    assert!(accepted.contains(&id) && id != accepted[19], "{id}");
+    assert_eq!(of_konto.waiting, 19);
+    assert!(saved.is_complete && saved.journal_bytes > 0, "{saved:?}");
+    let report = std::fs::read_to_string(&saved.report).unwrap();
+    assert!(report.contains(&id.to_string()) && report.lines().count() == 1, "{report}");
+    let (got, dead) = drained(&h, &log, b).await;
+    assert_eq!((got.len(), got.contains(&id), dead), (19, false, 0));
+}
+
+/// Without the witness nobody knows what is missing, and that is said.
+#[tokio::test]
+async fn without_a_witness_the_list_is_said_to_be_short() {
+    let (h, _, b) = killed(20).await;
+    let log = h.path().with_file_name("left");
+    std::fs::remove_file(log.with_extension("vitne")).unwrap();
+    damage_batch(&log, |count| count - 6);
+    let saved = salvage(&log, h.clock.now()).unwrap();
+    assert_eq!((saved.kontoer[&b].waiting, saved.kontoer[&b].lost.len()), (19, 0));
+    assert!(!saved.is_complete && saved.known_since.is_none(), "{saved:?}");
+}
+
+/// What was acked long ago and forgotten is not lost, although the witness knows it still and the log does not.
+#[tokio::test]
+async fn what_the_log_has_forgotten_is_not_listed_as_lost() {
+    let hour = Duration::from_hours(1);
+    let options =
+        Options { min_free_bytes: 0, retention: 30 * hour, prune_every: hour, ..Options::default() };
+    let h = Harness::with(options).await;
+    let (a, b) = (konto(&h).await, konto(&h).await);
+    let mut old = Vec::new();
+    let mut channel = consume(&h, b).await;
+    for _ in 0..5 {
+        old.push(publish(&h, a, b).await);
+        let delivery = channel.deliveries.recv().await.unwrap();
+        channel.control.settle(delivery.id, Settlement::Ack);
+    }
+    channel.control.cancel(Consumer(1)).await.unwrap();
+    let broker = h.broker();
+    soon(async || broker.queue_status(b).await.unwrap().unacked == 0).await;
+    h.pass(32 * hour).await;
+    for id in old {
+        soon(async || broker.melding(id).await.unwrap().is_none()).await;
+    }
+    let mut sent = BTreeSet::new();
+    for _ in 0..10 {
+        sent.insert(publish(&h, a, b).await);
+    }
+    let left = h.path().with_file_name("left");
+    copy(&h.path(), &left);
+    std::fs::copy(h.path().with_extension("vitne"), left.with_extension("vitne")).unwrap();
+    damage_batch(&left, |count| count - 6);
+    let saved = salvage(&left, h.clock.now()).unwrap();
+    let lost = &saved.kontoer[&b].lost;
+    assert_eq!((lost.len(), saved.forgotten, saved.kontoer[&b].waiting), (1, 5, 9));
+    assert!(sent.contains(&lost[0].id.unwrap()));
+    // In a log without damage they are known to be over.
+    let whole = h.path().with_file_name("whole");
+    copy(&h.path(), &whole);
+    std::fs::copy(h.path().with_extension("vitne"), whole.with_extension("vitne")).unwrap();
+    let saved = salvage(&whole, h.clock.now()).unwrap();
+    assert_eq!((saved.kontoer[&b].lost.len(), saved.forgotten, saved.is_complete), (0, 0, true));
 }

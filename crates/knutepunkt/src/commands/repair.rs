@@ -81,7 +81,8 @@ fn kept(rests: &[PathBuf]) -> String {
 /// Saves what can be read of a damaged log.
 fn save(log: &Path) -> anyhow::Result<String> {
     let done = salvage(log, SystemClock.now())?;
-    let Salvaged { kontoer, places, journal_bytes, unopened, report, old_log } = &done;
+    let Salvaged { kontoer, places, journal_bytes, unopened, report, old_log, .. } = &done;
+    let at_least = if done.is_complete { "" } else { "at least " };
     let mut lines = vec![format!(
         "{}: a new queue log was made of what could be read, and the server can be started.",
         log.display()
@@ -92,13 +93,29 @@ fn save(log: &Path) -> anyhow::Result<String> {
     ));
     for (konto, saved) in kontoer {
         lines.push(format!(
-            "  konto {konto}: {} meldinger wait, {} dead letters, {} not saved or not whole",
+            "  konto {konto}: {} meldinger wait, {} dead letters, {at_least}{} not saved or not whole",
             saved.waiting,
             saved.dead,
             saved.lost.len()
         ));
     }
-    lines.push(format!("What is not whole is listed in {}; tell the senders.", report.display()));
+    if !done.is_complete {
+        lines.push(match done.known_since {
+            Some(since) => format!(
+                "More may be missing of what was taken before {since}, or while the witness could not be written: it does \
+                 not know of that."
+            ),
+            None => "The witness knows nothing, so more may be missing.".to_owned(),
+        });
+    }
+    if done.forgotten > 0 {
+        lines.push(format!(
+            "{} older meldinger have left no trace. They are not listed: the log forgets those that have been over for long.",
+            done.forgotten
+        ));
+    }
+    lines
+        .push(format!("What is not saved or not whole is listed in {}; tell the senders.", report.display()));
     lines.push(format!("The damaged queue log is kept in {}.", old_log.display()));
     Ok(lines.join("\n"))
 }

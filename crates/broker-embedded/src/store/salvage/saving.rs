@@ -1,0 +1,216 @@
+//! Copying from the damaged log to the new one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use fjall::Keyspace;
+use jiff::Timestamp;
+use wire::id::KontoId;
+
+use super::live::{Known, Live};
+use super::promised::{Fate, Promised};
+use super::stand_in::StandIn;
+use super::{Missing, SavedKonto, Unsaved};
+use crate::queue::Number;
+use crate::store::chunks::Space;
+use crate::store::keys::{encode_entry, konto_at, number_at, pair};
+use crate::store::line::{Line, VERSION, decode};
+use crate::store::load::{Bulk, Returned};
+use crate::store::loss::LAYOUT;
+use crate::store::scan::scan;
+use crate::store::{EPOCH_BITS, LostMelding, Store, StoreError};
+
+pub(super) struct Saving<'a> {
+    pub(super) old: &'a Store,
+    pub(super) now: Timestamp,
+    pub(super) promised: &'a Promised,
+    /// Keyspaces that are empty since they could not be opened; which is not known.
+    pub(super) unopened: usize,
+    /// Whether batches are missing that stood in journals.
+    pub(super) journals_lack: bool,
+    saved: Saved,
+}
+
+/// What was saved, and what was not.
+#[derive(Default)]
+pub(super) struct Saved {
+    pub(super) kontoer: BTreeMap<KontoId, SavedKonto>,
+    /// Places in tables that could not be read.
+    pub(super) places: u64,
+    /// Meldinger that the log may have forgotten since they were over.
+    pub(super) forgotten: u64,
+}
+
+impl<'a> Saving<'a> {
+    pub(super) fn new(
+        old: &'a Store,
+        now: Timestamp,
+        promised: &'a Promised,
+        unopened: usize,
+        journals_lack: bool,
+    ) -> Self {
+        Self { old, now, promised, unopened, journals_lack, saved: Saved::default() }
+    }
+
+    pub(super) fn scan(
+        &mut self,
+        keyspace: &Keyspace,
+        mut each: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+    ) -> Result<u64, StoreError> {
+        // A record that can be read and not be understood is damaged, and costs itself alone.
+        let mut odd = 0;
+        let places = scan(keyspace, |key, value| match each(key, value) {
+            Err(StoreError::Damaged(_)) => {
+                odd += 1;
+                Ok(())
+            }
+            other => other,
+        })?;
+        self.saved.places += places + odd;
+        Ok(places + odd)
+    }
+
+    pub(super) fn run(mut self, to: &Path) -> Result<Saved, StoreError> {
+        let old = self.old;
+        let (new, ..) = Store::open(to, &LAYOUT)?;
+        let mut bulk = Bulk::begin(&new);
+        let mut returned = Returned::default();
+        let now = self.now;
+
+        let mut live = self.live()?;
+        let mut kontoer = BTreeSet::new();
+        let lost_kontoer = self.scan(&old.kontoer, |key, _| {
+            kontoer.insert(konto_at(key, 0)?);
+            Ok(())
+        })?;
+        let sizes = self.look_at_meldinger(&mut live)?;
+        if lost_kontoer > 0 || live.gaps > 0 {
+            kontoer.extend(live.waiting.values().map(|(konto, _)| *konto));
+            kontoer.extend(live.dead.values().map(|(konto, _)| *konto));
+        }
+
+        let highest = sizes.last_key_value().map_or(0, |(number, _)| number >> EPOCH_BITS);
+        let mut epoch = highest + 1;
+        self.scan(&old.meta, |key, value| {
+            if key == b"epoch" {
+                epoch = epoch.max(number_at(value, 0)?);
+                return Ok(());
+            }
+            returned.put(&mut bulk, Space::Meta, key, value, now)
+        })?;
+        returned.put(&mut bulk, Space::Meta, b"epoch", &epoch.to_be_bytes(), now)?;
+        for konto in &kontoer {
+            returned.put(&mut bulk, Space::Konto, konto.as_uuid().as_bytes(), &[VERSION], now)?;
+        }
+
+        let missing: BTreeSet<_> = live
+            .waiting
+            .keys()
+            .chain(live.dead.keys())
+            .filter(|number| !sizes.contains_key(number))
+            .copied()
+            .collect();
+        let stand_ins = self.stand_ins(&live, &missing)?;
+        for (number, (konto, entry)) in &live.waiting {
+            if stand_ins.get(number).is_none_or(|stand_in| stand_in.is_known) {
+                let value = encode_entry(*konto, entry);
+                returned.put(&mut bulk, Space::Queue, &number.to_be_bytes(), &value, now)?;
+            } else {
+                // Whom to notify is not known, so it is a dead letter at once.
+                live.dead.insert(*number, (*konto, now));
+            }
+        }
+        let mut dead: Vec<_> = live
+            .dead
+            .iter()
+            .map(|(number, (konto, at))| (pair(*konto, *number), at.as_nanosecond()))
+            .collect();
+        dead.sort_unstable();
+        for (key, at) in dead {
+            returned.put(&mut bulk, Space::Dead, &key, &at.to_be_bytes(), now)?;
+        }
+
+        let mut waits = stand_ins.iter().peekable();
+        self.scan(&old.meldinger, |key, value| {
+            let number = number_at(key, 0)?;
+            if !sizes.contains_key(&number) {
+                return Ok(()); // Cannot be understood.
+            }
+            while let Some((before, stand_in)) = waits.next_if(|(before, _)| **before < number) {
+                bulk.put(Space::Melding, &before.to_be_bytes(), &stand_in.value)?;
+            }
+            bulk.put(Space::Melding, key, value)
+        })?;
+        for (number, stand_in) in waits {
+            bulk.put(Space::Melding, &number.to_be_bytes(), &stand_in.value)?;
+        }
+        self.scan(&old.sporing, |key, value| {
+            decode::<Line>(value, "a line of sporing")?;
+            returned.put(&mut bulk, Space::Sporing, key, value, now)
+        })?;
+        returned.lines_before(&mut bulk, Number::MAX, now)?;
+
+        let mut payloads = BTreeSet::new();
+        self.scan(&old.payloads, |key, value| {
+            let number = number_at(key, 0)?;
+            if sizes.get(&number).is_none_or(|known| known.payload_bytes != value.len() as u64) {
+                return Err(StoreError::Damaged("a payload"));
+            }
+            payloads.insert(number);
+            bulk.put(Space::Payload, key, value)
+        })?;
+        bulk.finish()?;
+
+        for number in live.waiting.keys().chain(live.dead.keys()).collect::<BTreeSet<_>>() {
+            self.count(*number, &live, sizes.get(number), stand_ins.get(number), payloads.contains(number));
+        }
+        self.look_for_promised(&live, &sizes)?;
+        Ok(self.saved)
+    }
+
+    fn count(
+        &mut self,
+        number: Number,
+        live: &Live,
+        known: Option<&Known>,
+        stand_in: Option<&StandIn>,
+        has_payload: bool,
+    ) {
+        let Some(konto) = live.konto(number) else { return };
+        let of_konto = self.saved.kontoer.entry(konto).or_default();
+        if let Some(StandIn { id, avsender, .. }) = stand_in {
+            of_konto.lost.push(Unsaved { id: *id, avsender: *avsender, missing: Missing::Melding });
+        } else if let Some(Known { id, avsender, payload_bytes }) = known
+            && *payload_bytes > 0
+            && !has_payload
+        {
+            let (id, avsender) = (Some(*id), Some(*avsender));
+            of_konto.lost.push(Unsaved { id, avsender, missing: Missing::Payload });
+        } else if live.dead.contains_key(&number) {
+            of_konto.dead += 1;
+        } else {
+            of_konto.waiting += 1;
+        }
+    }
+
+    /// Looks for each melding that was promised, and lists those that are neither there nor over.
+    fn look_for_promised(&mut self, live: &Live, known: &BTreeMap<Number, Known>) -> Result<(), StoreError> {
+        let forgotten_before = self.old.forgotten_before();
+        for promise in self.promised.not_in(known) {
+            // What stands for it was counted.
+            if live.konto(promise.number).is_some() {
+                continue;
+            }
+            match self.what_became_of(&promise, live.gaps, forgotten_before)? {
+                Fate::Over => {}
+                Fate::OverOrLost => self.saved.forgotten += 1,
+                Fate::Lost => {
+                    let LostMelding { id, avsender, mottaker, .. } = promise.melding;
+                    let lost = Unsaved { id: Some(id), avsender: Some(avsender), missing: Missing::All };
+                    self.saved.kontoer.entry(mottaker).or_default().lost.push(lost);
+                }
+            }
+        }
+        Ok(())
+    }
+}
