@@ -78,7 +78,10 @@ impl Server {
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
                 Err(error) => {
-                    tracing::warn!(%error, "failed to accept an AMQP connection");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "failed to accept an AMQP connection"
+                    );
                     tokio::time::sleep(ACCEPT_PAUSE).await;
                     continue;
                 }
@@ -120,7 +123,10 @@ impl Server {
                         match handshake(&acceptor, stream, timeout, &shutdown, &dropped).await {
                             Ok(stream) => session::run(stream, opening, app, config, shutdown).await,
                             Err(error) => {
-                                tracing::debug!(%error, "TLS handshake of an AMQP connection failed");
+                                tracing::debug!(
+                                    error = &error as &dyn std::error::Error,
+                                    "TLS handshake of an AMQP connection failed"
+                                );
                             }
                         }
                     }

@@ -37,6 +37,8 @@ const BROKER_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a lost connection waits before the client is made to answer for it: whatever stops the server may have stopped the
 /// client in the same moment, and its socket may close before the signal reaches us.
 const LOSS_GRACE: Duration = Duration::from_millis(250);
+/// Target of log events for what anybody can bring about, so that whoever reads the log sees some and then a count.
+const REFUSED: &str = "refused";
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -131,7 +133,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     let ended = poll_fn(|cx| session.poll(cx)).await;
     match &ended {
         Ok(end) => tracing::debug!(?end, "AMQP connection ended"),
-        Err(error) => tracing::debug!(%error, "AMQP connection was lost"),
+        Err(error) => tracing::debug!(error = error as &dyn std::error::Error, "AMQP connection was lost"),
     }
     if ended.is_err()
         && !session.channels.is_empty()
@@ -563,11 +565,19 @@ async fn log_in(
         Ok(login) => Ok((login, events)),
         Err(error) => Err(match &error {
             Error::Login { integrasjon, reason } => {
-                tracing::info!(integrasjon.id = integrasjon, reason, "refused a log-in over AMQP");
+                tracing::info!(
+                    target: REFUSED,
+                    { error.code = "AMQP_LOGIN", integrasjon.id = integrasjon, reason },
+                    "refused a log-in over AMQP"
+                );
                 Answer::Refused
             }
             Error::Token(TokenError::Invalid { reason }) => {
-                tracing::info!(reason, "refused a log-in over AMQP for its token");
+                tracing::info!(
+                    target: REFUSED,
+                    { error.code = "AMQP_TOKEN", reason },
+                    "refused a log-in over AMQP for its token"
+                );
                 Answer::Refused
             }
             _ => {

@@ -97,7 +97,8 @@ pub async fn examine(url: &str) -> Result<Option<Funnet>, StorageError> {
     Ok(Some(found))
 }
 
-/// The kontoer of the registry at `url`; `None` where there is none. Changes nothing.
+/// The kontoer of the registry at `url`; `None` where there is none. Changes nothing. As [`inspect`], never in a process that
+/// has the registry open.
 ///
 /// # Errors
 /// As [`inspect`].

@@ -70,6 +70,9 @@ pub fn shown(url: &str) -> String {
 /// Looks at the registry at `url` without making, migrating or writing anything. `None` where there is none: no such file,
 /// or a database without our tables.
 ///
+/// Never in a process that has the registry open: it reads files of SQLite as files, and closing one lets go of all locks that
+/// the process has on it (POSIX). The next process to open the database would then take the files for nobody's.
+///
 /// # Errors
 /// [`StorageError::UnsupportedUrl`], [`StorageError::Connect`], [`StorageError::LogMissing`], [`StorageError::LogDamaged`],
 /// [`StorageError::UnknownMigration`], [`StorageError::AlteredMigration`] and [`StorageError::Backend`].

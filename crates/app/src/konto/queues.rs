@@ -26,6 +26,14 @@ pub(crate) fn satt_til_side((konto, status): (KontoId, QueueStatus)) -> SattTilS
 }
 
 impl App {
+    /// The kontoer of the registry, whosever they are.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn list_konto_ids(&self) -> Result<BTreeSet<KontoId>, Error> {
+        Ok(self.begin_read().await?.list_konto_ids().await?.into_iter().collect())
+    }
+
     /// Brings the queues in line with the kontoer, before anybody connects.
     ///
     /// A Konto without queue gets one: to a client that finds none this is a matter of life, since the official Java client

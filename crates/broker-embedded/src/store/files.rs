@@ -1,11 +1,12 @@
 //! A look at the files of the log before it is opened. What opens them makes a new log where its marker is gone, and takes
 //! away what it does not know: that must not happen to a log that holds meldinger.
 
-use std::ffi::OsStr;
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::StoreError;
+use super::{KEYSPACES, StoreError, witness};
 
 /// Refuses a folder that holds parts of a log, but not all that is needed to read it.
 pub(super) fn check(path: &Path) -> Result<(), StoreError> {
@@ -34,13 +35,30 @@ pub(super) fn check(path: &Path) -> Result<(), StoreError> {
         check_keyspace(&keyspaces.join(name))?;
     }
     // They are made one after the other, all before anything is taken.
-    let number = |name: &std::ffi::OsString| name.to_str().and_then(|name| name.parse::<u64>().ok());
-    let last = kept.iter().filter_map(number).max();
+    let last = kept.iter().filter_map(number_of).max();
     for name in &kept {
         let current = keyspaces.join(name).join("current");
-        if !exists(&current)? && (number(name) != last || was_in_use(path)?) {
+        if !exists(&current)? && (number_of(name) != last || was_in_use(path)?) {
             return Err(missing(current));
         }
+    }
+    Ok(())
+}
+
+/// Refuses a log that has promised something and lacks a keyspace: one that is not there is made anew, empty, by whoever opens
+/// it, and all are made before anything is promised.
+pub(super) fn check_all_there(path: &Path) -> Result<(), StoreError> {
+    check(path)?;
+    let keyspaces = path.join("keyspaces");
+    let numbers: BTreeSet<u64> =
+        names(&keyspaces)?.iter().filter_map(number_of).filter(|number| *number > 0).collect();
+    // A folder without any log is for the witness to judge, which says what is lost.
+    if exists(&path.join("version"))?
+        && numbers.len() < KEYSPACES
+        && witness::last_step(path).map_err(StoreError::Witness)? > 0
+    {
+        let absent = (1..=KEYSPACES as u64).find(|number| !numbers.contains(number)).unwrap_or_default();
+        return Err(missing(keyspaces.join(absent.to_string())));
     }
     Ok(())
 }
@@ -79,6 +97,10 @@ fn check_keyspace(folder: &Path) -> Result<(), StoreError> {
     if exists(&manifest)? { Ok(()) } else { Err(missing(manifest)) }
 }
 
+fn number_of(name: &OsString) -> Option<u64> {
+    name.to_str()?.parse().ok()
+}
+
 fn missing(file: PathBuf) -> StoreError {
     StoreError::Missing { file }
 }
@@ -88,7 +110,7 @@ fn exists(file: &Path) -> Result<bool, StoreError> {
 }
 
 /// What stands in a folder; nothing where there is none.
-fn names(folder: &Path) -> Result<Vec<std::ffi::OsString>, StoreError> {
+fn names(folder: &Path) -> Result<Vec<OsString>, StoreError> {
     let failed = |source| StoreError::Unreadable { file: folder.to_owned(), source };
     match std::fs::read_dir(folder) {
         Ok(entries) => {

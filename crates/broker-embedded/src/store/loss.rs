@@ -43,7 +43,7 @@ pub fn find_loss(path: &Path) -> Result<Option<Loss>, OpenError> {
     }
     // Opening a log changes it, so a copy is opened.
     let look = || {
-        files::check(path)?;
+        files::check_all_there(path)?;
         let shadow = Shadow::of(path)?;
         Ok(Begun::new(shadow.path(), &LAYOUT, Damage::Refuse)?.loss)
     };
@@ -86,7 +86,9 @@ fn begin(path: &Path, damage: Damage) -> Result<Begun, OpenError> {
     if !path.is_dir() {
         return Err(no_log(path));
     }
-    Begun::new(path, &LAYOUT, damage).map_err(|error| OpenError::new(path, error))
+    files::check_all_there(path)
+        .and_then(|()| Begun::new(path, &LAYOUT, damage))
+        .map_err(|error| OpenError::new(path, error))
 }
 
 fn write_report(path: &Path, loss: &Loss) -> io::Result<()> {

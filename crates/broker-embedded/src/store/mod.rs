@@ -41,7 +41,6 @@ mod witness;
 mod write;
 
 use std::collections::BTreeSet;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
@@ -76,6 +75,8 @@ const FORMAT: u64 = 3;
 const OLDEST_FORMAT: u64 = 1;
 /// How many numbers an epoch has. A new one starts at every opening, so that no number is ever used twice.
 const EPOCH_BITS: u32 = 40;
+/// How many keyspaces a log has once it was opened.
+const KEYSPACES: usize = 10;
 const MIB: u64 = 1024 * 1024;
 /// Key of the time up to which meldinger that are over were forgotten: nanoseconds, 16 bytes.
 const FORGOTTEN: &str = "glemt";
@@ -92,13 +93,13 @@ pub(crate) enum StoreError {
     #[error("read the queue log: it has format {0}, this version knows {OLDEST_FORMAT} to {FORMAT}")]
     Format(u64),
     #[error(
-        "read the queue log: {0}; restore a backup, or, to go on without them, have them listed and accept the loss with \
-         `knutepunkt repair`"
+        "read the queue log: {0}; have them listed with `knutepunkt repair`. Then restore a backup; or save all that can be \
+         read with `knutepunkt repair --berg`; or, to go on without them, accept the loss with `--godta-tap`"
     )]
     Lost(Box<Loss>),
     #[error(
-        "read the queue log: {}; restore a backup, or, to go on with what can be read, accept the loss with \
-         `knutepunkt repair --godta-tap`",
+        "read the queue log: {}; restore a backup, or save all that can be read with `knutepunkt repair --berg`, or, to go on \
+         with what stands before it, accept the loss with `--godta-tap`",
         listed(.0)
     )]
     Torn(Vec<TornJournal>),
@@ -189,14 +190,29 @@ enum Damage {
 impl Begun {
     /// Opens the log at `path`, and makes it where there is none. What interrupted writes left in its journals is cut off.
     fn new(path: &Path, layout: &Layout, damage: Damage) -> Result<Self, StoreError> {
-        files::check(path)?;
+        match damage {
+            Damage::Refuse => files::check_all_there(path)?,
+            Damage::Accept => files::check(path)?,
+        }
         let torn = journal::find_torn(path).map_err(StoreError::Journals)?;
         let damaged: Vec<_> = torn.iter().filter(|torn| torn.is_damage).cloned().collect();
         if damage == Damage::Refuse && !damaged.is_empty() {
             return Err(StoreError::Torn(damaged));
         }
-        let cuts: io::Result<_> = torn.into_iter().map(|torn| Cut::make(torn, path)).collect();
-        let cuts = cuts.map_err(StoreError::Journals)?;
+        let mut cuts = Vec::new();
+        let begun = cut_all(torn, path, &mut cuts).and_then(|()| Self::open(path, layout, damaged));
+        match begun {
+            Ok(begun) => Ok(Self { cuts, ..begun }),
+            Err(error) => {
+                // As they were found, whatever kept the log from being opened.
+                put_back(cuts, path)?;
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens the log at `path`, whose journals end where they can be read.
+    fn open(path: &Path, layout: &Layout, damaged: Vec<TornJournal>) -> Result<Self, StoreError> {
         let db = Database::builder(path)
             .cache_size(layout.cache_bytes)
             .max_journaling_size(layout.journal_bytes.max(64 * MIB))
@@ -217,18 +233,30 @@ impl Begun {
             let none = Loss { log_step: step, promised_step: step, is_complete: false, ..Loss::default() };
             loss.get_or_insert(none).journals = damaged;
         }
-        Ok(Self { db, meta, steps, step, witness, loss, cuts })
+        Ok(Self { db, meta, steps, step, witness, loss, cuts: Vec::new() })
     }
 
     /// Closes the log again and leaves its journals as they were found. Gives what it lacks.
     fn leave(self, path: &Path) -> Result<Option<Loss>, StoreError> {
         let Self { db, meta, steps, loss, cuts, .. } = self;
         drop((meta, steps, db));
-        for cut in cuts {
-            cut.put_back(path).map_err(StoreError::Journals)?;
-        }
+        put_back(cuts, path)?;
         Ok(loss)
     }
+}
+
+fn cut_all(torn: Vec<TornJournal>, path: &Path, cuts: &mut Vec<Cut>) -> Result<(), StoreError> {
+    for torn in torn {
+        cuts.push(Cut::make(torn, path).map_err(StoreError::Journals)?);
+    }
+    Ok(())
+}
+
+fn put_back(cuts: Vec<Cut>, path: &Path) -> Result<(), StoreError> {
+    for cut in cuts {
+        cut.put_back(path).map_err(StoreError::Journals)?;
+    }
+    Ok(())
 }
 
 fn keyspace(db: &Database, name: &str, memtable_bytes: u64) -> fjall::Result<Keyspace> {

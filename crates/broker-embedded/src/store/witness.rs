@@ -204,6 +204,18 @@ pub(super) fn recall(path: &Path) -> io::Result<Recalled> {
     Ok(recalled)
 }
 
+/// The last step that the witness of the log at `path` knows of; 0 if it knows of none, or is not there. Writes nothing.
+pub(super) fn last_step(path: &Path) -> io::Result<u64> {
+    match std::fs::read(beside(path)) {
+        Ok(bytes) => {
+            let notes = bytes.as_chunks::<RECORD>().0.iter().filter_map(decode);
+            Ok(notes.map(|note| note.step).max().unwrap_or_default())
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
 /// The witness of an open log. Written by the thread that writes the log.
 pub(crate) struct Witness {
     file: File,

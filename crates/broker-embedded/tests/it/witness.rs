@@ -186,3 +186,29 @@ async fn looking_for_a_loss_touches_nothing() {
         }
     }
 }
+
+/// An absent keyspace would be made anew, empty, and nobody would know what stood in it.
+#[tokio::test]
+async fn a_log_that_lacks_a_keyspace_is_refused() {
+    let (h, accepted, b) = killed(6).await;
+    let left = h.path().with_file_name("left");
+    let mut keyspaces: Vec<_> =
+        std::fs::read_dir(left.join("keyspaces")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    keyspaces.sort();
+    assert_eq!(keyspaces.len(), 11);
+    for name in &keyspaces {
+        let log = left.with_file_name(format!("without-{}", name.display()));
+        crate::harness::copy(&left, &log);
+        std::fs::copy(left.with_extension("vitne"), log.with_extension("vitne")).unwrap();
+        std::fs::remove_dir_all(log.join("keyspaces").join(name)).unwrap();
+        for _ in 0..2 {
+            let refused = text(&open(&log).await.err().unwrap());
+            assert!(refused.contains("is missing"), "{}: {refused}", name.display());
+            assert!(!log.join("keyspaces").join(name).exists(), "{}", name.display());
+        }
+        assert!(find_loss(&log).is_err(), "{}", name.display());
+    }
+    let broker = open(&left).await.unwrap();
+    assert_eq!(broker.queue_status(b).await.unwrap().ready, accepted.len() as u64);
+    broker.close().await.unwrap();
+}

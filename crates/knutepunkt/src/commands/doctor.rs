@@ -133,9 +133,11 @@ fn look_through(
 mod tests {
     use std::collections::BTreeSet;
     use std::fs;
+    use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
     use crate::backup::tests::{COUNT, config, fill, start};
+    use crate::styring;
 
     async fn look(config: &Config) -> Vec<Finding> {
         // As without a file, but for the folder.
@@ -188,6 +190,36 @@ mod tests {
         let findings = look(&config).await;
         assert!(said(&findings, Level::Fault, "1 payloads that meldinger name are missing"), "{findings:#?}");
         assert!(findings.iter().any(|finding| finding.part == "registry" && finding.level == Level::Fault));
+    }
+
+    /// Locks that processes have on a file.
+    fn locks(file: &Path) -> usize {
+        let inode = format!(":{}", fs::metadata(file).unwrap().ino());
+        let locks = fs::read_to_string("/proc/locks").unwrap();
+        locks.lines().filter(|line| line.split(' ').any(|word| word.ends_with(&inode))).count()
+    }
+
+    /// To close one of SQLite's files once more in the server's process lets go of its locks, and the next process to open the
+    /// database then cuts the memory that the server reads it through.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn server_keeps_the_locks_of_its_registry_while_it_looks_and_copies() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path().join("data"));
+        let running = start(&config).await.unwrap();
+        fill(&running, &config).await;
+        let shm = config.data.join("register.sqlite-shm");
+        let held = locks(&shm);
+        assert!(held > 0, "SQLite holds a lock on its index");
+        let found: Option<Vec<Finding>> = styring::ask(&config.data, &Request::Doctor).await.unwrap();
+        assert!(found.is_some());
+        assert_eq!(locks(&shm), held, "after the doctor");
+        let target = folder.path().join("backup");
+        let made: Option<serde_json::Value> =
+            styring::ask(&config.data, &Request::Backup { target }).await.unwrap();
+        assert!(made.is_some());
+        assert_eq!(locks(&shm), held, "after a backup");
+        running.stop().await.unwrap();
     }
 
     #[tokio::test]

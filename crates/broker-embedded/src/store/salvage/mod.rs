@@ -111,7 +111,7 @@ pub fn salvage(path: &Path, now: Timestamp) -> Result<Salvaged, OpenError> {
 }
 
 fn save(path: &Path, now: Timestamp) -> Result<Salvaged, StoreError> {
-    files::check(path)?;
+    files::check_all_there(path)?;
     let Opened { shadow, journal_bytes, journal_from, unopened } = open_what_can_be(path)?;
     let recalled = witness::recall(shadow.path()).map_err(StoreError::Witness)?;
     let begun = Begun::new(shadow.path(), &LAYOUT, Damage::Accept)?;
