@@ -112,7 +112,9 @@ async fn damaged_payload_is_never_served_as_whole() {
     assert_eq!(whole.len(), 320 * 64 * 1024);
     let fetch = async || {
         let token = pair.to.access_token().await.expect("the simulator gives a token");
-        let answer = reqwest::Client::new()
+        let answer = reqwest::Client::builder()
+            .build()
+            .unwrap()
             .get(format!("{}/dokumentlager/nedlasting/{id}", server.dev.http_url()))
             .bearer_auth(token.expose())
             .header(wire::headers::INTEGRASJON_ID, pair.arkiv.integrasjon_id.to_string())
