@@ -38,6 +38,8 @@ const NOT_TRANSLATED = new RegExp(
     "(Storevik|Lillefjord) kommune",
     "Kari Storevik",
     "Fiks Protokoll",
+    // A code that was drawn at random: a hyphen in it may set apart what looks like a word.
+    "[\\w-]{32,}",
   ].join("|"),
   "g",
 );
