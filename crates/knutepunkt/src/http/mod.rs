@@ -45,6 +45,8 @@ use self::stream::Watched;
 
 /// Bytes that the head of a request may have.
 const MAX_HEAD: usize = 32 * 1024;
+/// Bytes of a request that are read ahead, and of an answer that wait to be fetched, at most.
+const MAX_BUFFER: usize = 64 * 1024;
 /// Time that requests under way get at shutdown.
 const DRAIN: Duration = Duration::from_secs(10);
 /// Pause after a failed accept: at first, and at most.
@@ -208,7 +210,9 @@ async fn connection(
         // The stream watches over the times.
         .header_read_timeout(None)
         .max_header_size(MAX_HEAD)
-        .pipeline_flush(true)
+        // Never `pipeline_flush`: it lets all of an answer that nobody fetches into memory, and swallows the answer to a head
+        // that cannot be read.
+        .max_buf_size(MAX_BUFFER)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {

@@ -1,6 +1,7 @@
 //! The listener over real sockets, with small limits.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -39,6 +40,11 @@ async fn wait(State(permits): State<Arc<Semaphore>>) -> StatusCode {
 
 impl Server {
     async fn start(limits: Limits) -> Self {
+        Self::serve(limits, Router::new()).await
+    }
+
+    /// One with more routes.
+    async fn serve(limits: Limits, more: Router) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let permits = Arc::new(Semaphore::new(0));
@@ -48,7 +54,8 @@ impl Server {
             .route("/refuse", post(async || StatusCode::UNAUTHORIZED))
             .route("/wait", get(wait))
             .route("/large", get(async || vec![0_u8; 64 * 1024 * 1024]))
-            .with_state(Arc::clone(&permits));
+            .with_state(Arc::clone(&permits))
+            .merge(more);
         let shutdown = CancellationToken::new();
         let entrance = Entrance::new(limits);
         tokio::spawn(serve(listener, None, router, entrance.clone(), shutdown.clone()));
@@ -169,24 +176,65 @@ async fn several_requests_at_once_are_answered_in_turn() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn endless_head_and_endless_chunk_extension_are_refused() {
+async fn head_that_is_too_large_or_no_head_is_answered_and_the_connection_closed() {
     let server = Server::start(limits()).await;
-    let long = "a".repeat(1024 * 1024);
+    let (long, pairs) = ("a".repeat(1024 * 1024), "A: b\r\n".repeat(200));
     for (sent, status) in [
-        (format!("GET /helse HTTP/1.1\r\nHost: x\r\nX: {long}"), "HTTP/1.1 431"),
-        (format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n"), "HTTP/1.1 4"),
-        (
-            format!(
-                "POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;{long}\r\na\r\n0\r\n\r\n"
-            ),
-            "HTTP/1.1 4",
-        ),
+        (format!("GET /helse HTTP/1.1\r\nHost: x\r\nX: {long}"), "431"),
+        (format!("GET /helse HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "a".repeat(40_000)), "431"),
+        (format!("GET /helse HTTP/1.1\r\nHost: x\r\n{pairs}\r\n"), "431"),
+        (format!("GET /{long} HTTP/1.1\r\nHost: x\r\n\r\n"), "431"),
+        ("\u{7f}\u{0}nonsense\r\n\r\n".to_owned(), "400"),
+        ("GET /helse\r\n\r\n".to_owned(), "400"),
+        ("GET /helse HTTP/1.1\r\nHost: x\r\nno header\r\n\r\n".to_owned(), "400"),
+        ("POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: many\r\n\r\n".to_owned(), "400"),
     ] {
         let mut connection = TcpStream::connect(server.address).await.unwrap();
         // It may be closed before all is sent.
         let _ = connection.write_all(sent.as_bytes()).await;
         let answer = answer(&mut connection).await;
-        assert!(answer.is_empty() || answer.starts_with(status), "{answer}");
+        let begun: String = sent.chars().take(60).collect();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{begun:?}: {answer:?}");
+        assert!(answer.to_lowercase().contains("connection: close"), "{begun:?}: {answer:?}");
     }
+    assert_eq!(server.status(HELSE).await, "200");
+}
+
+/// Counts what is taken of an answer that nobody fetches.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn answer_is_made_no_faster_than_it_is_fetched() {
+    let made = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&made);
+    let endless = move || {
+        let counted = Arc::clone(&counted);
+        async move {
+            Body::from_stream(futures::stream::repeat_with(move || {
+                counted.fetch_add(8 * 1024, Ordering::Relaxed);
+                Ok::<_, std::io::Error>(bytes::Bytes::from_static(&[0; 8 * 1024]))
+            }))
+        }
+    };
+    let server = Server::serve(limits(), Router::new().route("/endless", get(endless))).await;
+    let mut connection = server.connect("GET /endless HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    connection.read_u8().await.unwrap();
+    while server.entrance.connections.count_busy() > 0 {
+        tokio::task::yield_now().await;
+    }
+    // What the sockets of both ends hold is the kernel's.
+    assert!(made.load(Ordering::Relaxed) < 32 * 1024 * 1024, "{}", made.load(Ordering::Relaxed));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn endless_chunk_extension_is_refused() {
+    let server = Server::start(limits()).await;
+    let long = "a".repeat(1024 * 1024);
+    let sent = format!(
+        "POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1;{long}\r\na\r\n0\r\n\r\n"
+    );
+    let mut connection = TcpStream::connect(server.address).await.unwrap();
+    // It may be closed before all is sent.
+    let _ = connection.write_all(sent.as_bytes()).await;
+    let answer = answer(&mut connection).await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
     assert_eq!(server.status(HELSE).await, "200");
 }
