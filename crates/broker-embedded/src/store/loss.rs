@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::files;
 use super::keys::{decode_entry, encode_entry};
 use super::shadow::Shadow;
-use super::witness::{self, Loss};
+use super::witness::{self, Loss, Witness};
 use super::{Begun, Cut, Damage, Layout, MIB, Store, StoreError};
 use crate::OpenError;
 
@@ -27,8 +27,8 @@ pub struct AcceptedLoss {
     pub loss: Loss,
     /// A file with one line of JSON a melding.
     pub report: PathBuf,
-    /// Where the witness lies that knew of it.
-    pub old_witness: PathBuf,
+    /// Where the witness lies that knew of it, if there was one.
+    pub old_witness: Option<PathBuf>,
     /// What could not be read of the journals, a file each.
     pub rests: Vec<PathBuf>,
 }
@@ -70,11 +70,22 @@ pub fn accept_loss(path: &Path, now: Timestamp) -> Result<Option<AcceptedLoss>, 
     let (store, ..) = Store::go_on(path, begun).map_err(failed)?;
     store.mark_all_returned().map_err(failed)?;
     drop(store);
-    let witness = witness::beside(path);
-    let old_witness = path.with_extension(format!("vitne-{}", now.as_second()));
-    let kept = std::fs::rename(&witness, &old_witness).and_then(|()| sync_folder_of(path));
-    kept.map_err(|error| failed(StoreError::Witness(error)))?;
+    let old_witness =
+        replace_witness(path, &loss, now).map_err(|error| failed(StoreError::Witness(error)))?;
     Ok(Some(AcceptedLoss { loss, report, old_witness, rests }))
+}
+
+/// Puts an empty witness in the place of the one that knows of the loss. Gives where that one lies from then on.
+fn replace_witness(path: &Path, loss: &Loss, now: Timestamp) -> io::Result<Option<PathBuf>> {
+    if loss.witness_missing.is_some() {
+        // It was made when the log was gone on with.
+        return Ok(None);
+    }
+    let old = path.with_extension(format!("vitne-{}", now.as_second()));
+    std::fs::rename(witness::beside(path), &old)?;
+    Witness::open(path)?;
+    sync_folder_of(path)?;
+    Ok(Some(old))
 }
 
 pub(super) fn no_log(path: &Path) -> OpenError {

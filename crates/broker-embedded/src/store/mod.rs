@@ -98,6 +98,11 @@ pub(crate) enum StoreError {
     )]
     Lost(Box<Loss>),
     #[error(
+        "read the queue log: {0}. Put the file back where it was; or restore a backup; or, to go on without it, take the log as \
+         it is with `knutepunkt repair --godta-tap`"
+    )]
+    WitnessMissing(Box<Loss>),
+    #[error(
         "read the queue log: {}; restore a backup, or save all that can be read with `knutepunkt repair --berg`, or, to go on \
          with what stands before it, accept the loss with `--godta-tap`",
         listed(.0)
@@ -171,7 +176,8 @@ struct Begun {
     meta: Keyspace,
     steps: Keyspace,
     step: u64,
-    witness: Witness,
+    /// `None` where there is none: it is made once the log is gone on with.
+    witness: Option<Witness>,
     /// What it lacks of what was promised.
     loss: Option<Loss>,
     /// What was cut off its journals.
@@ -230,8 +236,7 @@ impl Begun {
         };
         let (witness, mut loss) = call_witness(path, step)?;
         if !damaged.is_empty() {
-            let none = Loss { log_step: step, promised_step: step, is_complete: false, ..Loss::default() };
-            loss.get_or_insert(none).journals = damaged;
+            loss.get_or_insert(unknown(step)).journals = damaged;
         }
         Ok(Self { db, meta, steps, step, witness, loss, cuts: Vec::new() })
     }
@@ -275,18 +280,23 @@ fn check_format(meta: &Keyspace) -> Result<(), StoreError> {
     if (OLDEST_FORMAT..=FORMAT).contains(&format) { Ok(()) } else { Err(StoreError::Format(format)) }
 }
 
-/// The witness of the log at `path`, which ends with `step`.
-fn call_witness(path: &Path, step: u64) -> Result<(Witness, Option<Loss>), StoreError> {
-    let (mut witness, was_there) = Witness::open(path).map_err(StoreError::Witness)?;
-    let loss = witness.loss(step);
-    if !was_there && step > 0 {
-        tracing::warn!(
-            path = %witness::beside(path).display(),
-            "the witness of the queue log was missing; whether the log is whole cannot be told this time"
-        );
+/// A loss of a log that ends with `step`, of which nothing is known.
+fn unknown(step: u64) -> Loss {
+    Loss { log_step: step, promised_step: step, ..Loss::default() }
+}
+
+/// The witness of the log at `path`, which ends with `step`, if there is one, and what the log lacks.
+fn call_witness(path: &Path, step: u64) -> Result<(Option<Witness>, Option<Loss>), StoreError> {
+    let file = witness::beside(path);
+    if !std::fs::metadata(&file).is_ok_and(|known| known.len() > 0) {
+        // A log without any step has promised nothing.
+        let loss = (step > 0).then(|| Loss { witness_missing: Some(file), ..unknown(step) });
+        return Ok((None, loss));
     }
+    let mut witness = Witness::open(path).map_err(StoreError::Witness)?;
+    let loss = witness.loss(step);
     witness.forget_read();
-    Ok((witness, loss))
+    Ok((Some(witness), loss))
 }
 
 impl Store {
@@ -295,8 +305,12 @@ impl Store {
     pub(crate) fn open(path: &Path, layout: &Layout) -> Result<Opened, StoreError> {
         let mut begun = Begun::new(path, layout, Damage::Refuse)?;
         if begun.loss.is_some() {
-            let loss = begun.leave(path)?.unwrap_or_default();
-            return Err(StoreError::Lost(Box::new(loss)));
+            let loss = Box::new(begun.leave(path)?.unwrap_or_default());
+            return Err(if loss.is_unknown() {
+                StoreError::WitnessMissing(loss)
+            } else {
+                StoreError::Lost(loss)
+            });
         }
         for cut in std::mem::take(&mut begun.cuts) {
             cut.forget().map_err(StoreError::Journals)?;
@@ -307,6 +321,7 @@ impl Store {
     /// Begins a new epoch of a log.
     fn go_on(path: &Path, begun: Begun) -> Result<Opened, StoreError> {
         let Begun { db, meta, steps, step, witness, .. } = begun;
+        let witness = witness.map_or_else(|| Witness::open(path), Ok).map_err(StoreError::Witness)?;
         let epoch = match meta.get("epoch")? {
             Some(value) => number_at(&value, 0)? + 1,
             None => 1,

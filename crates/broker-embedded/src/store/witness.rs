@@ -60,10 +60,27 @@ pub struct Loss {
     pub is_complete: bool,
     /// Journals that are damaged before the log's end: what stood behind is lost, and the witness cannot say what it was.
     pub journals: Vec<TornJournal>,
+    /// The file that knows what was promised; `None` where it is there. Without it nobody can say whether anything is lost.
+    pub witness_missing: Option<PathBuf>,
+}
+
+impl Loss {
+    /// Whether nothing is known to be lost, and nobody can know.
+    pub fn is_unknown(&self) -> bool {
+        self.witness_missing.is_some() && self.journals.is_empty() && self.promised_step == self.log_step
+    }
 }
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(witness) = &self.witness_missing {
+            write!(
+                f,
+                "the file {}, which knows what was promised, is missing, so nobody can tell whether the log is whole",
+                witness.display()
+            )?;
+            f.write_str(if self.is_unknown() { "" } else { "; " })?;
+        }
         for (place, journal) in self.journals.iter().enumerate() {
             write!(f, "{}{journal}", if place == 0 { "" } else { ", " })?;
         }
@@ -230,13 +247,12 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// Opens the witness beside the log at `path`, and makes it where there is none. Tells whether it was there.
-    pub(crate) fn open(path: &Path) -> io::Result<(Self, bool)> {
+    /// Opens the witness beside the log at `path`, and makes it where there is none.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let path = beside(path);
         let file =
             OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
         let size = SLOTS * RECORD as u64;
-        let was_there = file.metadata()?.len() > 0;
         let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
         let have = usize::try_from(file.metadata()?.len().min(size)).unwrap_or_default();
         if let Some(some) = bytes.get_mut(..have) {
@@ -261,7 +277,7 @@ impl Witness {
             notes.push(note);
         }
         let unsynced = AtomicBool::new(false);
-        Ok((Self { file, next: next % SLOTS, last_step, notes, failed: false, unsynced }, was_there))
+        Ok(Self { file, next: next % SLOTS, last_step, notes, failed: false, unsynced })
     }
 
     /// What was promised after `log_step`; `None` if the log has it all.
@@ -280,6 +296,7 @@ impl Witness {
             // The first step of the ring may have lost some of its records already.
             is_complete: oldest <= log_step || log_step == 0 && (self.notes.len() as u64) < SLOTS,
             journals: Vec::new(),
+            witness_missing: None,
         })
     }
 
@@ -347,7 +364,7 @@ mod tests {
     }
 
     fn open(folder: &tempfile::TempDir) -> Witness {
-        Witness::open(&folder.path().join("ko")).expect("it can be opened").0
+        Witness::open(&folder.path().join("ko")).expect("it can be opened")
     }
 
     #[test]

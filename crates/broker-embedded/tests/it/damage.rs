@@ -59,12 +59,13 @@ async fn flipped_byte_takes_no_more_than_what_it_stands_in() {
         for place in 1..=PLACES {
             let at = usize::try_from(size * place / (PLACES + 1)).unwrap();
             let folder = tempfile::tempdir().unwrap();
-            copy(&h.path(), folder.path());
+            let log = folder.path().join("ko");
+            copy(&h.path(), &log);
             let mut bytes = std::fs::read(&file).unwrap();
             bytes[at] ^= 0x10;
-            std::fs::write(folder.path().join(name), bytes).unwrap();
+            std::fs::write(log.join(name), bytes).unwrap();
             let clock = Arc::new(h.clock.clone());
-            let opened = EmbeddedBroker::open(folder.path(), clock, h.ids.clone(), h.options.clone()).await;
+            let opened = EmbeddedBroker::open(&log, clock, h.ids.clone(), h.options.clone()).await;
             let Ok(broker) = opened else {
                 refused += 1;
                 continue;

@@ -76,7 +76,9 @@ impl Harness {
     /// Opens another log in the same folder in place of this one.
     pub(crate) async fn go_on_with(&mut self, name: &str) {
         self.lives += 1;
-        std::fs::rename(self.folder.path().join(name), self.path()).unwrap();
+        let log = self.folder.path().join(name);
+        std::fs::rename(log.with_extension("vitne"), self.path().with_extension("vitne")).unwrap();
+        std::fs::rename(log, self.path()).unwrap();
         self.open().await;
     }
 
@@ -114,8 +116,6 @@ impl BrokerHarness for Harness {
     async fn crash(&mut self) {
         let before = self.path();
         self.lives += 1;
-        // First, since it follows the log: what it knows of is there by now.
-        std::fs::copy(before.with_extension("vitne"), self.path().with_extension("vitne")).unwrap();
         copy(&before, &self.path());
         self.open().await;
     }
@@ -135,13 +135,20 @@ impl BrokerHarness for Harness {
     }
 }
 
+/// Copies a log, with the witness beside it.
 pub(crate) fn copy(from: &Path, to: &Path) {
+    // First, since it follows the log: what it knows of is there by now.
+    std::fs::copy(from.with_extension("vitne"), to.with_extension("vitne")).unwrap();
+    copy_folder(from, to);
+}
+
+fn copy_folder(from: &Path, to: &Path) {
     std::fs::create_dir_all(to).unwrap();
     for entry in std::fs::read_dir(from).unwrap() {
         let entry = entry.unwrap();
         let target = to.join(entry.file_name());
         if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
+            copy_folder(&entry.path(), &target);
         } else {
             std::fs::copy(entry.path(), target).unwrap();
         }

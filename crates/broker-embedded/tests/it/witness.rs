@@ -52,7 +52,6 @@ pub(crate) async fn killed(count: usize) -> (Harness, Vec<MeldingId>, wire::id::
     }
     let left = h.path().with_file_name("left");
     crate::harness::copy(&h.path(), &left);
-    std::fs::copy(h.path().with_extension("vitne"), left.with_extension("vitne")).unwrap();
     h.abandon();
     (h, accepted, b)
 }
@@ -76,7 +75,7 @@ async fn cut_journal_is_refused_with_what_is_missing_until_the_loss_is_accepted(
         let done = accept_loss(&log, h.clock.now()).unwrap().unwrap();
         assert_eq!(done.loss, loss);
         assert_eq!(std::fs::read_to_string(&done.report).unwrap().lines().count(), gone.len());
-        assert!(done.old_witness.exists());
+        assert!(done.old_witness.is_some_and(|witness| witness.exists()));
         let broker = open(&log).await.unwrap();
         for id in &accepted {
             assert_eq!(broker.melding(*id).await.unwrap().is_none(), gone.contains(id), "{bytes}: {id}");
@@ -108,6 +107,40 @@ async fn log_that_is_gone_beside_its_witness_is_refused() {
     std::fs::remove_dir_all(&log).unwrap();
     let refused = text(&open(&log).await.err().unwrap());
     assert!(refused.contains(&format!("with {} meldinger", accepted.len())), "{refused}");
+}
+
+/// Without it a cut journal would be taken for whole.
+#[tokio::test]
+async fn log_without_its_witness_is_refused_until_it_is_taken_as_it_is() {
+    let (h, accepted, _) = killed(5).await;
+    let log = h.path().with_file_name("left");
+    let witness = log.with_extension("vitne");
+    let whole = std::fs::read(&witness).unwrap();
+    for is_empty in [false, true] {
+        std::fs::remove_file(&witness).unwrap();
+        if is_empty {
+            std::fs::write(&witness, []).unwrap();
+        }
+        for _ in 0..2 {
+            let refused = text(&open(&log).await.err().unwrap());
+            assert!(refused.contains("left.vitne, which knows what was promised, is missing"), "{refused}");
+            assert!(refused.contains("repair --godta-tap"), "{refused}");
+            assert_eq!(witness.exists(), is_empty, "nothing changes by looking");
+        }
+        let loss = find_loss(&log).unwrap().unwrap();
+        assert!(loss.is_unknown() && loss.meldinger.is_empty(), "{loss}");
+        std::fs::write(&witness, &whole).unwrap();
+        assert_eq!(find_loss(&log).unwrap(), None, "it was put back");
+    }
+    std::fs::remove_file(&witness).unwrap();
+    let done = accept_loss(&log, h.clock.now()).unwrap().unwrap();
+    assert_eq!((done.loss.is_unknown(), done.old_witness), (true, None));
+    let broker = open(&log).await.unwrap();
+    for id in accepted {
+        assert!(broker.melding(id).await.unwrap().is_some());
+    }
+    broker.close().await.unwrap();
+    open(&log).await.unwrap();
 }
 
 /// A crash in the middle of a write leaves half a step that nobody was promised.
@@ -199,7 +232,6 @@ async fn a_log_that_lacks_a_keyspace_is_refused() {
     for name in &keyspaces {
         let log = left.with_file_name(format!("without-{}", name.display()));
         crate::harness::copy(&left, &log);
-        std::fs::copy(left.with_extension("vitne"), log.with_extension("vitne")).unwrap();
         std::fs::remove_dir_all(log.join("keyspaces").join(name)).unwrap();
         for _ in 0..2 {
             let refused = text(&open(&log).await.err().unwrap());

@@ -53,6 +53,12 @@ fn repair(log: &Path, accept: bool) -> anyhow::Result<String> {
     let nothing = || format!("{}: nothing that was promised is missing; nothing was changed", log.display());
     if !accept {
         let Some(loss) = find_loss(log)? else { return Ok(nothing()) };
+        anyhow::ensure!(
+            !loss.is_unknown(),
+            "{}: {loss}; nothing was changed.\nPut the file back where it was; or restore a backup; or take the log as it is: \
+             knutepunkt repair --godta-tap",
+            log.display()
+        );
         anyhow::bail!(
             "{}: {loss}; nothing was changed.\n{}\nRestore a backup that has them, or accept the loss: \
              knutepunkt repair --godta-tap",
@@ -61,13 +67,22 @@ fn repair(log: &Path, accept: bool) -> anyhow::Result<String> {
         );
     }
     let Some(done) = accept_loss(log, SystemClock.now())? else { return Ok(nothing()) };
+    if done.loss.is_unknown() {
+        return Ok(format!(
+            "{}: {}\nThe log is taken as it is, with a new witness, and the server can be started. What waits is handed out as \
+             redelivered.",
+            log.display(),
+            done.loss
+        ));
+    }
     Ok(format!(
-        "{}: {}\nThe loss is accepted and the server can be started. All of them are listed in {}; tell their senders.\n\
-         What the witness knew is kept in {}.{}",
+        "{}: {}\nThe loss is accepted and the server can be started. All of them are listed in {}; tell their senders.{}{}",
         log.display(),
         done.loss,
         done.report.display(),
-        done.old_witness.display(),
+        done.old_witness
+            .map(|file| format!("\nWhat the witness knew is kept in {}.", file.display()))
+            .unwrap_or_default(),
         kept(&done.rests)
     ))
 }
