@@ -210,8 +210,9 @@ impl From<BrokerError> for Error {
         match error {
             BrokerError::NoQueue { konto } => Missing::Konto(konto).into(),
             BrokerError::Full => Self::Full,
+            // Whoever gave the bound knows it; see `App::send_melding`.
+            BrokerError::NoRoom { .. } | BrokerError::ConsumerInUse(_) => Self::Internal(Box::new(error)),
             BrokerError::Unavailable(_) => Self::Unavailable(Box::new(error)),
-            BrokerError::ConsumerInUse(_) => Self::Internal(Box::new(error)),
         }
     }
 }

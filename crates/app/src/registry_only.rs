@@ -5,15 +5,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::id::{DokumentId, KontoId, MeldingId};
+use domain::id::{DokumentId, FiksOrgId, KontoId, MeldingId};
 use domain::melding::Melding;
 use jiff::Timestamp;
 
 use crate::Adapters;
 use crate::ports::{
-    Availability, Broker, BrokerError, ChannelOptions, Clock, DeadLetter, DeletedQueue, IdSource,
-    MeldingRecord, MeldingSok, MeldingTreff, OpenChannel, QueueStatus, Registry, TokenError, TokenVerifier,
-    VerifiedToken,
+    Availability, Broker, BrokerError, ChannelOptions, Clock, DeadLetter, DeletedQueue, IdSource, KoRom,
+    Kobytes, MeldingRecord, MeldingSok, MeldingTreff, OpenChannel, QueueStatus, Registry, TokenError,
+    TokenVerifier, VerifiedToken,
 };
 
 impl Adapters {
@@ -72,8 +72,16 @@ impl Broker for Absent {
         absent()
     }
 
-    async fn publish(&self, _: Melding, _: Bytes) -> Result<(), BrokerError> {
+    async fn publish_within(&self, _: Melding, _: Bytes, _: KoRom) -> Result<(), BrokerError> {
         absent()
+    }
+
+    fn kobytes(&self, _: FiksOrgId) -> Kobytes {
+        Kobytes::default()
+    }
+
+    fn list_kobytes(&self) -> Vec<(FiksOrgId, Kobytes)> {
+        Vec::new()
     }
 
     async fn open_channel(&self, _: ChannelOptions) -> Result<OpenChannel, BrokerError> {

@@ -73,7 +73,7 @@ pub(crate) fn named_dokumenter(
             Err(error) => return Err(error),
         }
     }
-    for konto in store.count_dead()?.into_keys() {
+    for konto in store.count_dead(|_| {})?.into_keys() {
         for letter in store.dead_letters_of(konto, usize::MAX)? {
             note(&letter.melding);
         }

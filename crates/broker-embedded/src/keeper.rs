@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 use crate::aside::Aside;
 use crate::engine::{Engine, Parts, Served};
 use crate::fault::Faults;
+use crate::ledger::Totals;
 use crate::queue::Millis;
 use crate::request::{Answer, Ready, Request, Stopped, unavailable};
 use crate::resync;
@@ -62,6 +63,7 @@ pub(crate) struct Origin {
     pub(crate) answers: mpsc::UnboundedSender<Vec<Ready>>,
     pub(crate) slot: Arc<Slot>,
     pub(crate) aside: Arc<Aside>,
+    pub(crate) totals: Arc<Totals>,
 }
 
 impl Origin {
@@ -83,6 +85,7 @@ impl Origin {
             answers: self.answers.clone(),
             arsak,
             aside: Arc::clone(&self.aside),
+            totals: Arc::clone(&self.totals),
         })?;
         self.slot.put(store, closed);
         Ok(engine)

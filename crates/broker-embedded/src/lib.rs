@@ -9,13 +9,14 @@ mod channel;
 mod engine;
 mod fault;
 mod keeper;
+mod ledger;
 pub mod queue;
 mod request;
 mod resync;
 mod slot;
 mod store;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -23,7 +24,7 @@ use std::time::Duration;
 
 use app::ports::{
     Availability, Broker, BrokerError, ChannelOptions, Clock, DeadLetter, DeletedQueue, EndedBy, IdSource,
-    MeldingRecord, MeldingSok, MeldingTreff, OpenChannel, QueueStatus, SEARCH_MAX, SVAR_MAX,
+    KoRom, Kobytes, MeldingRecord, MeldingSok, MeldingTreff, OpenChannel, QueueStatus, SEARCH_MAX, SVAR_MAX,
 };
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -31,13 +32,14 @@ use domain::melding::{Melding, Retur};
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
-use wire::id::{DokumentId, KontoId, MeldingId};
+use wire::id::{DokumentId, FiksOrgId, KontoId, MeldingId};
 
 use crate::aside::{Aside, named_dokumenter};
 use crate::channel::{Channel, WAITING, ask, forward};
 pub use crate::fault::{Fault, Faults};
 pub use crate::keeper::Reopening;
 use crate::keeper::{Keeper, Origin};
+use crate::ledger::Totals;
 use crate::request::{ChannelLink, Ready, Request, Shared, Standing, Stopped, unavailable};
 use crate::slot::Slot;
 pub use crate::store::{
@@ -119,6 +121,7 @@ pub struct EmbeddedBroker {
     slot: Arc<Slot>,
     standing: watch::Receiver<keeper::Standing>,
     aside: Arc<Aside>,
+    totals: Arc<Totals>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -142,6 +145,7 @@ impl EmbeddedBroker {
         let (answers, answered) = mpsc::unbounded_channel();
         let slot = Arc::new(Slot::default());
         let aside = Arc::new(Aside::all_but(options.kontoer));
+        let totals = Arc::<Totals>::default();
         let origin = Origin {
             path,
             layout: Layout {
@@ -158,6 +162,7 @@ impl EmbeddedBroker {
             answers,
             slot: slot.clone(),
             aside: Arc::clone(&aside),
+            totals: Arc::clone(&totals),
         };
         let opened =
             tokio::task::spawn_blocking(move || Ok::<_, StoreError>((origin.open(Retur::Krasj)?, origin)))
@@ -189,7 +194,7 @@ impl EmbeddedBroker {
                 options.prune_every,
             )),
         ];
-        Ok(Arc::new(Self { requests, slot, standing, aside, tasks }))
+        Ok(Arc::new(Self { requests, slot, standing, aside, totals, tasks }))
     }
 
     /// Stops in good order: what consumers hold goes back without counting, all is on disk and the files are closed when it
@@ -332,9 +337,17 @@ impl Broker for EmbeddedBroker {
         self.read(Store::kontoer).await
     }
 
-    async fn publish(&self, melding: Melding, payload: Bytes) -> Result<(), BrokerError> {
+    async fn publish_within(&self, melding: Melding, payload: Bytes, room: KoRom) -> Result<(), BrokerError> {
         let melding = Arc::new(melding);
-        ask(&self.requests, |answer| Request::Publish { melding, payload, answer }).await
+        ask(&self.requests, |answer| Request::Publish { melding, payload, room, answer }).await
+    }
+
+    fn kobytes(&self, organisasjon: FiksOrgId) -> Kobytes {
+        self.totals.of(organisasjon)
+    }
+
+    fn list_kobytes(&self) -> Vec<(FiksOrgId, Kobytes)> {
+        self.totals.list()
     }
 
     async fn open_channel(&self, options: ChannelOptions) -> Result<OpenChannel, BrokerError> {
@@ -503,7 +516,7 @@ async fn forget(
         let open = slot.get();
         // While it is not open, nothing is forgotten; there is a next time.
         let pruned = tokio::task::spawn_blocking(move || {
-            open.map_or_else(|| Ok(HashMap::new()), |open| open.prune(before))
+            open.map_or_else(|| Ok(Vec::new()), |open| open.prune(before))
         });
         match pruned.await {
             Ok(Ok(dead)) => {

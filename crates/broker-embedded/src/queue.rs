@@ -2,7 +2,7 @@
 //!
 //! It reads no clock, draws no random numbers and does no I/O, so the same commands at the same times always give the same
 //! effects. It knows meldinger by their [`Number`] alone, which grows with the order in which they were taken; what they say
-//! lies in the store. A melding that waits costs two dozen bytes here, plus its line in the index of deadlines.
+//! lies in the store. A melding that waits costs 32 bytes here, plus its line in the index of deadlines.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -33,9 +33,18 @@ pub struct Tries {
     pub returned: u8,
 }
 
-/// What a melding is to its queue, as it is kept on disk.
+/// What a melding takes of the room of those who answer for it. A queue carries it along and does not look at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub struct Share {
+    /// Who answers for it, as the ledger numbers them.
+    pub owners: u32,
+    /// How much it takes. Bytes.
+    pub bytes: u32,
+}
+
+/// What a melding is to its queue; on disk, where nobody has numbered the owners, with another `S`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Entry {
+pub struct Entry<S = Share> {
     /// Which melding.
     pub number: Number,
     /// When its life ends.
@@ -44,6 +53,8 @@ pub struct Entry {
     pub tries: Tries,
     /// Whether a consumer holds it.
     pub held: bool,
+    /// What it takes of the room.
+    pub share: S,
 }
 
 /// What may happen to a queue.
@@ -55,6 +66,8 @@ pub enum Command {
         number: Number,
         /// When its life ends.
         deadline: Millis,
+        /// What it takes of the room.
+        share: Share,
     },
     /// A new consumer that may hold up to `prefetch` meldinger.
     Subscribe {
@@ -109,21 +122,29 @@ pub enum Effect {
         deadline: Millis,
         /// How often it was handed out in vain before.
         tries: Tries,
+        /// What it takes of the room.
+        share: Share,
     },
     /// It was acked and has left the queue.
     Acked {
         /// The melding.
         number: Number,
+        /// What it took of the room.
+        share: Share,
     },
     /// It was dropped and has left the queue.
     Dropped {
         /// The melding.
         number: Number,
+        /// What it took of the room.
+        share: Share,
     },
     /// It cannot be read and has left the queue.
     SetAside {
         /// The melding.
         number: Number,
+        /// What it took of the room.
+        share: Share,
     },
     /// It came back. Unless followed by [`Effect::GivenUp`] or [`Effect::Expired`], it waits again.
     Returned {
@@ -135,21 +156,29 @@ pub enum Effect {
         arsak: Retur,
         /// How often it was handed out in vain, this time included.
         tries: Tries,
+        /// What it takes of the room.
+        share: Share,
     },
     /// It was tried too often and has left the queue.
     GivenUp {
         /// The melding.
         number: Number,
+        /// What it took of the room.
+        share: Share,
     },
     /// Its life ended and it has left the queue.
     Expired {
         /// The melding.
         number: Number,
+        /// What it took of the room.
+        share: Share,
     },
     /// The queue ended with it.
     Removed {
         /// The melding.
         number: Number,
+        /// What it took of the room.
+        share: Share,
     },
     /// The queue ended under this consumer.
     Ended {
@@ -162,6 +191,7 @@ pub enum Effect {
 struct Waiting {
     number: Number,
     deadline: Millis,
+    share: Share,
     tries: Tries,
     /// Left from the middle; is skipped when it comes to the front.
     gone: bool,
@@ -171,6 +201,7 @@ struct Waiting {
 struct Held {
     consumer: Option<ConsumerKey>,
     deadline: Millis,
+    share: Share,
     tries: Tries,
 }
 
@@ -211,12 +242,12 @@ impl Queue {
 
     /// Adds an entry read from disk; its number is larger than all before.
     pub fn restore_entry(&mut self, entry: Entry) {
-        let Entry { number, deadline, tries, held } = entry;
+        let Entry { number, deadline, tries, held, share } = entry;
         if held {
-            self.held.insert(number, Held { consumer: None, deadline, tries });
+            self.held.insert(number, Held { consumer: None, deadline, share, tries });
             return;
         }
-        let waiting = Waiting { number, deadline, tries, gone: false };
+        let waiting = Waiting { number, deadline, share, tries, gone: false };
         self.deadlines.insert((deadline, number));
         if tries.returned > 0 {
             self.returned.insert(number, waiting);
@@ -230,9 +261,10 @@ impl Queue {
     /// Asking something of a melding that is not held, or of a consumer that is not there, does nothing.
     pub fn apply(&mut self, now: Millis, command: Command, effects: &mut Vec<Effect>) {
         match command {
-            Command::Publish { number, deadline } => {
+            Command::Publish { number, deadline, share } => {
                 debug_assert!(self.ready.back().is_none_or(|last| last.number < number), "numbers grow");
-                self.ready.push_back(Waiting { number, deadline, tries: Tries::default(), gone: false });
+                let tries = Tries::default();
+                self.ready.push_back(Waiting { number, deadline, share, tries, gone: false });
                 self.deadlines.insert((deadline, number));
             }
             Command::Subscribe { consumer, prefetch } => {
@@ -240,18 +272,18 @@ impl Queue {
             }
             Command::Cancel { consumer } => self.remove_consumer(consumer),
             Command::Ack { number } => {
-                if self.release(number).is_some() {
-                    effects.push(Effect::Acked { number });
+                if let Some(Held { share, .. }) = self.release(number) {
+                    effects.push(Effect::Acked { number, share });
                 }
             }
             Command::Drop { number } => {
-                if self.release(number).is_some() {
-                    effects.push(Effect::Dropped { number });
+                if let Some(Held { share, .. }) = self.release(number) {
+                    effects.push(Effect::Dropped { number, share });
                 }
             }
             Command::SetAside { number } => {
-                if self.release(number).is_some() {
-                    effects.push(Effect::SetAside { number });
+                if let Some(Held { share, .. }) = self.release(number) {
+                    effects.push(Effect::SetAside { number, share });
                 }
             }
             Command::Return { numbers, arsak } => {
@@ -309,12 +341,19 @@ impl Queue {
             .iter()
             .filter(|waiting| !waiting.gone)
             .chain(self.returned.values())
-            .map(|w| Entry { number: w.number, deadline: w.deadline, tries: w.tries, held: false })
+            .map(|w| Entry {
+                number: w.number,
+                deadline: w.deadline,
+                tries: w.tries,
+                held: false,
+                share: w.share,
+            })
             .chain(self.held.iter().map(|(number, h)| Entry {
                 number: *number,
                 deadline: h.deadline,
                 tries: h.tries,
                 held: true,
+                share: h.share,
             }))
             .collect();
         entries.sort_unstable_by_key(|entry| entry.number);
@@ -340,21 +379,21 @@ impl Queue {
     }
 
     fn take_back(&mut self, now: Millis, number: Number, arsak: Retur, effects: &mut Vec<Effect>) {
-        let Some(Held { deadline, mut tries, .. }) = self.release(number) else { return };
+        let Some(Held { deadline, share, mut tries, .. }) = self.release(number) else { return };
         tries.returned = tries.returned.saturating_add(1);
         match arsak.counts_as() {
             Counts::Attempt => tries.failed = tries.failed.saturating_add(1),
             Counts::Crash => tries.crashes = tries.crashes.saturating_add(1).min(CRASHES_KEPT),
             Counts::Nothing => {}
         }
-        effects.push(Effect::Returned { number, deadline, arsak, tries });
+        effects.push(Effect::Returned { number, deadline, arsak, tries, share });
         // The count is looked at before the clock, as RabbitMQ does: it is looked at on return, the TTL at the head.
         if u32::from(tries.failed) >= MAX_ATTEMPTS || u32::from(tries.crashes) >= MAX_CRASHES {
-            effects.push(Effect::GivenUp { number });
+            effects.push(Effect::GivenUp { number, share });
         } else if deadline <= now {
-            effects.push(Effect::Expired { number });
+            effects.push(Effect::Expired { number, share });
         } else {
-            self.returned.insert(number, Waiting { number, deadline, tries, gone: false });
+            self.returned.insert(number, Waiting { number, deadline, share, tries, gone: false });
             self.deadlines.insert((deadline, number));
         }
     }
@@ -366,16 +405,20 @@ impl Queue {
                 _ => break,
             }
             let Some((_, number)) = self.deadlines.pop_first() else { break };
-            if self.returned.remove(&number).is_none()
-                && let Ok(index) = self.ready.binary_search_by_key(&number, |waiting| waiting.number)
-                && let Some(waiting) = self.ready.get_mut(index)
-            {
-                waiting.gone = true;
-                self.gone += 1;
-            }
-            effects.push(Effect::Expired { number });
+            let waiting = self.returned.remove(&number).or_else(|| self.leave_middle(number));
+            let share = waiting.map(|waiting| waiting.share).unwrap_or_default();
+            effects.push(Effect::Expired { number, share });
         }
         self.sweep();
+    }
+
+    /// Marks one of `ready` as gone.
+    fn leave_middle(&mut self, number: Number) -> Option<Waiting> {
+        let index = self.ready.binary_search_by_key(&number, |waiting| waiting.number).ok()?;
+        let waiting = self.ready.get_mut(index)?;
+        waiting.gone = true;
+        self.gone += 1;
+        Some(*waiting)
     }
 
     /// Keeps what is gone from outnumbering what is there.
@@ -388,17 +431,17 @@ impl Queue {
 
     fn hand_out(&mut self, now: Millis, effects: &mut Vec<Effect>) {
         while let Some(index) = self.next_consumer() {
-            let Some(Waiting { number, deadline, tries, .. }) = self.pop() else { return };
+            let Some(Waiting { number, deadline, share, tries, .. }) = self.pop() else { return };
             self.deadlines.remove(&(deadline, number));
             if deadline <= now {
-                effects.push(Effect::Expired { number });
+                effects.push(Effect::Expired { number, share });
                 continue;
             }
             let Some(consumer) = self.consumers.get_mut(index) else { return };
             consumer.held += 1;
             self.turn = index + 1;
-            self.held.insert(number, Held { consumer: Some(consumer.key), deadline, tries });
-            effects.push(Effect::Deliver { consumer: consumer.key, number, deadline, tries });
+            self.held.insert(number, Held { consumer: Some(consumer.key), deadline, share, tries });
+            effects.push(Effect::Deliver { consumer: consumer.key, number, deadline, tries, share });
         }
     }
 
@@ -428,7 +471,9 @@ impl Queue {
 
     fn delete(&mut self, effects: &mut Vec<Effect>) {
         effects.extend(self.consumers.iter().map(|c| Effect::Ended { consumer: c.key }));
-        effects.extend(self.entries().into_iter().map(|entry| Effect::Removed { number: entry.number }));
+        effects.extend(
+            self.entries().into_iter().map(|Entry { number, share, .. }| Effect::Removed { number, share }),
+        );
         *self = Self::default();
     }
 }
@@ -443,6 +488,16 @@ mod tests {
 
     const LATER: Millis = 1_000_000;
 
+    /// Of each another one, so that no two can be mixed up.
+    fn share(number: Number) -> Share {
+        let number = u32::try_from(number).unwrap();
+        Share { owners: number % 7, bytes: number + 1 }
+    }
+
+    fn publish(number: Number, deadline: Millis) -> Command {
+        Command::Publish { number, deadline, share: share(number) }
+    }
+
     fn apply(queue: &mut Queue, now: Millis, command: Command) -> Vec<Effect> {
         let mut effects = Vec::new();
         queue.apply(now, command, &mut effects);
@@ -452,7 +507,7 @@ mod tests {
     fn with(numbers: impl IntoIterator<Item = Number>) -> Queue {
         let mut queue = Queue::default();
         for number in numbers {
-            assert_eq!(apply(&mut queue, 0, Command::Publish { number, deadline: LATER }), []);
+            assert_eq!(apply(&mut queue, 0, publish(number, LATER)), []);
         }
         queue
     }
@@ -476,9 +531,8 @@ mod tests {
         let mut queue = with([]);
         apply(&mut queue, 0, Command::Subscribe { consumer: 1, prefetch: 2 });
         apply(&mut queue, 0, Command::Subscribe { consumer: 2, prefetch: 9 });
-        let turns: Vec<_> = (1..=6)
-            .flat_map(|number| delivered(&apply(&mut queue, 0, Command::Publish { number, deadline: LATER })))
-            .collect();
+        let turns: Vec<_> =
+            (1..=6).flat_map(|number| delivered(&apply(&mut queue, 0, publish(number, LATER)))).collect();
         assert_eq!(turns, [(1, 1), (2, 2), (1, 3), (2, 4), (2, 5), (2, 6)]);
     }
 
@@ -488,11 +542,14 @@ mod tests {
         for consumer in 1..=3 {
             apply(&mut queue, 0, Command::Subscribe { consumer, prefetch: 9 });
         }
-        apply(&mut queue, 0, Command::Publish { number: 1, deadline: LATER });
+        apply(&mut queue, 0, publish(1, LATER));
         apply(&mut queue, 0, Command::Cancel { consumer: 1 });
-        let next = apply(&mut queue, 0, Command::Publish { number: 2, deadline: LATER });
+        let next = apply(&mut queue, 0, publish(2, LATER));
         assert_eq!(delivered(&next), [(2, 2)]);
-        assert_eq!(apply(&mut queue, 0, Command::Ack { number: 1 }), [Effect::Acked { number: 1 }]);
+        assert_eq!(
+            apply(&mut queue, 0, Command::Ack { number: 1 }),
+            [Effect::Acked { number: 1, share: share(1) }]
+        );
     }
 
     #[test]
@@ -505,8 +562,14 @@ mod tests {
         assert_eq!(
             apply(&mut queue, LATER, nack(&[1])),
             [
-                Effect::Returned { number: 1, deadline: LATER, arsak: Retur::NackMedRequeue, tries },
-                Effect::GivenUp { number: 1 },
+                Effect::Returned {
+                    number: 1,
+                    deadline: LATER,
+                    arsak: Retur::NackMedRequeue,
+                    tries,
+                    share: share(1)
+                },
+                Effect::GivenUp { number: 1, share: share(1) },
             ]
         );
         assert_eq!(queue.entries(), []);
@@ -520,7 +583,10 @@ mod tests {
             let arsak = if returned % 2 == 0 { Retur::Omstart } else { Retur::Avbrutt };
             let effects = apply(&mut queue, 0, Command::Return { numbers: vec![1], arsak });
             let tries = Tries { returned, ..Tries::default() };
-            assert_eq!(effects[1], Effect::Deliver { consumer: 1, number: 1, deadline: LATER, tries });
+            assert_eq!(
+                effects[1],
+                Effect::Deliver { consumer: 1, number: 1, deadline: LATER, tries, share: share(1) }
+            );
         }
     }
 
@@ -535,21 +601,24 @@ mod tests {
         for crashes in 1..10 {
             let effects = apply(&mut queue, 0, crash.clone());
             let tries = Tries { failed: 2, crashes, returned: 2 + crashes };
-            assert_eq!(effects[1], Effect::Deliver { consumer: 1, number: 1, deadline: LATER, tries });
+            assert_eq!(
+                effects[1],
+                Effect::Deliver { consumer: 1, number: 1, deadline: LATER, tries, share: share(1) }
+            );
         }
-        assert_eq!(apply(&mut queue, 0, crash)[1..], [Effect::GivenUp { number: 1 }]);
+        assert_eq!(apply(&mut queue, 0, crash)[1..], [Effect::GivenUp { number: 1, share: share(1) }]);
         assert_eq!(queue.entries(), []);
     }
 
     #[test]
     fn nothing_expires_before_its_deadline_or_while_held() {
         let mut queue = Queue::default();
-        apply(&mut queue, 0, Command::Publish { number: 1, deadline: 10 });
-        apply(&mut queue, 0, Command::Publish { number: 2, deadline: 10 });
+        apply(&mut queue, 0, publish(1, 10));
+        apply(&mut queue, 0, publish(2, 10));
         apply(&mut queue, 0, Command::Subscribe { consumer: 1, prefetch: 1 });
         assert_eq!(queue.next_deadline(), Some(10));
         assert_eq!(apply(&mut queue, 9, Command::Tick), []);
-        assert_eq!(apply(&mut queue, 10, Command::Tick), [Effect::Expired { number: 2 }]);
+        assert_eq!(apply(&mut queue, 10, Command::Tick), [Effect::Expired { number: 2, share: share(2) }]);
         assert_eq!(queue.next_deadline(), None);
         assert_eq!((queue.ready_len(), queue.held_len()), (0, 1));
     }
@@ -559,9 +628,9 @@ mod tests {
         let mut queue = Queue::default();
         let many = EXPIRED_AT_ONCE as u64 * 2 + 1;
         for number in 1..=many {
-            apply(&mut queue, 0, Command::Publish { number, deadline: 10 });
+            apply(&mut queue, 0, publish(number, 10));
         }
-        apply(&mut queue, 0, Command::Publish { number: many + 1, deadline: LATER });
+        apply(&mut queue, 0, publish(many + 1, LATER));
         assert_eq!(apply(&mut queue, 10, Command::Tick).len(), EXPIRED_AT_ONCE);
         assert_eq!(queue.next_deadline(), Some(10));
         let effects = apply(&mut queue, 10, Command::Subscribe { consumer: 1, prefetch: 1 });
@@ -573,10 +642,10 @@ mod tests {
     #[test]
     fn what_is_gone_from_the_middle_takes_no_room_for_long() {
         let mut queue = Queue::default();
-        apply(&mut queue, 0, Command::Publish { number: 0, deadline: LATER });
+        apply(&mut queue, 0, publish(0, LATER));
         for number in 1..10_000 {
             let now = Millis::try_from(number).unwrap();
-            apply(&mut queue, now, Command::Publish { number, deadline: now });
+            apply(&mut queue, now, publish(number, now));
         }
         assert_eq!(queue.ready_len(), 1);
         assert!(queue.ready.len() < 200, "{} are kept", queue.ready.len());
@@ -659,7 +728,7 @@ mod tests {
                     let (number, deadline) = (self.next, self.now + ttl);
                     self.fates.insert(number, Fate::Waiting { returned: false });
                     self.deadlines.insert(number, deadline);
-                    vec![Command::Publish { number, deadline }]
+                    vec![publish(number, deadline)]
                 }
                 Step::Subscribe { prefetch } => {
                     self.next_consumer += 1;
@@ -726,14 +795,19 @@ mod tests {
         fn note(&mut self, effects: &[Effect]) {
             for effect in effects {
                 match *effect {
-                    Effect::Deliver { consumer, number, deadline, tries } => {
+                    Effect::Deliver { consumer, number, deadline, tries, share: of } => {
+                        assert_eq!(of, share(number));
                         self.note_delivery(consumer, number, deadline, tries);
                     }
-                    Effect::Acked { number } | Effect::Dropped { number } | Effect::SetAside { number } => {
+                    Effect::Acked { number, share: of }
+                    | Effect::Dropped { number, share: of }
+                    | Effect::SetAside { number, share: of } => {
+                        assert_eq!(of, share(number));
                         assert!(matches!(self.fates[&number], Fate::Held(_)), "{number} is settled in hand");
                         self.leave(number);
                     }
-                    Effect::Returned { number, deadline, arsak, tries } => {
+                    Effect::Returned { number, deadline, arsak, tries, share: of } => {
+                        assert_eq!(of, share(number));
                         assert!(
                             matches!(self.fates[&number], Fate::Held(_)),
                             "{number} comes back from a hand"
@@ -750,7 +824,8 @@ mod tests {
                         );
                         self.fates.insert(number, Fate::Waiting { returned: true });
                     }
-                    Effect::GivenUp { number } => {
+                    Effect::GivenUp { number, share: of } => {
+                        assert_eq!(of, share(number));
                         assert!(matches!(self.fates[&number], Fate::Waiting { returned: true }));
                         let (attempts, crashes) = (self.attempts[&number], self.crashes[&number]);
                         assert!(
@@ -759,7 +834,8 @@ mod tests {
                         );
                         self.leave(number);
                     }
-                    Effect::Expired { number } => {
+                    Effect::Expired { number, share: of } => {
+                        assert_eq!(of, share(number));
                         assert!(
                             matches!(self.fates[&number], Fate::Waiting { .. }),
                             "{number} is in no hand"
@@ -907,7 +983,7 @@ mod tests {
             }
             let expected: Vec<_> =
                 books.prefetch.keys().map(|consumer| Effect::Ended { consumer: *consumer })
-                .chain(queue.entries().iter().map(|entry| Effect::Removed { number: entry.number }))
+                .chain(queue.entries().iter().map(|entry| Effect::Removed { number: entry.number, share: share(entry.number) }))
                 .collect();
             prop_assert_eq!(apply(&mut queue, books.now, Command::Delete), expected);
             prop_assert_eq!(queue.entries(), []);

@@ -1,11 +1,10 @@
 //! What is asked of the engine, and what it gives in return.
 
-use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
-use app::ports::{BrokerError, Consumer, DeletedQueue, DeliveryId, EndedBy, QueueStatus, Settlement};
+use app::ports::{BrokerError, Consumer, DeletedQueue, DeliveryId, EndedBy, KoRom, QueueStatus, Settlement};
 use bytes::Bytes;
 use domain::melding::Melding;
 use tokio::sync::{mpsc, oneshot};
@@ -13,7 +12,7 @@ use wire::id::{KontoId, MeldingId};
 
 use crate::cache::Loaded;
 use crate::queue::Number;
-use crate::store::Remains;
+use crate::store::{Cost, Remains};
 
 /// A channel within the broker.
 pub(crate) type ChannelKey = u64;
@@ -38,6 +37,7 @@ pub(crate) enum Request {
     Publish {
         melding: Arc<Melding>,
         payload: Bytes,
+        room: KoRom,
         answer: Answer<()>,
     },
     OpenChannel {
@@ -102,7 +102,7 @@ pub(crate) enum Request {
     Tick,
     /// Dead letters were forgotten.
     Pruned {
-        dead: HashMap<KontoId, u64>,
+        dead: Vec<(KontoId, Cost)>,
     },
     /// Nothing is handed out any more, and nothing that comes back counts.
     BeginStop,

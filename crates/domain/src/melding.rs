@@ -59,7 +59,17 @@ pub enum Kvittering {
     Serverfeil,
 }
 
+/// What a melding takes on its queue beside its headers and its payload, about: what is written of it, its index and its
+/// sporing. Bytes.
+pub const FIXED_ROOM_BYTES: u64 = 1024;
+
 impl Melding {
+    /// What it takes of the room on queues, with a payload of that size on its queue. Bytes.
+    pub fn room_bytes(&self, payload_bytes: usize) -> u64 {
+        let headere: usize = self.headere.iter().map(|(name, value)| name.len() + value.len()).sum();
+        FIXED_ROOM_BYTES + (self.meldingstype.len() + headere + payload_bytes) as u64
+    }
+
     /// When its life ends.
     pub fn utloper(&self) -> Timestamp {
         self.mottatt.checked_add(self.ttl).unwrap_or(Timestamp::MAX)

@@ -5,6 +5,8 @@
 
 #![expect(clippy::missing_panics_doc, reason = "each case panics when the adapter breaks its rule")]
 
+mod room;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -21,6 +23,12 @@ use wire::{headers, meldingstype};
 use crate::ports::{
     Broker, BrokerChannel, BrokerError, ChannelOptions, Consumer, Delivery, DeliveryId, EndedBy, MeldingSok,
     OpenChannel, QueueStatus, Settlement,
+};
+
+pub use self::room::{
+    bound_is_kept_by_many_at_once, dead_letter_counts_on, removed_queue_makes_room,
+    what_an_organisasjon_sends_itself_counts_at_both_ends, what_expires_makes_room_and_its_kvittering_counts,
+    what_is_counted_survives_restart_and_crash, what_waits_counts_until_it_has_left,
 };
 
 /// How long a case waits for what must happen. Only a broken adapter waits so long.
@@ -138,6 +146,13 @@ macro_rules! broker_contract {
             requeue_of_what_is_no_dead_letter_does_nothing,
             unknown_melding_is_none,
             deaf_consumer_does_not_hold_up_another_konto,
+            what_waits_counts_until_it_has_left,
+            what_an_organisasjon_sends_itself_counts_at_both_ends,
+            what_expires_makes_room_and_its_kvittering_counts,
+            dead_letter_counts_on,
+            removed_queue_makes_room,
+            what_is_counted_survives_restart_and_crash,
+            bound_is_kept_by_many_at_once,
         );
     };
     (@each $harness:expr; $($case:ident,)+) => {$(

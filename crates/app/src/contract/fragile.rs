@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use async_trait::async_trait;
 use bytes::Bytes;
 use domain::melding::Melding;
-use wire::id::{DokumentId, KontoId, MeldingId};
+use wire::id::{DokumentId, FiksOrgId, KontoId, MeldingId};
 
 use crate::ports::{
-    Availability, Broker, BrokerError, ChannelOptions, DeadLetter, DeletedQueue, MeldingRecord, MeldingSok,
-    MeldingTreff, OpenChannel, QueueStatus, Registry, RegistryError, Tx,
+    Availability, Broker, BrokerError, ChannelOptions, DeadLetter, DeletedQueue, KoRom, Kobytes,
+    MeldingRecord, MeldingSok, MeldingTreff, OpenChannel, QueueStatus, Registry, RegistryError, Tx,
 };
 
 /// A broker that can be told to fail.
@@ -104,6 +104,14 @@ impl Broker for FragileBroker {
         self.inner.named_dokumenter(dokumenter).await
     }
 
+    fn kobytes(&self, organisasjon: FiksOrgId) -> Kobytes {
+        self.inner.kobytes(organisasjon)
+    }
+
+    fn list_kobytes(&self) -> Vec<(FiksOrgId, Kobytes)> {
+        self.inner.list_kobytes()
+    }
+
     async fn set_aside_held(&self, konto: KontoId, id: MeldingId) -> Result<bool, BrokerError> {
         self.ask()?;
         self.inner.set_aside_held(konto, id).await
@@ -114,9 +122,9 @@ impl Broker for FragileBroker {
         self.inner.list_queues().await
     }
 
-    async fn publish(&self, melding: Melding, payload: Bytes) -> Result<(), BrokerError> {
+    async fn publish_within(&self, melding: Melding, payload: Bytes, room: KoRom) -> Result<(), BrokerError> {
         self.take()?;
-        self.inner.publish(melding, payload).await
+        self.inner.publish_within(melding, payload, room).await
     }
 
     async fn open_channel(&self, options: ChannelOptions) -> Result<OpenChannel, BrokerError> {

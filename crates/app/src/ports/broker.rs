@@ -7,7 +7,7 @@ use bytes::Bytes;
 use domain::melding::{Hendelse, Melding, Retur, Sporing};
 use jiff::Timestamp;
 use tokio::sync::mpsc;
-use wire::id::{DokumentId, KontoId, MeldingId};
+use wire::id::{DokumentId, FiksOrgId, KontoId, MeldingId, Uuid};
 
 /// How many meldinger a search looks at before it gives up; see [`MeldingTreff::avkortet`].
 pub const SEARCH_MAX: usize = 10_000;
@@ -93,9 +93,28 @@ pub trait Broker: Send + Sync + 'static {
     /// sporing are durable together: they survive the end of the process and loss of power. May have taken the melding
     /// when it answers [`BrokerError::Unavailable`]; never loses one after `Ok`.
     ///
+    /// From then on it counts against the room of its owners, by [`Melding::room_bytes`], until it has left its queue or the
+    /// dead-letter store for good, whatever happens to kontoer or to the broker meanwhile. What is asked for at the same
+    /// time never goes over a bound together. What the broker makes itself is never refused; a kvittering counts against
+    /// whoever sent the melding that it is about, as sender and as receiver.
+    ///
+    /// # Errors
+    /// [`BrokerError::NoQueue`], [`BrokerError::Full`], [`BrokerError::NoRoom`], [`BrokerError::Unavailable`].
+    async fn publish_within(&self, melding: Melding, payload: Bytes, room: KoRom) -> Result<(), BrokerError>;
+
+    /// [`Broker::publish_within`] in the room of nobody and without a bound, for tools and tests.
+    ///
     /// # Errors
     /// [`BrokerError::NoQueue`], [`BrokerError::Full`], [`BrokerError::Unavailable`].
-    async fn publish(&self, melding: Melding, payload: Bytes) -> Result<(), BrokerError>;
+    async fn publish(&self, melding: Melding, payload: Bytes) -> Result<(), BrokerError> {
+        self.publish_within(melding, payload, KoRom::unbounded(Eiere::default())).await
+    }
+
+    /// What waits on queues, or lies in the dead-letter store, on account of an organisasjon. Waits for nothing.
+    fn kobytes(&self, organisasjon: FiksOrgId) -> Kobytes;
+
+    /// [`Broker::kobytes`] of each organisasjon that has any, in no order.
+    fn list_kobytes(&self) -> Vec<(FiksOrgId, Kobytes)>;
 
     /// Opens a channel, on which consumers are started and deliveries settled.
     ///
@@ -176,6 +195,59 @@ pub struct Availability {
     pub since: Timestamp,
 }
 
+/// The organisasjoner that own the two kontoer of a melding, and so answer for the room that it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Eiere {
+    /// Owner of the sender.
+    pub avsender: FiksOrgId,
+    /// Owner of the receiver.
+    pub mottaker: FiksOrgId,
+}
+
+impl Default for Eiere {
+    /// Nobody.
+    fn default() -> Self {
+        let nobody = FiksOrgId::from_uuid(Uuid::nil());
+        Self { avsender: nobody, mottaker: nobody }
+    }
+}
+
+/// Whose room on the queues a melding takes, and how much they may take together with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KoRom {
+    /// Who answers for it.
+    pub eiere: Eiere,
+    /// The most that may wait of what the sender's organisasjon has sent. Bytes.
+    pub avsender_max: u64,
+    /// The most that may wait for the receiver's organisasjon. Bytes.
+    pub mottaker_max: u64,
+}
+
+impl KoRom {
+    /// Counts, and is never refused.
+    pub fn unbounded(eiere: Eiere) -> Self {
+        Self { eiere, avsender_max: u64::MAX, mottaker_max: u64::MAX }
+    }
+}
+
+/// Bytes on queues, dead letters included, as [`Melding::room_bytes`] counts them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Kobytes {
+    /// Of meldinger that the organisasjon sent.
+    pub sendt: u64,
+    /// Of meldinger that were sent to it.
+    pub mottatt: u64,
+}
+
+/// The two ends of a melding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ende {
+    /// Who sends it.
+    Avsender,
+    /// Who receives it.
+    Mottaker,
+}
+
 /// Why the broker did not do as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
@@ -188,6 +260,15 @@ pub enum BrokerError {
     /// No room: the disk is full, or nearly. Nothing was taken and nothing is lost.
     #[error("there is no room for more meldinger")]
     Full,
+    /// As much waits already as may on account of the organisasjon at this end. Nothing was taken.
+    #[error("as much waits on queues as may on account of the organisasjon of the {}", match ende {
+        Ende::Avsender => "sender",
+        Ende::Mottaker => "receiver",
+    })]
+    NoRoom {
+        /// Whose room there is none of; that of the sender if of neither.
+        ende: Ende,
+    },
     /// The consumer key is in use on this channel.
     #[error("consumer {0:?} is in use on this channel")]
     ConsumerInUse(Consumer),

@@ -13,8 +13,8 @@ mod tokens;
 
 pub use broker::{
     Availability, Broker, BrokerChannel, BrokerError, ChannelOptions, Consumer, DeadLetter, DeletedQueue,
-    Delivery, DeliveryId, EndedBy, MeldingRecord, MeldingSok, MeldingTreff, OpenChannel, QueueStatus,
-    SEARCH_MAX, SVAR_MAX, Settlement,
+    Delivery, DeliveryId, Eiere, Ende, EndedBy, KoRom, Kobytes, MeldingRecord, MeldingSok, MeldingTreff,
+    OpenChannel, QueueStatus, SEARCH_MAX, SVAR_MAX, Settlement,
 };
 pub use clock::Clock;
 pub use health::{Del, Deltilstand, Funn, HealthCheck, Helse};

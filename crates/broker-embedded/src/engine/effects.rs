@@ -4,14 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use app::ports::DeliveryId;
+use app::ports::{DeliveryId, Eiere};
 use bytes::Bytes;
 use domain::melding::{Hendelse, Kvittering, Melding};
 use wire::id::{KontoId, MeldingId};
 
 use super::Engine;
 use crate::cache::SMALL;
-use crate::queue::{Command, ConsumerKey, Effect, Entry, Millis, Number};
+use crate::queue::{Command, ConsumerKey, Effect, Entry, Millis, Number, Share};
 use crate::request::Handle;
 use crate::store::{Line, Remains, StoreError, guarded};
 
@@ -54,29 +54,31 @@ impl Engine {
         work: &mut VecDeque<(KontoId, Command)>,
     ) -> Result<(), StoreError> {
         match effect {
-            Effect::Deliver { consumer, number, deadline, tries } => {
-                self.deliver(konto, consumer, Entry { number, deadline, tries, held: true });
+            Effect::Deliver { consumer, number, deadline, tries, share } => {
+                self.deliver(konto, consumer, Entry { number, deadline, tries, held: true, share });
             }
-            Effect::SetAside { number } => work.extend(self.set_aside(konto, number)),
-            Effect::Acked { number } => self.leave(number, &Hendelse::Bekreftet),
-            Effect::Dropped { number } => self.leave(number, &Hendelse::Avvist),
-            Effect::Returned { number, deadline, arsak, tries } => {
-                let entry = Entry { number, deadline, tries, held: false };
+            Effect::SetAside { number, share } => work.extend(self.set_aside(konto, number, share)),
+            Effect::Acked { number, share } => self.leave(number, share, &Hendelse::Bekreftet),
+            Effect::Dropped { number, share } => self.leave(number, share, &Hendelse::Avvist),
+            Effect::Returned { number, deadline, arsak, tries, share } => {
+                let entry = Entry { number, deadline, tries, held: false, share };
                 self.step.entries.insert(number, Some((konto, entry)));
                 self.line(number, &Hendelse::Returnert { arsak });
             }
-            Effect::GivenUp { number } => {
+            Effect::GivenUp { number, share } => {
                 self.step.entries.insert(number, None);
                 self.line(number, &Hendelse::Dodko);
-                self.step.dead.push((konto, number));
+                self.step.dead.push((konto, number, share));
                 if let Some(slot) = self.queues.get_mut(&konto) {
                     slot.dead += 1;
                 }
-                work.extend(self.kvittering(konto, number, Kvittering::Serverfeil)?);
+                let eiere = self.ledger.cost(share).eiere;
+                work.extend(self.kvittering(konto, number, eiere, Kvittering::Serverfeil)?);
             }
-            Effect::Expired { number } => {
-                self.leave(number, &Hendelse::Utlopt);
-                work.extend(self.kvittering(konto, number, Kvittering::Tidsavbrudd)?);
+            Effect::Expired { number, share } => {
+                let eiere = self.ledger.cost(share).eiere;
+                self.leave(number, share, &Hendelse::Utlopt);
+                work.extend(self.kvittering(konto, number, eiere, Kvittering::Tidsavbrudd)?);
             }
             // Of a removed queue; seen to in `delete_queue`.
             Effect::Removed { .. } | Effect::Ended { .. } => {}
@@ -110,7 +112,8 @@ impl Engine {
     }
 
     /// Notes that a melding has left its queue for good, with the line that says how.
-    pub(super) fn leave(&mut self, number: Number, hendelse: &Hendelse) {
+    pub(super) fn leave(&mut self, number: Number, share: Share, hendelse: &Hendelse) {
+        self.ledger.give_back(share);
         self.step.entries.insert(number, None);
         self.line(number, hendelse);
         self.cache.take(number);
@@ -128,9 +131,10 @@ impl Engine {
         &mut self,
         mottaker: KontoId,
         number: Number,
+        eiere: Eiere,
         kind: Kvittering,
     ) -> Result<(), StoreError> {
-        if let Some((konto, command)) = self.kvittering(mottaker, number, kind)? {
+        if let Some((konto, command)) = self.kvittering(mottaker, number, eiere, kind)? {
             self.run(konto, command)?;
         }
         Ok(())
@@ -141,6 +145,7 @@ impl Engine {
         &mut self,
         konto: KontoId,
         number: Number,
+        eiere: Eiere,
         kind: Kvittering,
     ) -> Result<Option<(KontoId, Command)>, StoreError> {
         let original = match self.step.fresh.get(&number) {
@@ -148,21 +153,21 @@ impl Engine {
             None => match guarded(|| self.store.melding(number)) {
                 Ok(Some(melding)) => Arc::new(melding),
                 // One damaged melding must not stop all others.
-                Ok(None) => return Ok(self.kvittering_of_remains(konto, number, kind, None)),
+                Ok(None) => return Ok(self.kvittering_of_remains((konto, number), eiere, kind, None)),
                 Err(error) if error.is_damage() => {
-                    return Ok(self.kvittering_of_remains(konto, number, kind, Some(&error)));
+                    return Ok(self.kvittering_of_remains((konto, number), eiere, kind, Some(&error)));
                 }
                 Err(error) => return Err(error),
             },
         };
-        Ok(self.kvittering_of(number, &original, kind))
+        Ok(self.kvittering_of(number, eiere, &original, kind))
     }
 
     /// The kvittering for a melding that left its queue and cannot be read; from now on what is left of it stands for it.
     fn kvittering_of_remains(
         &mut self,
-        mottaker: KontoId,
-        number: Number,
+        (mottaker, number): (KontoId, Number),
+        eiere: Eiere,
         kind: Kvittering,
         error: Option<&StoreError>,
     ) -> Option<(KontoId, Command)> {
@@ -171,16 +176,16 @@ impl Engine {
         let original = self.put_in_place(mottaker, number, &remains);
         self.line(number, &Hendelse::Skadet);
         (remains.id.is_some() && remains.avsender.is_some())
-            .then(|| self.kvittering_of(number, &original, kind))
+            .then(|| self.kvittering_of(number, eiere, &original, kind))
             .flatten()
     }
 
     /// Sets a melding aside that cannot be read: as a dead letter, with a serverfeil to its sender where that is known.
-    fn set_aside(&mut self, konto: KontoId, number: Number) -> Option<(KontoId, Command)> {
+    fn set_aside(&mut self, konto: KontoId, number: Number, share: Share) -> Option<(KontoId, Command)> {
         let remains = self.remains.remove(&number)?;
         self.step.sync = true;
         self.step.entries.insert(number, None);
-        self.step.dead.push((konto, number));
+        self.step.dead.push((konto, number, share));
         if let Some(slot) = self.queues.get_mut(&konto) {
             slot.dead += 1;
         }
@@ -199,7 +204,8 @@ impl Engine {
             error = remains.what,
             "a melding is damaged and was set aside as a dead letter"
         );
-        known.then(|| self.kvittering_of(number, &original, Kvittering::Serverfeil)).flatten()
+        let eiere = self.ledger.cost(share).eiere;
+        known.then(|| self.kvittering_of(number, eiere, &original, Kvittering::Serverfeil)).flatten()
     }
 
     /// Writes what is left of a melding where it stood, so that whoever looks for it finds that.
@@ -213,6 +219,7 @@ impl Engine {
     fn kvittering_of(
         &mut self,
         number: Number,
+        eiere: Eiere,
         original: &Melding,
         kind: Kvittering,
     ) -> Option<(KontoId, Command)> {
@@ -224,7 +231,9 @@ impl Engine {
             tracing::debug!(melding.id = %original.id, konto.id = %konto, "no queue for the kvittering, dropped");
             return None;
         }
-        let command = self.take_in(Arc::new(kvittering), Bytes::new());
+        // It came of what the sender sent: whoever lets kvitteringer pile up must not be able to send on for ever.
+        let eiere = Eiere { mottaker: eiere.avsender, ..eiere };
+        let command = self.take_in(Arc::new(kvittering), Bytes::new(), eiere);
         self.line(number, &Hendelse::KvitteringSendt { kvittering: id });
         Some((konto, command))
     }

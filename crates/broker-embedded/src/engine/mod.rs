@@ -16,7 +16,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
 use app::ports::{
-    BrokerError, Clock, Consumer, DeletedQueue, DeliveryId, EndedBy, IdSource, QueueStatus, Settlement,
+    BrokerError, Clock, Consumer, DeletedQueue, DeliveryId, Eiere, EndedBy, IdSource, KoRom, QueueStatus,
+    Settlement,
 };
 use bytes::Bytes;
 use domain::melding::{Hendelse, Kvittering, Melding, Retur};
@@ -28,9 +29,10 @@ use self::step::{Fresh, REQUESTS_AT_ONCE, Step};
 use crate::aside::Aside;
 use crate::cache::Cache;
 use crate::fault::Faults;
-use crate::queue::{Command, ConsumerKey, Effect, Entry, Millis, Number, Queue, Tries};
+use crate::ledger::{Ledger, Totals};
+use crate::queue::{Command, ConsumerKey, Effect, Entry, Millis, Number, Queue, Share, Tries};
 use crate::request::{Answer, ChannelKey, ChannelLink, Ready, Request, Standing, Stopped, unavailable};
-use crate::store::{Line, Remains, Store, StoreError, guarded};
+use crate::store::{Cost, Line, Remains, Store, StoreError, guarded};
 
 /// How many bytes of payload go into one step, after which it takes no more.
 const BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
@@ -59,7 +61,7 @@ struct Channel {
 /// A removed queue whose meldinger are still to be seen to.
 struct Removed {
     konto: KontoId,
-    numbers: VecDeque<Number>,
+    numbers: VecDeque<(Number, Share)>,
     meldinger: u64,
     answer: Option<Answer<DeletedQueue>>,
 }
@@ -81,6 +83,8 @@ pub(crate) struct Parts {
     pub(crate) arsak: Retur,
     /// Queues that stand still.
     pub(crate) aside: Arc<Aside>,
+    /// What waits on whose account, for whoever looks.
+    pub(crate) totals: Arc<Totals>,
 }
 
 pub(crate) struct Engine {
@@ -97,6 +101,7 @@ pub(crate) struct Engine {
     /// The first deadline of each queue.
     deadlines: BTreeSet<(Millis, KontoId)>,
     aside: Arc<Aside>,
+    pub(crate) ledger: Ledger,
     removed: VecDeque<Removed>,
     channels: HashMap<ChannelKey, Channel>,
     consumers: HashMap<ConsumerKey, (ChannelKey, Consumer)>,
@@ -134,6 +139,7 @@ impl Engine {
             answers,
             arsak,
             aside,
+            totals,
         } = parts;
         let now = clock.now();
         let mut engine = Self {
@@ -148,6 +154,7 @@ impl Engine {
             queues: HashMap::new(),
             deadlines: BTreeSet::new(),
             aside,
+            ledger: Ledger::new(totals),
             removed: VecDeque::new(),
             channels: HashMap::new(),
             consumers: HashMap::new(),
@@ -163,17 +170,24 @@ impl Engine {
             effects: Vec::new(),
             requests_at_once: *REQUESTS_AT_ONCE.start(),
         };
-        let mut dead = engine.store.count_dead()?;
+        let ledger = &mut engine.ledger;
+        let mut dead = engine.store.count_dead(|cost| {
+            ledger.take(cost);
+        })?;
         for konto in engine.store.kontoer()? {
             let slot = Slot { queue: Queue::default(), dead: dead.remove(&konto).unwrap_or_default() };
             engine.queues.insert(konto, slot);
         }
         // A queue that was being removed has no Konto any more, but may still have meldinger.
-        let mut removed: BTreeMap<KontoId, VecDeque<Number>> = BTreeMap::new();
-        let queues = &mut engine.queues;
-        engine.store.scan_entries(|konto, entry| match queues.get_mut(&konto) {
-            Some(slot) => slot.queue.restore_entry(entry),
-            None => removed.entry(konto).or_default().push_back(entry.number),
+        let mut removed: BTreeMap<KontoId, VecDeque<(Number, Share)>> = BTreeMap::new();
+        let (queues, ledger) = (&mut engine.queues, &mut engine.ledger);
+        engine.store.scan_entries(|konto, entry| {
+            let Entry { number, deadline, tries, held, share } = entry;
+            let share = ledger.take(share);
+            match queues.get_mut(&konto) {
+                Some(slot) => slot.queue.restore_entry(Entry { number, deadline, tries, held, share }),
+                None => removed.entry(konto).or_default().push_back((number, share)),
+            }
         })?;
         engine.removed.extend(removed.into_iter().map(|(konto, numbers)| Removed {
             konto,
@@ -268,7 +282,9 @@ impl Engine {
 
     fn handle(&mut self, request: Request) -> Result<(), StoreError> {
         match request {
-            Request::Publish { melding, payload, answer } => self.publish(melding, payload, answer)?,
+            Request::Publish { melding, payload, room, answer } => {
+                self.publish(melding, payload, &room, answer)?;
+            }
             Request::Settle { channel, delivery, settlement } => {
                 self.settle(channel, delivery, settlement)?;
             }
@@ -330,9 +346,10 @@ impl Engine {
             }
             Request::BeginStop => self.begin_stop()?,
             Request::Pruned { dead } => {
-                for (konto, count) in dead {
+                for (konto, cost) in dead {
+                    self.ledger.give_back_cost(cost);
                     if let Some(slot) = self.queues.get_mut(&konto) {
-                        slot.dead = slot.dead.saturating_sub(count);
+                        slot.dead = slot.dead.saturating_sub(1);
                     }
                 }
             }
@@ -344,6 +361,7 @@ impl Engine {
         &mut self,
         melding: Arc<Melding>,
         payload: Bytes,
+        room: &KoRom,
         answer: Answer<()>,
     ) -> Result<(), StoreError> {
         let konto = melding.mottaker;
@@ -351,9 +369,11 @@ impl Engine {
             Err(BrokerError::NoQueue { konto })
         } else if !self.has_room() {
             Err(BrokerError::Full)
+        } else if let Err(no_room) = self.ledger.fits(room, melding.room_bytes(payload.len())) {
+            Err(no_room)
         } else {
             self.step.bytes += payload.len();
-            let command = self.take_in(melding, payload);
+            let command = self.take_in(melding, payload, room.eiere);
             self.run(konto, command)?;
             Ok(())
         };
@@ -362,20 +382,22 @@ impl Engine {
     }
 
     /// Notes a new melding in the step and gives the command for its queue.
-    fn take_in(&mut self, melding: Arc<Melding>, payload: Bytes) -> Command {
+    fn take_in(&mut self, melding: Arc<Melding>, payload: Bytes, eiere: Eiere) -> Command {
+        let cost = Cost::new(eiere, melding.room_bytes(payload.len()));
         let deadline = deadline(melding.utloper());
         let lines = vec![Line::new(self.now, &Hendelse::LagtPaKo)];
-        self.put_last(Fresh { melding, payload, lines }, deadline)
+        self.put_last(Fresh { melding, payload, lines }, deadline, cost)
     }
 
-    fn put_last(&mut self, fresh: Fresh, deadline: Millis) -> Command {
+    fn put_last(&mut self, fresh: Fresh, deadline: Millis, cost: Cost) -> Command {
+        let share = self.ledger.take(cost);
         let number = self.number();
         let konto = fresh.melding.mottaker;
         self.step.fresh.insert(number, fresh);
-        let entry = Entry { number, deadline, tries: Tries::default(), held: false };
+        let entry = Entry { number, deadline, tries: Tries::default(), held: false, share };
         self.step.entries.insert(number, Some((konto, entry)));
         self.step.sync = true;
-        Command::Publish { number, deadline }
+        Command::Publish { number, deadline, share }
     }
 
     fn settle(
@@ -498,7 +520,7 @@ impl Engine {
         let mut numbers = VecDeque::new();
         for effect in effects {
             match effect {
-                Effect::Removed { number } => numbers.push_back(number),
+                Effect::Removed { number, share } => numbers.push_back((number, share)),
                 Effect::Ended { consumer } => {
                     let Some((channel, name)) = self.consumers.remove(&consumer) else { continue };
                     if let Some(open) = self.channels.get_mut(&channel) {
@@ -522,9 +544,10 @@ impl Engine {
     fn see_to_removed(&mut self, limit: usize) -> Result<(), StoreError> {
         let Some(mut removed) = self.removed.pop_front() else { return Ok(()) };
         for _ in 0..limit {
-            let Some(number) = removed.numbers.pop_front() else { break };
-            self.leave(number, &Hendelse::KontoSlettet);
-            self.notify_sender(removed.konto, number, Kvittering::Serverfeil)?;
+            let Some((number, share)) = removed.numbers.pop_front() else { break };
+            let eiere = self.ledger.cost(share).eiere;
+            self.leave(number, share, &Hendelse::KontoSlettet);
+            self.notify_sender(removed.konto, number, eiere, Kvittering::Serverfeil)?;
         }
         if !removed.numbers.is_empty() {
             self.removed.push_front(removed);
@@ -605,7 +628,9 @@ impl Engine {
         lines.push(Line::new(self.now, &Hendelse::LagtTilbake));
         let end = self.now.checked_add(dead.melding.ttl).unwrap_or(Timestamp::MAX);
         let fresh = Fresh { melding: dead.melding.clone(), payload: dead.payload.clone(), lines };
-        let command = self.put_last(fresh, deadline(end));
+        // It took the same room before.
+        self.ledger.give_back_cost(dead.cost);
+        let command = self.put_last(fresh, deadline(end), dead.cost);
         self.step.requeued.push(dead);
         if let Some(slot) = self.queues.get_mut(&konto) {
             slot.dead = slot.dead.saturating_sub(1);

@@ -10,9 +10,9 @@ use domain::melding::Melding;
 use wire::id::KontoId;
 
 use super::Engine;
-use crate::queue::{Entry, Number};
+use crate::queue::{Entry, Number, Share};
 use crate::request::{ChannelKey, Handle, Ready};
-use crate::store::{DeadMelding, Line, StoreError};
+use crate::store::{DeadMelding, KeptDead, Line, StoreError};
 
 /// How many requests go into one step: as many as can be judged in the time that a sync takes, within bounds. With all that
 /// wait in one step, everybody waits for the same sync and then works at the same time; with a few steps' worth under way,
@@ -32,7 +32,7 @@ pub(super) struct Step {
     /// As they stand at its end; `None` has left its queue. A key may be written once in a step only.
     pub(super) entries: HashMap<Number, Option<(KontoId, Entry)>>,
     pub(super) lines: Vec<(Number, Line)>,
-    pub(super) dead: Vec<(KontoId, Number)>,
+    pub(super) dead: Vec<(KontoId, Number, Share)>,
     /// Dead letters that stand in their queue again, under a new number.
     pub(super) requeued: Vec<DeadMelding>,
     /// What is left of meldinger that cannot be read, to stand where they stood.
@@ -104,11 +104,15 @@ impl Engine {
         for (number, entry) in &step.entries {
             let fresh = step.fresh.get(number);
             match entry {
-                Some((konto, entry)) => write.entry(*konto, entry),
+                Some((konto, entry)) => {
+                    let Entry { number, deadline, tries, held, share } = *entry;
+                    let share = self.ledger.cost(share);
+                    write.entry(*konto, &Entry { number, deadline, tries, held, share });
+                }
                 None if fresh.is_none() => write.entry_gone(*number),
                 None => {}
             }
-            let keep = entry.is_some() || step.dead.iter().any(|(_, dead)| dead == number);
+            let keep = entry.is_some() || step.dead.iter().any(|(_, dead, _)| dead == number);
             match fresh {
                 Some(Fresh { payload, .. }) if keep && !payload.is_empty() => write.payload(*number, payload),
                 None if !keep => write.payload_gone(*number),
@@ -128,8 +132,8 @@ impl Engine {
         for dead in &step.requeued {
             write.moved(dead);
         }
-        for (konto, number) in &step.dead {
-            write.dead(*konto, *number, self.now);
+        for (konto, number, share) in &step.dead {
+            write.dead(*konto, *number, &KeptDead { at: self.now, cost: self.ledger.cost(*share) });
         }
         let begun = Instant::now();
         self.faults.on_write()?;

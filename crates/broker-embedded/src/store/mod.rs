@@ -4,13 +4,13 @@
 //! |---|---|---|
 //! | `meta` | name | format version; epoch; before when what was over is forgotten |
 //! | `konto` | KontoId | nothing: the queue exists |
-//! | `queue` | number | [`Entry`] with its KontoId, 28 bytes; all that a start has to read |
+//! | `queue` | number | [`KeptEntry`] with its KontoId, 64 bytes; all that a start has to read |
 //! | `melding` | number | the melding and the lines of sporing written with it |
 //! | `sporing` | number, step | one later line |
 //! | `payload` | number | the bytes; large ones in files of their own |
 //! | `melding_id` | MeldingId | number |
 //! | `konto_melding` | KontoId, number | nothing: the Konto sent or received it |
-//! | `dodko` | KontoId, number | when it was given up |
+//! | `dodko` | KontoId, number | [`KeptDead`] |
 //! | `steg` | name | number of the last synced step, which the [`witness`] knows too |
 //!
 //! Numbers and steps are big-endian and only grow, so all large keyspaces are written at their end. Values that may change
@@ -56,6 +56,7 @@ pub use self::examine::{LogFindings, hold_log_copy};
 use self::journal::Cut;
 pub use self::journal::TornJournal;
 use self::keys::number_at;
+pub(crate) use self::keys::{Cost, KeptDead};
 pub(crate) use self::line::Line;
 pub use self::load::load_log;
 pub use self::loss::{AcceptedLoss, accept_loss, find_loss};
@@ -68,9 +69,10 @@ pub(crate) use self::write::{DeadMelding, Write};
 use crate::queue::Number;
 
 /// Shape of what is on disk. Since 2, lines of sporing may tell of `What::LagtTilbake` and `What::LevertTil`; since 3 also of
-/// all that stands after those, and a queue entry counts crashes beside `held`. All else is as in 1, so a log of any of them
-/// is read, and is of this format from its opening on.
-const FORMAT: u64 = 3;
+/// all that stands after those, and a queue entry counts crashes beside `held`; since 4 queue entries and dead letters say what
+/// they take of the room, and those of before take none. All else is as in 1, so a log of any of them is read, and is of this
+/// format from its opening on.
+const FORMAT: u64 = 4;
 /// The oldest shape that is still read.
 const OLDEST_FORMAT: u64 = 1;
 /// How many numbers an epoch has. A new one starts at every opening, so that no number is ever used twice.

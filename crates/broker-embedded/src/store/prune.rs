@@ -1,6 +1,5 @@
 //! Forgets meldinger that are long done with.
 
-use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 
@@ -9,7 +8,7 @@ use jiff::Timestamp;
 use wire::id::KontoId;
 
 use super::damage::guarded;
-use super::keys::{number_at, pair};
+use super::keys::{Cost, decode_dead, number_at, pair};
 use super::line::{StoredMelding, decode};
 use super::{FORGOTTEN, Store, StoreError};
 
@@ -29,10 +28,10 @@ impl Store {
     }
 
     /// Forgets meldinger whose last line of sporing is from before `before`, with their sporing, index and dead letter.
-    /// Tells how many dead letters of which Konto went with them.
-    pub(crate) fn prune(&self, before: Timestamp) -> Result<HashMap<KontoId, u64>, StoreError> {
+    /// Returns the dead letters that went with them: of which Konto, and what each took of the room.
+    pub(crate) fn prune(&self, before: Timestamp) -> Result<Vec<(KontoId, Cost)>, StoreError> {
         let snapshot = self.db.snapshot();
-        let mut dead: HashMap<KontoId, u64> = HashMap::new();
+        let mut dead = Vec::new();
         let mut batch = self.db.batch();
         // Whoever looks for a melding that was promised must know that the log may have forgotten it.
         let forgotten = before.max(self.forgotten_before().unwrap_or(before)).as_nanosecond().to_be_bytes();
@@ -89,11 +88,11 @@ impl Store {
                 continue;
             }
             let dead_key = pair(melding.mottaker, number);
-            if snapshot.contains_key(&self.dead, dead_key)? {
+            if let Some(kept) = snapshot.get(&self.dead, dead_key)? {
                 if !self.dead.contains_key(dead_key)? {
                     continue; // Back on its queue since, under a new number.
                 }
-                *dead.entry(melding.mottaker).or_default() += 1;
+                dead.push((melding.mottaker, decode_dead(&kept)?.cost));
                 batch.remove(&self.dead, dead_key);
                 batch.remove(&self.payloads, number.to_be_bytes());
             }

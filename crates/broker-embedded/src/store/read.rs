@@ -10,11 +10,11 @@ use fjall::{Readable, Snapshot};
 use wire::id::{KontoId, MeldingId, Uuid};
 
 use super::damage::guarded;
-use super::keys::{decode_entry, konto_at, number_at, pair};
-use super::line::{Line, StoredMelding, decode, timestamp};
+use super::keys::{Cost, KeptEntry, decode_dead, decode_entry, konto_at, number_at, pair};
+use super::line::{Line, StoredMelding, decode};
 use super::write::DeadMelding;
 use super::{Store, StoreError};
-use crate::queue::{Entry, Number};
+use crate::queue::Number;
 
 impl Store {
     /// The Kontoer that have a queue.
@@ -23,7 +23,7 @@ impl Store {
     }
 
     /// Reads all queue entries, by number.
-    pub(crate) fn scan_entries(&self, mut each: impl FnMut(KontoId, Entry)) -> Result<(), StoreError> {
+    pub(crate) fn scan_entries(&self, mut each: impl FnMut(KontoId, KeptEntry)) -> Result<(), StoreError> {
         for guard in self.entries.iter() {
             let (key, value) = guard.into_inner()?;
             let (konto, entry) = decode_entry(&key, &value)?;
@@ -32,11 +32,13 @@ impl Store {
         Ok(())
     }
 
-    /// How many dead letters each Konto has.
-    pub(crate) fn count_dead(&self) -> Result<HashMap<KontoId, u64>, StoreError> {
+    /// How many dead letters each Konto has. `each` is given what every one of them takes of the room.
+    pub(crate) fn count_dead(&self, mut each: impl FnMut(Cost)) -> Result<HashMap<KontoId, u64>, StoreError> {
         let mut counts = HashMap::new();
         for guard in self.dead.iter() {
-            *counts.entry(konto_at(&guard.key()?, 0)?).or_default() += 1;
+            let (key, value) = guard.into_inner()?;
+            *counts.entry(konto_at(&key, 0)?).or_default() += 1;
+            each(decode_dead(&value)?.cost);
         }
         Ok(counts)
     }
@@ -140,9 +142,8 @@ impl Store {
     ) -> Result<Option<DeadMelding>, StoreError> {
         let snapshot = self.db.snapshot();
         let Some(number) = self.number_of(&snapshot, id)? else { return Ok(None) };
-        if !snapshot.contains_key(&self.dead, pair(konto, number))? {
-            return Ok(None);
-        }
+        let Some(dead) = snapshot.get(&self.dead, pair(konto, number))? else { return Ok(None) };
+        let cost = decode_dead(&dead)?.cost;
         let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { return Ok(None) };
         let (melding, payload_bytes, mut lines) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
         let payload = match snapshot.get(&self.payloads, number.to_be_bytes())? {
@@ -160,7 +161,7 @@ impl Store {
             // There is nothing of it to be handed out.
             return Ok(None);
         }
-        Ok(Some(DeadMelding { number, melding: Arc::new(melding), payload, lines, line_keys }))
+        Ok(Some(DeadMelding { number, melding: Arc::new(melding), payload, lines, line_keys, cost }))
     }
 
     /// The dead letters of `konto`, oldest first.
@@ -173,9 +174,8 @@ impl Store {
         let mut letters = Vec::new();
         for guard in snapshot.prefix(&self.dead, konto.as_uuid().as_bytes()).take(limit) {
             let read = guarded(|| {
-                let (key, at) = guard.into_inner()?;
-                let at = at.as_ref().try_into().map_err(|_| StoreError::Damaged("a dead letter"))?;
-                Ok((number_at(&key, 16)?, timestamp(i128::from_be_bytes(at))?))
+                let (key, value) = guard.into_inner()?;
+                Ok((number_at(&key, 16)?, decode_dead(&value)?.at))
             });
             let Some((number, tidspunkt)) = self.indexed(read)? else { break };
             let record = guarded(|| self.record_at(&snapshot, number));

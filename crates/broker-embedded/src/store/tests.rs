@@ -1,12 +1,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use app::ports::MeldingSok;
+use app::ports::{Eiere, MeldingSok};
 use domain::melding::{Hendelse, Melding, Retur, Sporing};
 use jiff::Timestamp;
-use wire::id::{KontoId, MeldingId, Uuid};
+use wire::id::{FiksOrgId, KontoId, MeldingId, Uuid};
 
-use super::keys::{decode_entry, encode_entry};
+use super::keys::{decode_dead, decode_entry, encode_dead, encode_entry};
 use super::line::{decode, encode};
 use super::*;
 use crate::queue::{CRASHES_KEPT, Entry, Tries};
@@ -104,19 +104,41 @@ fn lines_are_read_back_as_written() {
 /// What an entry of format 2 says is read as it was meant, and one that counts crashes keeps all it says.
 #[test]
 fn entries_are_read_back_as_written() {
-    let mut old =
-        encode_entry(konto(7), &Entry { number: 5, deadline: -3, tries: Tries::default(), held: true });
+    let none = Cost::default();
+    let first = Entry { number: 5, deadline: -3, tries: Tries::default(), held: true, share: none };
+    let mut old = encode_entry(konto(7), &first)[..28].to_vec();
     assert_eq!(old[27], 1);
-    (old[25], old[26], old[27]) = (2, 9, 1);
+    (old[0], old[25], old[26], old[27]) = (1, 2, 9, 1);
     let (_, entry) = decode_entry(&5_u64.to_be_bytes(), &old).expect("it is an entry");
     let tries = Tries { failed: 2, crashes: 0, returned: 9 };
-    assert_eq!(entry, Entry { number: 5, deadline: -3, tries, held: true });
+    assert_eq!(entry, Entry { number: 5, deadline: -3, tries, held: true, share: none });
+    let share = cost(1 << 20);
     for (crashes, held) in [(0, false), (0, true), (9, false), (10, true), (CRASHES_KEPT, true)] {
         let tries = Tries { failed: 1, crashes, returned: 200 };
-        let entry = Entry { number: 8, deadline: 1, tries, held };
+        let entry = Entry { number: 8, deadline: 1, tries, held, share };
         let value = encode_entry(konto(7), &entry);
         assert_eq!(decode_entry(&8_u64.to_be_bytes(), &value).expect("it is an entry"), (konto(7), entry));
     }
+    for length in (0..28).chain(29..64) {
+        let value = &encode_entry(konto(7), &first)[..length];
+        assert!(decode_entry(&8_u64.to_be_bytes(), value).is_err(), "{length}");
+    }
+}
+
+fn cost(bytes: u64) -> Cost {
+    let org = |n| FiksOrgId::from_uuid(Uuid::from_u128(n));
+    Cost::new(Eiere { avsender: org(3), mottaker: org(4) }, bytes)
+}
+
+/// One from before its cost was counted takes no room.
+#[test]
+fn dead_letters_are_read_back_as_written() {
+    let dead = KeptDead { at: at(7), cost: cost(u64::MAX) };
+    let value = encode_dead(&dead);
+    assert_eq!(decode_dead(&value).expect("it is one"), dead);
+    let old = KeptDead { at: at(7), cost: Cost::default() };
+    assert_eq!(decode_dead(&value[..16]).expect("it is one"), old);
+    assert!(decode_dead(&value[..17]).is_err());
 }
 
 #[test]

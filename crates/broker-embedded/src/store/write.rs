@@ -6,14 +6,13 @@ use std::sync::{Arc, PoisonError};
 use bytes::Bytes;
 use domain::melding::Melding;
 use fjall::PersistMode;
-use jiff::Timestamp;
 use wire::id::KontoId;
 
-use super::keys::{encode_entry, line_key, pair};
+use super::keys::{Cost, KeptDead, KeptEntry, encode_dead, encode_entry, line_key, pair};
 use super::line::{Line, VERSION, encode, melding_value};
 use super::witness::Noted;
 use super::{STEP, Store, StoreError};
-use crate::queue::{Entry, Number};
+use crate::queue::Number;
 
 /// A dead letter that is about to move.
 pub(crate) struct DeadMelding {
@@ -24,6 +23,8 @@ pub(crate) struct DeadMelding {
     pub(crate) lines: Vec<Line>,
     /// Where those of `lines` stand that were not written with it.
     pub(super) line_keys: Vec<Vec<u8>>,
+    /// What it takes of the room.
+    pub(crate) cost: Cost,
 }
 
 /// What one step writes, all or nothing.
@@ -43,7 +44,7 @@ impl Write<'_> {
         self.batch.remove(&self.store.kontoer, konto.as_uuid().as_bytes());
     }
 
-    pub(crate) fn entry(&mut self, konto: KontoId, entry: &Entry) {
+    pub(crate) fn entry(&mut self, konto: KontoId, entry: &KeptEntry) {
         self.batch.insert(&self.store.entries, entry.number.to_be_bytes(), encode_entry(konto, entry));
     }
 
@@ -87,8 +88,8 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(crate) fn dead(&mut self, konto: KontoId, number: Number, at: Timestamp) {
-        self.batch.insert(&self.store.dead, pair(konto, number), at.as_nanosecond().to_be_bytes());
+    pub(crate) fn dead(&mut self, konto: KontoId, number: Number, dead: &KeptDead) {
+        self.batch.insert(&self.store.dead, pair(konto, number), encode_dead(dead));
     }
 
     /// Takes away what stood under the old number of a dead letter. Its id leads to the new one already.

@@ -9,15 +9,15 @@ use wire::id::{KontoId, MeldingId};
 use super::saving::Saving;
 use crate::queue::{Entry, Number, Tries};
 use crate::store::damage::guarded;
-use crate::store::keys::{decode_entry, konto_at, number_at};
+use crate::store::keys::{Cost, KeptDead, KeptEntry, decode_dead, decode_entry, konto_at, number_at};
 use crate::store::line::{Line, StoredMelding, decode};
 use crate::store::{Store, StoreError};
 
 /// What the log knows of what is not over yet, by number.
 #[derive(Default)]
 pub(super) struct Live {
-    pub(super) waiting: BTreeMap<Number, (KontoId, Entry)>,
-    pub(super) dead: BTreeMap<Number, (KontoId, Timestamp)>,
+    pub(super) waiting: BTreeMap<Number, (KontoId, KeptEntry)>,
+    pub(super) dead: BTreeMap<Number, (KontoId, KeptDead)>,
     /// How many gaps its lists may have.
     pub(super) gaps: u64,
 }
@@ -75,10 +75,7 @@ impl Saving<'_> {
             + u64::from(self.journals_lack)
             + gaps
             + self.scan(&old.dead, |key, value| {
-                let at = value.try_into().map(i128::from_be_bytes);
-                let at = at.ok().and_then(|at| Timestamp::from_nanosecond(at).ok());
-                let at = at.ok_or(StoreError::Damaged("a time"))?;
-                dead.insert(number_at(key, 16)?, (konto_at(key, 0)?, at));
+                dead.insert(number_at(key, 16)?, (konto_at(key, 0)?, decode_dead(value)?));
                 Ok(())
             })?;
         Ok(live)
@@ -103,16 +100,19 @@ impl Saving<'_> {
             let later = lines_of(old, number);
             // Without its sporing it may be over; better twice, and marked, than not at all.
             lines.extend(later.or_else(|error| if error.is_damage() { Ok(Vec::new()) } else { Err(error) })?);
+            // Who owned its kontoer is not known here; the next start finds that out.
+            let bytes = melding.room_bytes(usize::try_from(payload_bytes).unwrap_or(usize::MAX));
+            let cost = Cost::of_nobody(bytes);
             match end_of(&lines)? {
                 None => {
                     let put_at = Timestamp::from_nanosecond(put_at).unwrap_or(melding.mottatt);
                     let deadline = put_at.checked_add(melding.ttl).unwrap_or(Timestamp::MAX).as_millisecond();
                     let tries = Tries { returned: 1, ..Tries::default() };
-                    let entry = Entry { number, deadline, tries, held: false };
+                    let entry = Entry { number, deadline, tries, held: false, share: cost };
                     live.waiting.insert(number, (melding.mottaker, entry));
                 }
                 Some(End::Dead(at)) => {
-                    live.dead.insert(number, (melding.mottaker, at));
+                    live.dead.insert(number, (melding.mottaker, KeptDead { at, cost }));
                 }
                 Some(End::Over) => {}
             }

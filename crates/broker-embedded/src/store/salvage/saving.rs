@@ -13,7 +13,7 @@ use super::stand_in::StandIn;
 use super::{Missing, SavedKonto, Unsaved};
 use crate::queue::Number;
 use crate::store::chunks::Space;
-use crate::store::keys::{encode_entry, konto_at, number_at, pair};
+use crate::store::keys::{KeptDead, encode_dead, encode_entry, konto_at, number_at, pair};
 use crate::store::line::{Line, VERSION, decode};
 use crate::store::load::{Bulk, Returned};
 use crate::store::loss::LAYOUT;
@@ -117,17 +117,17 @@ impl<'a> Saving<'a> {
                 returned.put(&mut bulk, Space::Queue, &number.to_be_bytes(), &value, now)?;
             } else {
                 // Whom to notify is not known, so it is a dead letter at once.
-                live.dead.insert(*number, (*konto, now));
+                live.dead.insert(*number, (*konto, KeptDead { at: now, cost: entry.share }));
             }
         }
         let mut dead: Vec<_> = live
             .dead
             .iter()
-            .map(|(number, (konto, at))| (pair(*konto, *number), at.as_nanosecond()))
+            .map(|(number, (konto, dead))| (pair(*konto, *number), encode_dead(dead)))
             .collect();
         dead.sort_unstable();
-        for (key, at) in dead {
-            returned.put(&mut bulk, Space::Dead, &key, &at.to_be_bytes(), now)?;
+        for (key, value) in dead {
+            returned.put(&mut bulk, Space::Dead, &key, &value, now)?;
         }
 
         let mut waits = stand_ins.iter().peekable();
