@@ -26,6 +26,7 @@ SCENARIOS = {
     "fsync_error": "EIO from fsync and write",
     "operations_fail": "ENOSPC and EMFILE from file operations",
     "full_disk": "a full disk of its own",
+    "full_disk_restart": "a disk that was filled, a restart, and then a drain, again and again",
     "descriptors": "no file descriptors left",
     "strangers": "silent and slow strangers, and tenants that take all they can get",
     "memory": "little memory, much queued, slow consumers",

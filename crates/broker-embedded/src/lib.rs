@@ -46,7 +46,7 @@ pub use crate::store::{
     AcceptedLoss, CheckedLog, DumpError, LogCounts, LogFindings, LogMoment, Loss, LostMelding, TornJournal,
     accept_loss, check_log, find_loss, hold_log, hold_log_copy, load_log,
 };
-use crate::store::{Layout, Store, StoreError};
+use crate::store::{Layout, Store, StoreError, guarded};
 pub use crate::store::{Missing, Salvaged, SavedKonto, Unsaved, salvage};
 
 const MIB: u64 = 1024 * 1024;
@@ -107,7 +107,7 @@ pub struct OpenError {
 
 impl OpenError {
     pub(crate) fn new(path: &Path, source: StoreError) -> Self {
-        Self { path: path.display().to_string(), source: source.into() }
+        Self { path: path.display().to_string(), source: source.explained(path).into() }
     }
 }
 
@@ -164,9 +164,12 @@ impl EmbeddedBroker {
             aside: Arc::clone(&aside),
             totals: Arc::clone(&totals),
         };
-        let opened =
-            tokio::task::spawn_blocking(move || Ok::<_, StoreError>((origin.open(Retur::Krasj)?, origin)))
-                .await;
+        let opened = tokio::task::spawn_blocking(move || match guarded(|| origin.open(Retur::Krasj)) {
+            Ok(engine) => Ok((engine, origin)),
+            // Looking for the file may take as long as reading the log.
+            Err(error) => Err(error.explained(&origin.path)),
+        })
+        .await;
         let (engine, origin) = match opened {
             Ok(Ok(opened)) => opened,
             Ok(Err(error)) => return Err(failed(error.into())),
@@ -184,7 +187,7 @@ impl EmbeddedBroker {
         tokio::spawn(give(answered));
         let tasks = vec![
             tokio::spawn(wake(clock.clone(), is_due, requests.clone())),
-            tokio::spawn(tidy(clock.clone(), slot.clone())),
+            tokio::spawn(tidy(clock.clone(), slot.clone(), options.min_free_bytes)),
             tokio::spawn(sync_witness(clock.clone(), slot.clone())),
             tokio::spawn(forget(
                 clock,
@@ -238,6 +241,15 @@ impl EmbeddedBroker {
     #[doc(hidden)]
     pub async fn flush(&self) -> Result<(), BrokerError> {
         self.read(Store::flush).await
+    }
+
+    /// For tests: one look at what is gone. Returns whether something was done.
+    ///
+    /// # Errors
+    /// [`BrokerError::Unavailable`].
+    #[doc(hidden)]
+    pub async fn tidy(&self) -> Result<bool, BrokerError> {
+        self.read(|store| store.tidy(0)).await
     }
 
     /// What the log takes on disk: what is live, what is gone but not given back yet, and the journals. Bytes.
@@ -480,13 +492,13 @@ async fn sync_witness(clock: Arc<dyn Clock>, slot: Arc<Slot>) {
 }
 
 /// Gives the room of what is gone back, as long as the broker lives.
-async fn tidy(clock: Arc<dyn Clock>, slot: Arc<Slot>) {
+async fn tidy(clock: Arc<dyn Clock>, slot: Arc<Slot>, min_free_bytes: u64) {
     loop {
         let Ok(next) = clock.now().checked_add(store::LOOK_EVERY) else { return };
         clock.sleep_until(next).await;
         // While the log is not open, nothing is tidied up; there is a next time.
         let Some(open) = slot.get() else { continue };
-        match tokio::task::spawn_blocking(move || open.tidy()).await {
+        match tokio::task::spawn_blocking(move || open.tidy(min_free_bytes)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::warn!(
                 error = &error as &dyn std::error::Error,

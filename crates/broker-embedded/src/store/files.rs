@@ -6,18 +6,16 @@ use std::ffi::{OsStr, OsString};
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::{KEYSPACES, StoreError, witness};
+use super::{KEYSPACES, StoreError, blame, witness};
 
 /// Refuses a folder that holds parts of a log, but not all that is needed to read it.
 pub(super) fn check(path: &Path) -> Result<(), StoreError> {
     let keyspaces = path.join("keyspaces");
     if !exists(&path.join("version"))? {
-        let has_journal =
-            names(path)?.iter().any(|name| Path::new(name).extension() == Some(OsStr::new("jnl")));
-        // Made first of all and named last, so a folder without one is new only when nothing was ever written.
+        // It is made before any keyspace, so a folder without one is new only where there is none.
         let written =
             names(&keyspaces)?.iter().any(|name| !names(&keyspaces.join(name)).is_ok_and(|n| n.is_empty()));
-        return if has_journal && written { Err(missing(path.join("version"))) } else { Ok(()) };
+        return if written { Err(missing(path.join("version"))) } else { Ok(()) };
     }
     if !exists(&keyspaces)? {
         return Err(missing(keyspaces));
@@ -75,6 +73,22 @@ fn was_in_use(path: &Path) -> Result<bool, StoreError> {
     Ok(false)
 }
 
+/// Refuses a log that lacks a journal between others: they are numbered one by one, and given up from the oldest on.
+pub(super) fn check_journals(path: &Path) -> Result<(), StoreError> {
+    let numbers = match super::journal::numbers(path) {
+        Ok(numbers) => numbers,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(StoreError::Unreadable { file: path.to_owned(), source }),
+    };
+    let gap = numbers.iter().zip(numbers.iter().skip(1)).find(|(number, next)| *number + 1 < **next);
+    match gap {
+        Some((number, _)) => {
+            Err(StoreError::MissingJournal { file: path.join(format!("{}.jnl", number + 1)) })
+        }
+        None => Ok(()),
+    }
+}
+
 /// One that is being made has its first version and no tables; anything more was in use, and needs all its parts.
 fn check_keyspace(folder: &Path) -> Result<(), StoreError> {
     if !folder.is_dir() {
@@ -89,15 +103,38 @@ fn check_keyspace(folder: &Path) -> Result<(), StoreError> {
         let used = later || !names(&folder.join("tables"))?.is_empty();
         return if used { Err(missing(current)) } else { Ok(()) };
     }
-    let mut version = [0; 8];
-    std::fs::File::open(&current)
-        .and_then(|mut file| file.read_exact(&mut version))
-        .map_err(|source| StoreError::Unreadable { file: current, source })?;
-    let manifest = folder.join(format!("v{}", u64::from_le_bytes(version)));
-    if exists(&manifest)? { Ok(()) } else { Err(missing(manifest)) }
+    let version = match current_version(folder) {
+        Ok(version) => version,
+        Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+            return Err(StoreError::DamagedFile {
+                file: current,
+                source: Box::new(StoreError::Files(error)),
+            });
+        }
+        Err(source) => return Err(StoreError::Unreadable { file: current, source }),
+    };
+    let manifest = folder.join(format!("v{version}"));
+    if exists(&manifest)? {
+        return Ok(());
+    }
+    // Where the right one is there, its number is wrong.
+    Err(match blame::names_another(folder) {
+        Ok(true) => StoreError::DamagedFile {
+            file: current,
+            source: Box::new(StoreError::Damaged("the number of a list of files")),
+        },
+        Ok(false) | Err(_) => missing(manifest),
+    })
 }
 
-fn number_of(name: &OsString) -> Option<u64> {
+/// The number of the list of files that a keyspace goes by.
+pub(super) fn current_version(keyspace: &Path) -> std::io::Result<u64> {
+    let mut version = [0; 8];
+    std::fs::File::open(keyspace.join("current"))?.read_exact(&mut version)?;
+    Ok(u64::from_le_bytes(version))
+}
+
+pub(super) fn number_of(name: &OsString) -> Option<u64> {
     name.to_str()?.parse().ok()
 }
 
@@ -110,7 +147,7 @@ fn exists(file: &Path) -> Result<bool, StoreError> {
 }
 
 /// What stands in a folder; nothing where there is none.
-fn names(folder: &Path) -> Result<Vec<OsString>, StoreError> {
+pub(super) fn names(folder: &Path) -> Result<Vec<OsString>, StoreError> {
     let failed = |source| StoreError::Unreadable { file: folder.to_owned(), source };
     match std::fs::read_dir(folder) {
         Ok(entries) => {

@@ -26,7 +26,7 @@ use super::STEP;
 use super::loss::sync_folder_of;
 
 /// How each batch ends, and how the file begins that names the format of the whole log. Another one is not read here.
-const MAGIC: [u8; 4] = *b"FJL\x03";
+pub(super) const MAGIC: [u8; 4] = *b"FJL\x03";
 const VERSION_FILE: &str = "version";
 const BUFFER: usize = 256 * 1024;
 static ZEROS: [u8; BUFFER] = [0; BUFFER];
@@ -75,6 +75,11 @@ pub(super) fn find_torn(log: &Path) -> io::Result<Vec<TornJournal>> {
 /// The journals in the folder `log`, oldest first.
 pub(super) fn list(log: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(numbered(log)?.into_iter().map(|(_, path)| path).collect())
+}
+
+/// The numbers of the journals in the folder `log`, oldest first.
+pub(super) fn numbers(log: &Path) -> io::Result<Vec<u64>> {
+    Ok(numbered(log)?.into_iter().map(|(number, _)| number).collect())
 }
 
 fn numbered(log: &Path) -> io::Result<Vec<(u64, PathBuf)>> {

@@ -44,6 +44,7 @@ pub fn find_loss(path: &Path) -> Result<Option<Loss>, OpenError> {
     // Opening a log changes it, so a copy is opened.
     let look = || {
         files::check_all_there(path)?;
+        files::check_journals(path)?;
         let shadow = Shadow::of(path)?;
         Ok(Begun::new(shadow.path(), &LAYOUT, Damage::Refuse)?.loss)
     };
@@ -98,6 +99,7 @@ fn begin(path: &Path, damage: Damage) -> Result<Begun, OpenError> {
         return Err(no_log(path));
     }
     files::check_all_there(path)
+        .and_then(|()| files::check_journals(path))
         .and_then(|()| Begun::new(path, &LAYOUT, damage))
         .map_err(|error| OpenError::new(path, error))
 }

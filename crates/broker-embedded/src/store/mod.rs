@@ -16,6 +16,7 @@
 //! Numbers and steps are big-endian and only grow, so all large keyspaces are written at their end. Values that may change
 //! their shape start with a version byte.
 
+mod blame;
 mod check;
 mod chunks;
 mod damage;
@@ -62,7 +63,7 @@ pub use self::load::load_log;
 pub use self::loss::{AcceptedLoss, accept_loss, find_loss};
 pub use self::salvage::{Missing, Salvaged, SavedKonto, Unsaved, salvage};
 pub(crate) use self::tidy::LOOK_EVERY;
-use self::tidy::{LARGE, Waste};
+use self::tidy::{LARGE, LARGE_FILE, LARGE_PART, Live, Tidying};
 use self::witness::Witness;
 pub use self::witness::{Loss, LostMelding};
 pub(crate) use self::write::{DeadMelding, Write};
@@ -116,13 +117,36 @@ pub(crate) enum StoreError {
     Witness(#[source] std::io::Error),
     #[error("look at the files of the queue log")]
     Files(#[source] std::io::Error),
-    #[error("use the queue log: another process has it open; stop the server first")]
+    #[error("use the queue log: another Knutepunkt uses this folder; stop it first")]
     InUse,
     #[error(
-        "read the queue log: {} is missing, so meldinger may be; put the whole folder back from a backup, or bring the file \
-         back where it was. Nothing was changed", file.display()
+        "read the queue log: {} is damaged; save all that can be read with `knutepunkt repair --berg`, or restore a backup \
+         with `knutepunkt restore`", file.display()
+    )]
+    DamagedFile {
+        file: PathBuf,
+        #[source]
+        source: Box<StoreError>,
+    },
+    #[error(
+        "read the queue log: it is damaged, and in which file was not found; save all that can be read with \
+         `knutepunkt repair --berg`, or restore a backup with `knutepunkt restore`"
+    )]
+    DamagedSomewhere {
+        #[source]
+        source: Box<StoreError>,
+    },
+    #[error(
+        "read the queue log: {} is missing, so meldinger may be; bring the file back where it was, or restore a backup with \
+         `knutepunkt restore`. Nothing was changed", file.display()
     )]
     Missing { file: PathBuf },
+    #[error(
+        "read the queue log: {} is missing, so meldinger are; bring the file back where it was, restore a backup with \
+         `knutepunkt restore`, or save all that can be read with `knutepunkt repair --berg`. Nothing was changed",
+        file.display()
+    )]
+    MissingJournal { file: PathBuf },
     #[error("read the queue log: {} cannot be read; look at the disk and at who owns the file", file.display())]
     Unreadable {
         file: PathBuf,
@@ -148,8 +172,9 @@ pub(crate) struct Store {
     /// The number of the last synced step.
     step: AtomicU64,
     witness: Mutex<Witness>,
-    /// What was removed and still takes room.
-    waste: Waste,
+    /// How much of the payloads is there.
+    live: Live,
+    tidying: Tidying,
     /// Before this number nothing is left to forget.
     pruned_to: AtomicU64,
     /// Held while meldinger are forgotten, and while a dead letter moves.
@@ -199,7 +224,11 @@ impl Begun {
     /// Opens the log at `path`, and makes it where there is none. What interrupted writes left in its journals is cut off.
     fn new(path: &Path, layout: &Layout, damage: Damage) -> Result<Self, StoreError> {
         match damage {
-            Damage::Refuse => files::check_all_there(path)?,
+            Damage::Refuse => {
+                files::check_all_there(path)?;
+                files::check_journals(path)?;
+                blame::check_lists(path)?;
+            }
             Damage::Accept => files::check(path)?,
         }
         let torn = journal::find_torn(path).map_err(StoreError::Journals)?;
@@ -334,10 +363,14 @@ impl Store {
         batch.commit()?;
 
         let payloads = db.keyspace("payload", || {
-            KeyspaceCreateOptions::default()
-                .max_memtable_size(16 * MIB)
-                .with_kv_separation(Some(KvSeparationOptions::default().separation_threshold(LARGE)))
+            KeyspaceCreateOptions::default().max_memtable_size(16 * MIB).with_kv_separation(Some(
+                KvSeparationOptions::default()
+                    .separation_threshold(LARGE)
+                    .file_target_size(LARGE_FILE)
+                    .age_cutoff(LARGE_PART),
+            ))
         })?;
+        let live = Live::since(db.snapshot());
         let (closed, is_closed) = watch::channel(());
         let store = Self {
             kontoer: keyspace(&db, "konto", MIB)?,
@@ -354,7 +387,8 @@ impl Store {
             steps,
             step: AtomicU64::new(step),
             witness: Mutex::new(witness),
-            waste: Waste::default(),
+            live,
+            tidying: Tidying::default(),
             pruned_to: AtomicU64::new(0),
             forgetting: Mutex::new(()),
             damaged: Mutex::default(),

@@ -94,6 +94,9 @@ impl Store {
                 }
                 dead.push((melding.mottaker, decode_dead(&kept)?.cost));
                 batch.remove(&self.dead, dead_key);
+                if let Ok(Some(bytes)) = guarded(|| Ok(self.payloads.size_of(number.to_be_bytes())?)) {
+                    self.live.went(bytes);
+                }
                 batch.remove(&self.payloads, number.to_be_bytes());
             }
             // In the same batch, so that neither is there without the other.

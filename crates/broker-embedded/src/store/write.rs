@@ -8,6 +8,7 @@ use domain::melding::Melding;
 use fjall::PersistMode;
 use wire::id::KontoId;
 
+use super::damage::guarded;
 use super::keys::{Cost, KeptDead, KeptEntry, encode_dead, encode_entry, line_key, pair};
 use super::line::{Line, VERSION, encode, melding_value};
 use super::witness::Noted;
@@ -72,15 +73,22 @@ impl Write<'_> {
     }
 
     pub(crate) fn payload(&mut self, number: Number, payload: &[u8]) {
-        self.store.waste.came(number, payload.len());
+        self.store.live.came(payload.len());
         self.batch.insert(&self.store.payloads, number.to_be_bytes(), payload);
     }
 
     pub(crate) fn payload_gone(&mut self, number: Number) {
-        self.store.waste.went(number);
+        let store = self.store;
+        match guarded(|| Ok(store.payloads.size_of(number.to_be_bytes())?)) {
+            Ok(Some(bytes)) => store.live.went(bytes),
+            // Most meldinger without payload; what there is not needs no removal.
+            Ok(None) => return,
+            // It is counted as there until the next opening.
+            Err(_) => {}
+        }
         // Written once and removed once, so the two cancel each other out: what was acked before its memtable is full never
         // reaches a table.
-        self.batch.remove_weak(&self.store.payloads, number.to_be_bytes());
+        self.batch.remove_weak(&store.payloads, number.to_be_bytes());
     }
 
     pub(crate) fn line(&mut self, number: Number, step: u64, line: &Line) -> Result<(), StoreError> {

@@ -114,7 +114,8 @@ async fn damage_in_an_older_journal_is_refused_and_nothing_changes_until_it_is_a
     let log = h.path().with_file_name("left");
     let (path, bytes) = content(&log);
     // The same batches twice over are the same log.
-    std::fs::write(path.with_file_name("99.jnl"), &bytes).unwrap();
+    let number: u64 = path.file_stem().unwrap().to_str().unwrap().parse().unwrap();
+    std::fs::write(path.with_file_name(format!("{}.jnl", number + 1)), &bytes).unwrap();
     let ends = ends(&bytes);
     let mut damaged = bytes.clone();
     damaged[ends[ends.len() / 2] + 40] ^= 1;

@@ -7,6 +7,8 @@ use std::time::Duration;
 use app::contract::broker::BrokerHarness;
 use app::ports::{Broker as _, Settlement};
 use bytes::Bytes;
+use domain::melding::Retur;
+use knutepunkt_broker_embedded::Options;
 
 use crate::harness::Harness;
 use crate::lifecycle::{consume, konto, melding};
@@ -15,21 +17,23 @@ const MIB: u64 = 1024 * 1024;
 /// What may lie about besides half of what is live, journals included.
 const BESIDES: u64 = 64 * MIB;
 
+/// Bytes that do not compress.
+fn noise(seed: u64, bytes: usize) -> Bytes {
+    let mut state = seed + 1;
+    let words = std::iter::repeat_with(|| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()
+    });
+    Bytes::from(words.flatten().take(bytes).collect::<Vec<u8>>())
+}
+
 /// Publishes `count` payloads of `bytes` that do not compress, and has them written to tables.
 async fn fill(h: &Harness, count: u64, bytes: usize) -> (wire::id::KontoId, u64) {
     let (a, b) = (konto(h).await, konto(h).await);
-    let mut seed = count;
-    for _ in 0..count {
-        let payload: Vec<u8> = std::iter::repeat_with(|| {
-            seed ^= seed << 13;
-            seed ^= seed >> 7;
-            seed ^= seed << 17;
-            seed.to_le_bytes()
-        })
-        .flatten()
-        .take(bytes)
-        .collect();
-        h.broker().publish(melding(h, a, b), Bytes::from(payload)).await.unwrap();
+    for number in 0..count {
+        h.broker().publish(melding(h, a, b), noise(number, bytes)).await.unwrap();
     }
     h.embedded().flush().await.unwrap();
     (b, count * bytes as u64)
@@ -93,12 +97,88 @@ async fn room_of_small_payloads_comes_back_after_a_drain() {
     drain(&h, kept, 500).await;
 }
 
-/// Nobody counted what went before the restart.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn room_comes_back_after_a_restart_too() {
+/// Twice over: filled, ended in one way or the other, looked at with nothing gone yet, and drained.
+async fn comes_back_after_each_ending(count: u64, bytes: usize) {
     let mut h = Harness::start().await;
-    let (drained, _) = fill(&h, 120, 1024 * 1024).await;
-    drain(&h, drained, 120).await;
+    for in_good_order in [true, false] {
+        let (filled, live) = fill(&h, count, bytes).await;
+        if in_good_order {
+            h.restart().await;
+        } else {
+            h.crash().await;
+        }
+        h.embedded().tidy().await.unwrap();
+        assert!(h.embedded().disk_bytes().await.unwrap() >= live);
+        drain(&h, filled, count).await;
+        comes_down_to(&h, BESIDES).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn room_of_large_payloads_comes_back_after_a_restart_too() {
+    comes_back_after_each_ending(120, 1024 * 1024).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn room_of_small_payloads_comes_back_after_a_restart_too() {
+    comes_back_after_each_ending(6_000, 20 * 1024).await;
+}
+
+/// Between each two that go stands one that stays, and nobody counted what went before the restart.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn room_between_what_stays_comes_back() {
+    let mut h = Harness::start().await;
+    let (sender, kept, drained) = (konto(&h).await, konto(&h).await, konto(&h).await);
+    let mut live = 0;
+    for number in 0..200_u64 {
+        // Both kinds of each.
+        let bytes = if number % 10 < 8 { 1024 * 1024 } else { 30_000 };
+        let to = if number % 2 == 0 { kept } else { drained };
+        live += if to == kept { bytes as u64 } else { 0 };
+        h.broker().publish(melding(&h, sender, to), noise(number, bytes)).await.unwrap();
+    }
+    h.embedded().flush().await.unwrap();
+    drain(&h, drained, 100).await;
     h.restart().await;
+    comes_down_to(&h, live + live / 4 + BESIDES / 2).await;
+    drain(&h, kept, 100).await;
     comes_down_to(&h, BESIDES).await;
+}
+
+/// They are live until they are forgotten, whenever that is.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn room_of_dead_letters_stays_and_comes_back_when_they_are_forgotten() {
+    let retention = Duration::from_hours(24);
+    let every = Duration::from_mins(1);
+    let mut h =
+        Harness::with(Options { min_free_bytes: 0, retention, prune_every: every, ..Options::default() })
+            .await;
+    let (filled, live) = fill(&h, 100, 1024 * 1024).await;
+    let mut channel = consume(&h, filled).await;
+    for _ in 0..300 {
+        let delivery = channel.deliveries.recv().await.unwrap();
+        channel.control.settle(delivery.id, Settlement::Requeue(Retur::NackMedRequeue));
+    }
+    drop(channel);
+    assert_eq!(h.embedded().queue_status(filled).await.unwrap().dead, 100);
+    h.restart().await;
+    h.embedded().tidy().await.unwrap();
+    assert!(h.embedded().disk_bytes().await.unwrap() >= live);
+    assert_eq!(h.embedded().list_dead_letters(filled, 200).await.unwrap().len(), 100);
+    h.clock.advance(retention + every);
+    comes_down_to(&h, BESIDES).await;
+    assert_eq!(h.embedded().list_dead_letters(filled, 200).await.unwrap().len(), 0);
+}
+
+/// Nothing of it is live, and it is too short for the log store to begin another by itself.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn journal_of_a_log_at_rest_is_given_up() {
+    let h = Harness::start().await;
+    let (a, b) = (konto(&h).await, konto(&h).await);
+    for number in 0..40 {
+        h.broker().publish(melding(&h, a, b), noise(number, 1024 * 1024)).await.unwrap();
+    }
+    drain(&h, b, 40).await;
+    assert!(on_disk(&h.path()) > BESIDES / 2);
+    comes_down_to(&h, BESIDES / 2).await;
 }
