@@ -20,6 +20,10 @@ fn counts(grense: Grense) -> &'static str {
             "byte som en organisasjon har sendt og som ikke er hentet eller slettet"
         }
         Grense::MottatteBytesPerOrganisasjon => "byte som venter på at mottakerens organisasjon henter dem",
+        Grense::SendteBytesIKoPerOrganisasjon => {
+            "byte som en organisasjon har sendt og som ligger i kø hos mottakerne"
+        }
+        Grense::MottatteBytesIKoPerOrganisasjon => "byte som ligger i kø hos mottakerens organisasjon",
         Grense::SvarPerMelding => "svar på én melding",
         Grense::NoklerPerKonto => "versjoner av nøkkelen til én konto",
         Grense::ParterPerKonto => "parter på én konto",
@@ -38,6 +42,12 @@ fn remedy(grense: Grense) -> &'static str {
     match grense {
         Grense::SendteBytesPerOrganisasjon => "Vent til mottakerne har hentet meldingene",
         Grense::MottatteBytesPerOrganisasjon => "Be mottakeren hente meldingene som venter",
+        Grense::SendteBytesIKoPerOrganisasjon => {
+            "Vent til mottakerne har hentet meldingene, og hent kvitteringene som ligger i egne køer"
+        }
+        Grense::MottatteBytesIKoPerOrganisasjon => {
+            "Mottakeren må hente meldingene som ligger i køene sine før det kan sendes flere; si ifra til mottakeren"
+        }
         Grense::SvarPerMelding => "Send en ny melding i stedet for enda et svar",
         Grense::ForesporslerPerSystem => "Trekk forespørsler, eller vent til de er besvart",
         _ => "Fjern noe som ikke er i bruk",

@@ -14,11 +14,56 @@ use crate::{Apen, App, Caller};
 /// How many organisasjoner the operator is shown at most: those nearest to a limit.
 pub const FORBRUK_MAX: usize = 25;
 
-/// How much of one limit is used.
+/// What is bounded for a whole organisasjon and can be seen to be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ressurs {
+    /// AMQP connections.
+    Tilkoblinger,
+    /// AMQP channels.
+    Kanaler,
+    /// Consumers.
+    Konsumenter,
+    /// Bytes that wait on queues, sent by it.
+    SendteBytesIKo,
+    /// Bytes that wait on queues for it.
+    MottatteBytesIKo,
+    /// Bytes in Dokumentlager, sent by it.
+    SendteBytes,
+    /// Bytes in Dokumentlager for it to fetch.
+    MottatteBytes,
+    /// Systemer.
+    Systemer,
+}
+
+impl Ressurs {
+    /// What bounds it.
+    pub const fn grense(self) -> Grense {
+        match self {
+            Self::Tilkoblinger => Grense::TilkoblingerPerOrganisasjon,
+            Self::Kanaler => Grense::KanalerPerOrganisasjon,
+            Self::Konsumenter => Grense::KonsumenterPerOrganisasjon,
+            Self::SendteBytesIKo => Grense::SendteBytesIKoPerOrganisasjon,
+            Self::MottatteBytesIKo => Grense::MottatteBytesIKoPerOrganisasjon,
+            Self::SendteBytes => Grense::SendteBytesPerOrganisasjon,
+            Self::MottatteBytes => Grense::MottatteBytesPerOrganisasjon,
+            Self::Systemer => Grense::SystemerPerOrganisasjon,
+        }
+    }
+
+    /// Whether bytes are counted.
+    pub const fn is_bytes(self) -> bool {
+        match self {
+            Self::SendteBytesIKo | Self::MottatteBytesIKo | Self::SendteBytes | Self::MottatteBytes => true,
+            Self::Tilkoblinger | Self::Kanaler | Self::Konsumenter | Self::Systemer => false,
+        }
+    }
+}
+
+/// How much of one thing is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Forbruk {
-    /// Which.
-    pub grense: Grense,
+    /// Of what.
+    pub ressurs: Ressurs,
     /// How much of it is used now.
     pub brukt: u64,
     /// How much may be.
@@ -37,7 +82,7 @@ impl Forbruk {
 pub struct OrgForbruk {
     /// Which.
     pub organisasjon: Organisasjon,
-    /// What of; in the order of [`Grense`].
+    /// What of; in the order of [`Ressurs`].
     pub forbruk: Vec<Forbruk>,
 }
 
@@ -60,7 +105,7 @@ impl App {
         let systemer = tx.list_systemer(owner).await?.len();
         drop(tx);
         let mut forbruk = self.forbruk(owner, stored);
-        forbruk.push(self.of(Grense::SystemerPerOrganisasjon, systemer as u64));
+        forbruk.push(self.of(Ressurs::Systemer, systemer as u64));
         Ok(forbruk)
     }
 
@@ -81,6 +126,7 @@ impl App {
             .into_iter()
             .chain(self.inner.bruk.organisasjoner())
             .chain(stored.keys().copied())
+            .chain(self.inner.broker.list_kobytes().into_iter().map(|(organisasjon, _)| organisasjon))
             .collect();
         let mut all: Vec<_> = organisasjoner
             .into_iter()
@@ -95,19 +141,28 @@ impl App {
         Ok(all)
     }
 
-    fn of(&self, grense: Grense, brukt: u64) -> Forbruk {
-        Forbruk { grense, brukt, maks: self.inner.settings.grenser.get(grense) }
+    fn of(&self, ressurs: Ressurs, brukt: u64) -> Forbruk {
+        let grenser = &self.inner.settings.grenser;
+        let grense = ressurs.grense();
+        let maks = match ressurs {
+            Ressurs::SendteBytesIKo | Ressurs::MottatteBytesIKo => grenser.bound(grense),
+            _ => grenser.get(grense),
+        };
+        Forbruk { ressurs, brukt, maks }
     }
 
     fn forbruk(&self, owner: FiksOrgId, stored: Dokumentbytes) -> Vec<Forbruk> {
         let under_way = self.inner.kvote.under_way(owner);
+        let waiting = self.inner.broker.kobytes(owner);
         let open = |apen| self.inner.bruk.count(owner, apen);
         vec![
-            self.of(Grense::TilkoblingerPerOrganisasjon, open(Apen::Tilkobling)),
-            self.of(Grense::KanalerPerOrganisasjon, open(Apen::Kanal)),
-            self.of(Grense::KonsumenterPerOrganisasjon, open(Apen::Konsument)),
-            self.of(Grense::SendteBytesPerOrganisasjon, stored.sendt.saturating_add(under_way.sendt)),
-            self.of(Grense::MottatteBytesPerOrganisasjon, stored.mottatt.saturating_add(under_way.mottatt)),
+            self.of(Ressurs::Tilkoblinger, open(Apen::Tilkobling)),
+            self.of(Ressurs::Kanaler, open(Apen::Kanal)),
+            self.of(Ressurs::Konsumenter, open(Apen::Konsument)),
+            self.of(Ressurs::SendteBytesIKo, waiting.sendt),
+            self.of(Ressurs::MottatteBytesIKo, waiting.mottatt),
+            self.of(Ressurs::SendteBytes, stored.sendt.saturating_add(under_way.sendt)),
+            self.of(Ressurs::MottatteBytes, stored.mottatt.saturating_add(under_way.mottatt)),
         ]
     }
 }
@@ -118,7 +173,7 @@ mod tests {
 
     #[test]
     fn share_is_whole_percent_and_never_divides_by_nothing() {
-        let of = |brukt, maks| Forbruk { grense: Grense::SendteBytesPerOrganisasjon, brukt, maks }.prosent();
+        let of = |brukt, maks| Forbruk { ressurs: Ressurs::SendteBytes, brukt, maks }.prosent();
         assert_eq!((of(0, 100), of(99, 1_000), of(3, 2), of(5, 0)), (0, 9, 150, 500));
         assert_eq!(of(u64::MAX, u64::MAX), 100);
     }

@@ -56,6 +56,10 @@ grenser! {
     SendteBytesPerOrganisasjon = "sendte_bytes_per_organisasjon", 107_374_182_400;
     /// Bytes that are kept for one organisasjon to fetch.
     MottatteBytesPerOrganisasjon = "mottatte_bytes_per_organisasjon", 214_748_364_800;
+    /// Bytes that wait on queues, dead letters included, of what one organisasjon has sent; 0 where it has no bound.
+    SendteBytesIKoPerOrganisasjon = "sendte_bytes_i_ko_per_organisasjon", 0;
+    /// Bytes that wait on queues, dead letters included, for one organisasjon; 0 where it has no bound.
+    MottatteBytesIKoPerOrganisasjon = "mottatte_bytes_i_ko_per_organisasjon", 0;
     /// Svar to one melding.
     SvarPerMelding = "svar_per_melding", 1_000;
     /// Versions of the public key of one Konto that are kept.
@@ -98,6 +102,14 @@ impl Grenser {
     /// The value of one.
     pub fn get(&self, grense: Grense) -> u64 {
         self.0.get(grense as usize).copied().unwrap_or_else(|| grense.default())
+    }
+
+    /// The value of one of which 0 means that there is no bound.
+    pub(crate) fn bound(&self, grense: Grense) -> u64 {
+        match self.get(grense) {
+            0 => u64::MAX,
+            bound => bound,
+        }
     }
 
     /// The same with another value for one.

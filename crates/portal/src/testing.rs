@@ -14,7 +14,7 @@ use app::ports::{
     VerifiedPerson, VerifiedToken,
 };
 use app::system::NyttSystem;
-use app::{Adapters, App, Caller, PassordKey, Settings};
+use app::{Adapters, App, Caller, Grense, Grenser, PassordKey, Settings};
 use async_trait::async_trait;
 use axum::Router;
 use axum::body::Body;
@@ -165,7 +165,11 @@ impl World {
             ids,
         };
         let avtale_kreves = matches!(avtale, Avtale::Innebygd(_));
-        let settings = Settings { avtale_kreves, identifikator, ..Settings::default() };
+        // What a server gets from the size of its disk.
+        let grenser = Grenser::default()
+            .with(Grense::SendteBytesIKoPerOrganisasjon, 50_000_000_000)
+            .with(Grense::MottatteBytesIKoPerOrganisasjon, 100_000_000_000);
+        let settings = Settings { avtale_kreves, identifikator, grenser, ..Settings::default() };
         let app = App::new(adapters, PassordKey::new(&[7; 32]), settings);
         app.load_katalog().await.unwrap();
         let storevik = part(&app, "Storevik kommune", "971032146", "Mitt fagsystem", "klient.full").await;

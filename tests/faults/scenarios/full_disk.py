@@ -38,7 +38,10 @@ def used_mb(folder):
 
 
 def run(context):
-    server = context.server("full-disk", config=f"[lager]\nmin_free_bytes = {MIN_FREE_MB * 1024**2}\n")
+    # One organisasjon is to fill all of it.
+    unbounded = "".join(f"{end}_bytes_i_ko_per_organisasjon = {1 << 40}\n" for end in ("sendte", "mottatte"))
+    lager = f"[lager]\nmin_free_bytes = {MIN_FREE_MB * 1024**2}\n"
+    server = context.server("full-disk", config=f"{lager}[grenser]\n{unbounded}")
     data = server.data
     whole = data.with_name("before")
     data.rename(whole)

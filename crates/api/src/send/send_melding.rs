@@ -396,6 +396,79 @@ mod tests {
         world.send(&world.fag, from_fag).await.ok(StatusCode::ACCEPTED);
     }
 
+    /// A world where so many bytes may wait of what an organisasjon has sent, and for it.
+    async fn world_with_bounded_queues(sendt: u64, mottatt: u64) -> World {
+        let grenser = app::Grenser::default()
+            .with(app::Grense::SendteBytesIKoPerOrganisasjon, sendt)
+            .with(app::Grense::MottatteBytesIKoPerOrganisasjon, mottatt);
+        World::limited(grenser).await
+    }
+
+    fn svar(world: &World, original: domain::id::MeldingId) -> serde_json::Value {
+        json!({
+            "avsenderKontoId": world.arkiv.konto,
+            "mottakerKontoId": world.fag.konto,
+            "meldingType": MOTTATT,
+            "svarPaMelding": original,
+        })
+    }
+
+    #[tokio::test]
+    async fn sender_whose_meldinger_wait_is_refused_at_its_bound_until_they_are_fetched() {
+        let world = world_with_bounded_queues(8_000, 80_000).await;
+        let small = form(&world.metadata(OPPRETT), Some(b"small"));
+        let mut taken = 0;
+        let message = loop {
+            let answer = world.send(&world.fag, small.clone()).await;
+            if answer.status != StatusCode::ACCEPTED {
+                break answer.error(StatusCode::INSUFFICIENT_STORAGE, "KVOTE_FULL");
+            }
+            taken += 1;
+        };
+        assert!((4..8).contains(&taken), "each costs 1 KiB and what it says: {taken}");
+        assert!(message.contains("grenser.sendte_bytes_i_ko_per_organisasjon"), "{message}");
+        assert_eq!(world.queued(&world.arkiv).await, taken);
+        // Where there is none for even the smallest, no payload is read.
+        let large = form(&world.metadata(OPPRETT), Some(&vec![1; INLINE_MAX + 1]));
+        world.send(&world.fag, large).await.error(StatusCode::INSUFFICIENT_STORAGE, "KVOTE_FULL");
+        // Whoever receives answers, though the queues between the two are full.
+        let received = receive(&world, &world.arkiv).await;
+        world
+            .send(&world.arkiv, form(&svar(&world, received.melding.id), None))
+            .await
+            .ok(StatusCode::ACCEPTED);
+        world.send(&world.fag, small.clone()).await.ok(StatusCode::ACCEPTED);
+        world.send(&world.fag, small).await.error(StatusCode::INSUFFICIENT_STORAGE, "KVOTE_FULL");
+    }
+
+    #[tokio::test]
+    async fn receiver_whose_queues_are_full_is_named_and_may_answer_what_it_got() {
+        // What fag has sent waits for arkiv, and what arkiv has sent for fag, which reads nothing.
+        let world = world_with_bounded_queues(80_000, 8_000).await;
+        let small = form(&world.metadata(OPPRETT), Some(b"small"));
+        let message = loop {
+            let answer = world.send(&world.fag, small.clone()).await;
+            if answer.status != StatusCode::ACCEPTED {
+                break answer.error(StatusCode::INSUFFICIENT_STORAGE, "KVOTE_FULL");
+            }
+        };
+        assert!(message.contains("grenser.mottatte_bytes_i_ko_per_organisasjon"), "{message}");
+        assert!(message.contains("Mottakeren må hente"), "{message}");
+        let received = receive(&world, &world.arkiv).await;
+        let answered = form(&svar(&world, received.melding.id), None);
+        let mut svar_taken = 0;
+        while world.send(&world.arkiv, answered.clone()).await.status == StatusCode::ACCEPTED {
+            svar_taken += 1;
+        }
+        assert!((8..12).contains(&svar_taken), "half as much again for svar: {svar_taken}");
+        // What is no svar to something that was received gets none of that.
+        world.send(&world.fag, small).await.ok(StatusCode::ACCEPTED);
+        let mut invented = world.metadata(OPPRETT);
+        invented["svarPaMelding"] = json!(domain::id::MeldingId::from_uuid(domain::id::Uuid::from_u128(7)));
+        let invented = form(&invented, Some(b"small"));
+        world.send(&world.fag, invented).await.error(StatusCode::INSUFFICIENT_STORAGE, "KVOTE_FULL");
+    }
+
     #[tokio::test]
     async fn what_only_adds_is_refused_without_room_and_what_takes_away_goes() {
         struct Full;

@@ -1,6 +1,7 @@
 //! Meldinger: sending them and following them.
 
 mod dodko;
+mod korom;
 mod payload;
 mod send;
 mod spor;

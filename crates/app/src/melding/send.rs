@@ -12,8 +12,9 @@ use wire::send::{SendMetadata, SendtMelding};
 
 use crate::cache::SendFacts;
 use crate::error::{Error, FieldError, Forbidden, Missing};
+use crate::melding::korom;
 use crate::melding::payload::{self, Payload, Received, Stored};
-use crate::ports::Dokument;
+use crate::ports::{BrokerError, Dokument, KoRom};
 use crate::rule::Rule;
 use crate::{App, Caller};
 
@@ -44,6 +45,7 @@ impl App {
             None => None,
         };
         self.judge(&facts, &metadata, first.is_some()).await?;
+        self.ko_rom(&facts, metadata.svar_pa_melding).await?;
         let svar = match metadata.svar_pa_melding {
             Some(original) => Some(self.inner.svar.one_more(&self.inner.settings.grenser, original)?),
             None => None,
@@ -55,15 +57,19 @@ impl App {
         };
         // The payload may have taken minutes: what was allowed then may be gone, and its owner counts on that.
         let facts = self.send_facts(avsender, mottaker).await?;
-        let judged = match may_send_as(caller, &facts) {
-            Ok(()) => self.judge(&facts, &metadata, body.is_some()).await,
-            refused => refused,
+        let judged = async {
+            may_send_as(caller, &facts)?;
+            self.judge(&facts, &metadata, body.is_some()).await?;
+            self.ko_rom(&facts, metadata.svar_pa_melding).await
         };
-        if let Err(refused) = judged {
-            self.forget(&body).await;
-            return Err(refused);
-        }
-        let sent = self.put_on_queue(metadata, ttl, body).await;
+        let room = match judged.await {
+            Ok(room) => room,
+            Err(refused) => {
+                self.forget(&body).await;
+                return Err(refused);
+            }
+        };
+        let sent = self.put_on_queue(metadata, ttl, body, room).await;
         // A broker that could not answer may have taken it; its sender is told to send again.
         if let (Some(svar), Ok(_)) = (svar, &sent) {
             svar.keep();
@@ -76,6 +82,7 @@ impl App {
         metadata: SendMetadata,
         ttl: Duration,
         body: Body,
+        room: KoRom,
     ) -> Result<SendtMelding, Error> {
         let headere = metadata.headere.unwrap_or_default();
         let melding = Melding {
@@ -104,11 +111,14 @@ impl App {
             Body::Inline(bytes) => bytes.clone(),
             Body::Dokument { .. } => Bytes::new(),
         };
-        match self.inner.broker.publish(melding, inline).await {
+        match self.inner.broker.publish_within(melding, inline, room).await {
             Ok(()) => Ok(sendt),
             Err(error) => {
                 // An unavailable broker may still have taken it, so only a plain refusal lets the payload go.
-                let error = Error::from(error);
+                let error = match error {
+                    BrokerError::NoRoom { ende } => korom::full(&self.inner.settings.grenser, ende),
+                    other => Error::from(other),
+                };
                 if !matches!(error, Error::Unavailable(_)) {
                     self.forget(&body).await;
                 }
@@ -173,7 +183,7 @@ impl App {
     }
 
     /// Whether the sender of a svar really got the melding that it answers from the receiver of the svar.
-    async fn was_received(&self, id: MeldingId, facts: &SendFacts) -> Result<bool, Error> {
+    pub(super) async fn was_received(&self, id: MeldingId, facts: &SendFacts) -> Result<bool, Error> {
         let Some(record) = self.inner.broker.melding(id).await? else { return Ok(false) };
         let between =
             record.melding.avsender == facts.mottaker.id && record.melding.mottaker == facts.avsender.id;

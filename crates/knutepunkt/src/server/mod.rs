@@ -39,7 +39,7 @@ use crate::health::{
 };
 use crate::installasjon::watch;
 use crate::portal::portal_config;
-use crate::rom::Mappe;
+use crate::rom::{self, Mappe};
 use crate::{http, styring};
 
 /// What a server is made of, besides its configuration.
@@ -219,6 +219,7 @@ fn settings(config: &Config, grenser: Grenser) -> Settings {
         let value = settings.grenser.get(grense).min(half);
         settings.grenser = settings.grenser.with(grense, value);
     }
+    settings.grenser = rom::share_queues(settings.grenser, &config.data);
     settings
 }
 

@@ -1,7 +1,6 @@
 //! «Bruk av plass»: how much of the installation an organisasjon uses, against its limits.
 
-use app::Grense;
-use app::forbruk::Forbruk;
+use app::forbruk::{Forbruk, Ressurs};
 use askama::Template;
 use axum::Router;
 use axum::response::Response;
@@ -40,12 +39,10 @@ pub(crate) struct Rad {
 
 impl Rad {
     pub(crate) fn new(t: Tekster, forbruk: &Forbruk) -> Self {
-        let Forbruk { grense, brukt, maks } = *forbruk;
-        let bytes =
-            matches!(grense, Grense::SendteBytesPerOrganisasjon | Grense::MottatteBytesPerOrganisasjon);
-        let text = if bytes { format::bytes } else { format::number };
+        let Forbruk { ressurs, brukt, maks } = *forbruk;
+        let text = if ressurs.is_bytes() { format::bytes } else { format::number };
         Self {
-            navn: navn(t, grense),
+            navn: navn(t, ressurs),
             brukt: text(brukt),
             maks: text(maks),
             tilstand: tilstand(t, forbruk.prosent()),
@@ -54,14 +51,16 @@ impl Rad {
 }
 
 /// What is counted.
-fn navn(t: Tekster, grense: Grense) -> String {
-    t.s(match grense {
-        Grense::TilkoblingerPerOrganisasjon => "bruk-tilkoblinger",
-        Grense::KanalerPerOrganisasjon => "bruk-kanaler",
-        Grense::KonsumenterPerOrganisasjon => "bruk-konsumenter",
-        Grense::MottatteBytesPerOrganisasjon => "bruk-mottatt",
-        Grense::SystemerPerOrganisasjon => "bruk-systemer",
-        _ => "bruk-sendt",
+fn navn(t: Tekster, ressurs: Ressurs) -> String {
+    t.s(match ressurs {
+        Ressurs::Tilkoblinger => "bruk-tilkoblinger",
+        Ressurs::Kanaler => "bruk-kanaler",
+        Ressurs::Konsumenter => "bruk-konsumenter",
+        Ressurs::SendteBytesIKo => "bruk-sendt-i-ko",
+        Ressurs::MottatteBytesIKo => "bruk-mottatt-i-ko",
+        Ressurs::SendteBytes => "bruk-sendt",
+        Ressurs::MottatteBytes => "bruk-mottatt",
+        Ressurs::Systemer => "bruk-systemer",
     })
 }
 
@@ -113,6 +112,7 @@ mod tests {
         let mut browser = world.browser(Hvem::Les).await;
         let page = browser.get(&path).await;
         page.says("Bruk av plass").says("AMQP-tilkoblinger 2\u{a0}000 5\u{a0}000 40\u{a0}%, god plass");
+        page.says("Sendt, i kø 0\u{a0}B 50\u{a0}GB 0\u{a0}%, god plass").says("Mottatt, i kø 0");
         page.says("Sendt, i Dokumentlager 0\u{a0}B 107,4\u{a0}GB 0\u{a0}%, god plass");
         page.says("Systemer 1 1\u{a0}000");
         browser.get(&format!("{}/tjenester", world.storevik.o())).await.says("Bruk av plass");

@@ -1,0 +1,82 @@
+//! How much may wait on queues on account of an organisasjon.
+//!
+//! Whoever sends pays for what waits, since it fills the queues; and whoever receives has a bound of its own, so that no number
+//! of senders fills everything through one receiver. The broker counts, and refuses what goes over; here it is said how much
+//! there may be, and looked at before a payload is read.
+
+use domain::id::{FiksOrgId, MeldingId};
+use domain::melding::FIXED_ROOM_BYTES;
+
+use crate::App;
+use crate::cache::SendFacts;
+use crate::error::Error;
+use crate::grense::{Grense, Grenser};
+use crate::ports::{Eiere, Ende, KoRom};
+
+/// The bound of what waits at one end.
+fn grense(ende: Ende) -> Grense {
+    match ende {
+        Ende::Avsender => Grense::SendteBytesIKoPerOrganisasjon,
+        Ende::Mottaker => Grense::MottatteBytesIKoPerOrganisasjon,
+    }
+}
+
+/// Over a bound, on account of whoever is at this end.
+pub(super) fn full(grenser: &Grenser, ende: Ende) -> Error {
+    let what = grense(ende);
+    Error::QuotaFull { what, limit: grenser.bound(what) }
+}
+
+/// With what a svar may go over a bound: whoever works on what waits in a full queue answers it before it is acked.
+fn with_reserve(bound: u64) -> u64 {
+    bound.saturating_add(bound / 2)
+}
+
+/// So near to a bound that others who send now may take what is left.
+fn is_near(brukt: u64, bound: u64) -> bool {
+    brukt.saturating_add(FIXED_ROOM_BYTES) > bound - bound / 10
+}
+
+impl App {
+    /// How much may wait on account of the two ends of a melding that may be sent. One that answers a melding which its sender
+    /// got from its receiver may go over the bound by half of it.
+    ///
+    /// # Errors
+    /// [`Error::QuotaFull`] where there is no room for even the smallest.
+    pub(super) async fn ko_rom(&self, facts: &SendFacts, svar: Option<MeldingId>) -> Result<KoRom, Error> {
+        let grenser = &self.inner.settings.grenser;
+        let eiere = Eiere { avsender: facts.avsender_eier, mottaker: facts.mottaker_eier };
+        let bound = |ende| grenser.bound(grense(ende));
+        let room = KoRom { eiere, avsender_max: bound(Ende::Avsender), mottaker_max: bound(Ende::Mottaker) };
+        let ends = [
+            (Ende::Avsender, self.kobytes_at(Ende::Avsender, eiere.avsender), room.avsender_max),
+            (Ende::Mottaker, self.kobytes_at(Ende::Mottaker, eiere.mottaker), room.mottaker_max),
+        ];
+        if !ends.iter().any(|(_, brukt, bound)| is_near(*brukt, *bound)) {
+            return Ok(room);
+        }
+        let is_svar = match svar {
+            Some(original) => self.was_received(original, facts).await?,
+            None => false,
+        };
+        let reserve = |bound| if is_svar { with_reserve(bound) } else { bound };
+        for (ende, brukt, bound) in ends {
+            if brukt.saturating_add(FIXED_ROOM_BYTES) > reserve(bound) {
+                return Err(full(grenser, ende));
+            }
+        }
+        Ok(KoRom {
+            eiere,
+            avsender_max: reserve(room.avsender_max),
+            mottaker_max: reserve(room.mottaker_max),
+        })
+    }
+
+    fn kobytes_at(&self, ende: Ende, organisasjon: FiksOrgId) -> u64 {
+        let kobytes = self.inner.broker.kobytes(organisasjon);
+        match ende {
+            Ende::Avsender => kobytes.sendt,
+            Ende::Mottaker => kobytes.mottatt,
+        }
+    }
+}
