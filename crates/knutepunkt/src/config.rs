@@ -9,6 +9,7 @@ use app::{Grense, Settings};
 use domain::sending::SendRules;
 use serde::Deserialize;
 use toml::{Table, Value};
+use uuid::Uuid;
 
 /// Every key with its default and its documentation.
 pub const DEFAULTS: &str = include_str!("default.toml");
@@ -34,6 +35,7 @@ pub enum Miljo {
 pub struct Config {
     pub miljo: Miljo,
     pub data: PathBuf,
+    pub installasjon: String,
     pub http: Http,
     pub https: Listen,
     pub amqps: Listen,
@@ -285,9 +287,20 @@ impl Config {
         if config.miljo == Miljo::Produksjon && config.maskinporten.issuer.contains("test.maskinporten.no") {
             bail!("miljo is \"produksjon\" but maskinporten.issuer is the test one: anybody could log in");
         }
+        config.expected_installasjon()?;
         config.check_innlogging()?;
         config.check_portal()?;
         Ok(config)
+    }
+
+    /// The installation that must be found, if one is named.
+    ///
+    /// # Errors
+    /// When it is no id.
+    pub fn expected_installasjon(&self) -> anyhow::Result<Option<Uuid>> {
+        let id = self.installasjon.trim();
+        let wrong = "installasjon must be the id that knutepunkt doctor says, or \"\"";
+        (!id.is_empty()).then(|| id.parse().context(wrong)).transpose()
     }
 
     fn check_innlogging(&self) -> anyhow::Result<()> {

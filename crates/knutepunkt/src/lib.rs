@@ -17,6 +17,7 @@ pub mod jumps;
 mod passord_key;
 mod payloads;
 mod portal;
+mod progress;
 mod rom;
 pub mod server;
 pub mod styring;

@@ -1,16 +1,19 @@
 //! Copies of a registry, of one moment, taken while it is in use.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 
-use wire::id::KontoId;
+use wire::id::{DokumentId, KontoId};
 
 use crate::database::{open, options};
 use crate::error::StorageError;
 use crate::inspect::{Funnet, encoded, inspect, look, sqlite_file};
 use crate::rows;
+
+/// How many rows of dokumenter are read at a time.
+const DOKUMENTER_AT_ONCE: u32 = 10_000;
 
 /// Copies the registry at `url`, as it is at one moment, to the file `to`, which must not be there: a whole database of SQLite,
 /// the rows of PostgreSQL. Nobody who uses the registry waits for it.
@@ -117,6 +120,56 @@ pub async fn list_kontoer(url: &str) -> Result<Option<BTreeSet<KontoId>>, Storag
         kontoer.insert(id.parse().map_err(|_| damaged())?);
     }
     Ok(Some(kontoer))
+}
+
+/// What the registry knows of a payload in Dokumentlager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StoredDokument {
+    /// How long it is.
+    pub size_bytes: u64,
+    /// Its SHA-256; `None` for one that was stored by an early version.
+    pub sha256: Option<[u8; 32]>,
+}
+
+/// The payloads that the registry at `url`, which is there, knows of. Changes nothing, and reads no file of SQLite past SQLite, so
+/// that a process may ask for them that has the registry open.
+///
+/// # Errors
+/// [`StorageError::Connect`], [`StorageError::Backend`].
+pub async fn list_dokumenter(url: &str) -> Result<BTreeMap<DokumentId, StoredDokument>, StorageError> {
+    let connection = open_to_read(url).await?;
+    let dokumenter = read_dokumenter(&connection).await;
+    connection.close_by_ref().await?;
+    dokumenter
+}
+
+async fn read_dokumenter(
+    connection: &DatabaseConnection,
+) -> Result<BTreeMap<DokumentId, StoredDokument>, StorageError> {
+    let damaged = || StorageError::Backend("a row of the table dokument cannot be read".into());
+    let backend = connection.get_database_backend();
+    let place = if backend == DbBackend::Postgres { "$1" } else { "?" };
+    let sql = format!(
+        "SELECT id, size_bytes, sha256 FROM dokument WHERE id > {place} ORDER BY id LIMIT {DOKUMENTER_AT_ONCE}"
+    );
+    let (mut dokumenter, mut last) = (BTreeMap::new(), String::new());
+    loop {
+        let page = Statement::from_sql_and_values(backend, &sql, [last.as_str().into()]);
+        let rows = connection.query_all_raw(page).await?;
+        if rows.is_empty() {
+            return Ok(dokumenter);
+        }
+        for row in rows {
+            last = row.try_get_by_index(0)?;
+            let size_bytes: i64 = row.try_get_by_index(1)?;
+            let sha256: Option<Vec<u8>> = row.try_get_by_index(2)?;
+            let dokument = StoredDokument {
+                size_bytes: size_bytes.try_into().map_err(|_| damaged())?,
+                sha256: sha256.map(TryInto::try_into).transpose().map_err(|_| damaged())?,
+            };
+            dokumenter.insert(last.parse().map_err(|_| damaged())?, dokument);
+        }
+    }
 }
 
 async fn open_to_read(url: &str) -> Result<DatabaseConnection, StorageError> {

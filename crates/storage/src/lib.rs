@@ -42,7 +42,7 @@ mod tilgang;
 mod tx;
 mod wal;
 
-pub use copy::{check_sqlite, copy_registry, examine, list_kontoer};
+pub use copy::{StoredDokument, check_sqlite, copy_registry, examine, list_dokumenter, list_kontoer};
 pub use database::{Database, connect};
 pub use error::StorageError;
 pub use inspect::{Funnet, Stand, Tilhorighet, inspect, shown, sqlite_file};

@@ -43,9 +43,7 @@ impl LogMoment {
             found.waiting.insert(konto, 0);
         }
         for (count, guard) in snapshot.iter(&store.entries).enumerate() {
-            if count.is_multiple_of(1_000) && !(self.is_open() && go_on()) {
-                return Err(DumpError::Stopped);
-            }
+            self.check_whether_to_go_on(count, &mut go_on)?;
             let (konto, entry) = guarded(|| {
                 let (key, value) = guard.into_inner()?;
                 decode_entry(&key, &value)
@@ -58,7 +56,8 @@ impl LogMoment {
                 Err(error) => return Err(log(error)),
             }
         }
-        for guard in snapshot.iter(&store.dead) {
+        for (count, guard) in snapshot.iter(&store.dead).enumerate() {
+            self.check_whether_to_go_on(count, &mut go_on)?;
             found.dead += 1;
             let number = guarded(|| number_at(&guard.key()?, 16)).map_err(log)?;
             match self.named(number, false) {
@@ -69,6 +68,19 @@ impl LogMoment {
             }
         }
         Ok(found)
+    }
+
+    /// Some payloads are large, so few of them are read between two looks.
+    fn check_whether_to_go_on(
+        &self,
+        count: usize,
+        go_on: &mut impl FnMut() -> bool,
+    ) -> Result<(), DumpError> {
+        const LOOK_EVERY: usize = 16;
+        if count.is_multiple_of(LOOK_EVERY) && !(self.is_open() && go_on()) {
+            return Err(DumpError::Stopped);
+        }
+        Ok(())
     }
 
     /// Reads a melding, and its payload if it waits; gives the dokument that it names.

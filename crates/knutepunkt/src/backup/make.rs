@@ -1,24 +1,29 @@
 //! Making a backup, from whatever holds the parts: a running server, or this command alone.
 
-use std::io::{BufWriter, Write as _};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Write as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
-use broker_embedded::{LogCounts, LogMoment};
+use broker_embedded::{LogCounts, LogMoment, check_log};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt as _};
+use storage::StoredDokument;
 use tokio::runtime::Handle;
+use wire::id::DokumentId;
 
 use super::manifest::{Form, Manifest, Payloads, Register};
-use super::sums::{SumFile, Sums, copy, entries_but, sum_of, sync_folder};
-use super::{KEY, LOG, PAYLOADS, Progress, ROWS, SQLITE};
+use super::sums::{SumFile, Sums, copy, entries_but, hex, sum_of, sync_folder};
+use super::{KEY, LOG, PAYLOADS, ROWS, SQLITE};
 use crate::files;
 use crate::installasjon::look::Places;
 use crate::passord_key;
+use crate::progress::Progress;
 
 /// Where payloads lie in their store.
 const FOLDER: &str = "dokument";
@@ -48,9 +53,22 @@ pub(crate) fn make(
     runtime: &Handle,
     progress: &Progress,
 ) -> anyhow::Result<Manifest> {
+    let is_new = prepare(target, &source.places.data)?;
+    let made = fill(source, target, runtime, progress);
+    if made.is_err() && is_new {
+        // Where nothing was written yet, nothing is left.
+        std::fs::remove_dir(target).ok();
+    }
+    made
+}
+
+fn fill(source: Source, target: &Path, runtime: &Handle, progress: &Progress) -> anyhow::Result<Manifest> {
     let Source { places, moment, payloads, min_free_bytes, now } = source;
-    prepare(target, &places.data)?;
-    // Behind the moment, so that all that it names are among them.
+    // Behind the moment, so that all that it names are among them; and what the registry says of them before, so that a
+    // payload which is stored meanwhile is not compared, rather than taken for another.
+    let known = runtime
+        .block_on(storage::list_dokumenter(&places.registry_url))
+        .context("cannot read what the registry knows of payloads")?;
     let objects = runtime.block_on(list(&*payloads)).context("cannot list the payloads")?;
     let expected = objects.iter().map(|object| object.size).sum::<u64>()
         + moment.disk_bytes().context("cannot ask the queue log for its size")?
@@ -58,7 +76,7 @@ pub(crate) fn make(
     check_room(target, &places.data, expected, min_free_bytes)?;
 
     let mut sums = Sums::default();
-    let ko = dump_log(moment, target, &mut sums, progress)?;
+    let (ko, named) = dump_log(moment, target, &mut sums, progress)?;
     progress.say(format!("queue log: {} meldinger waiting, {} known", ko.queued, ko.meldinger));
     progress.check()?;
     let (form, name) = match storage::sqlite_file(&places.registry_url) {
@@ -77,7 +95,9 @@ pub(crate) fn make(
     sums.add(KEY, sum);
     progress.say(format!("registry: {} kontoer", copied.stand.kontoer));
 
-    let dokumenter = copy_payloads(&*payloads, objects, target, runtime, &mut sums, progress)?;
+    let mut dokumenter = copy_payloads(&*payloads, &objects, &known, target, runtime, &mut sums, progress)?;
+    let stored: BTreeSet<_> = objects.iter().filter_map(Object::id).collect();
+    dokumenter.mangler = named.difference(&stored).copied().collect();
     let sha256sums = sums.write(target)?;
     progress.check()?;
     let register = Register::of(form, copied.stand);
@@ -86,8 +106,8 @@ pub(crate) fn make(
     Ok(manifest)
 }
 
-/// Makes the folder for the backup, or finds it empty.
-fn prepare(target: &Path, data: &Path) -> anyhow::Result<()> {
+/// Makes the folder for the backup, or finds it empty. Tells whether it was missing.
+fn prepare(target: &Path, data: &Path) -> anyhow::Result<bool> {
     let whole = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
     let above = target.parent().map(whole).unwrap_or_default();
     ensure!(
@@ -95,16 +115,24 @@ fn prepare(target: &Path, data: &Path) -> anyhow::Result<()> {
         "{} lies in the data folder; a backup belongs on another disk",
         target.display()
     );
+    ensure!(
+        target.is_dir() || !target.exists(),
+        "{} is a file; name an absent or empty folder for the backup",
+        target.display()
+    );
     let found = entries_but(target, &[])?;
     if !found.is_empty() {
         let unfinished = !target.join(super::MANIFEST).exists() && target.join(LOG).exists();
-        let what =
-            if unfinished { "holds a backup that was not finished; remove it" } else { "is not empty" };
-        bail!("{} {what}, or name another folder", target.display());
+        let what = if unfinished {
+            "holds a backup that was not finished: remove it, or name another folder"
+        } else {
+            "is not empty: name an absent or empty folder for the backup"
+        };
+        bail!("{} {what}", target.display());
     }
-    files::make_folder(target)?;
+    let is_new = files::make_folder(target)?;
     files::report_open_folder(target);
-    Ok(())
+    Ok(is_new)
 }
 
 fn check_room(target: &Path, data: &Path, expected: u64, min_free_bytes: u64) -> anyhow::Result<()> {
@@ -129,12 +157,13 @@ fn registry_bytes(url: &str) -> u64 {
     bytes(&file) + bytes(&PathBuf::from(wal))
 }
 
+/// Writes the log down. Gives what it holds, and the payloads in Dokumentlager that it names.
 fn dump_log(
     moment: LogMoment,
     target: &Path,
     sums: &mut Sums,
     progress: &Progress,
-) -> anyhow::Result<LogCounts> {
+) -> anyhow::Result<(LogCounts, BTreeSet<DokumentId>)> {
     let path = target.join(LOG);
     let cannot = || format!("cannot write {}", path.display());
     let mut file = BufWriter::with_capacity(1024 * 1024, SumFile::create(&path).with_context(cannot)?);
@@ -144,7 +173,11 @@ fn dump_log(
     file.flush().with_context(cannot)?;
     let file = file.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(cannot)?;
     sums.add(LOG, file.finish().with_context(cannot)?.0);
-    Ok(counts)
+    // Whether what was written can be read is better known now than when it is needed.
+    let written = File::open(&path).with_context(cannot)?;
+    let checked = check_log(BufReader::with_capacity(1024 * 1024, written))
+        .with_context(|| format!("cannot read {} again", path.display()))?;
+    Ok((counts, checked.dokumenter))
 }
 
 /// A payload in its store.
@@ -153,15 +186,23 @@ struct Object {
     size: u64,
 }
 
+impl Object {
+    fn id(&self) -> Option<DokumentId> {
+        self.location.filename()?.parse().ok()
+    }
+}
+
 async fn list(payloads: &dyn ObjectStore) -> object_store::Result<Vec<Object>> {
     let objects = payloads.list(Some(&ObjectPath::from(FOLDER)));
     objects.map_ok(|object| Object { location: object.location, size: object.size }).try_collect().await
 }
 
 /// Copies those that were there at the log's moment: all that it names are among them, since none was removed from there on.
+/// Each is compared with what is `known` of it.
 fn copy_payloads(
     payloads: &dyn ObjectStore,
-    objects: Vec<Object>,
+    objects: &[Object],
+    known: &BTreeMap<DokumentId, StoredDokument>,
     target: &Path,
     runtime: &Handle,
     sums: &mut Sums,
@@ -171,18 +212,27 @@ fn copy_payloads(
     let folder = root.join(FOLDER);
     files::make_folder(&folder)?;
     let mut copied = Payloads::default();
-    for Object { location, .. } in objects {
+    for object in objects {
+        let location = &object.location;
         progress.check()?;
         let name = location.filename().context("a payload has no name")?;
         let path = folder.join(name);
         let cannot = || format!("cannot copy the payload {location} to {}", path.display());
         let mut file = SumFile::create(&path).with_context(cannot)?;
-        let mut pieces = runtime.block_on(payloads.get(&location)).with_context(cannot)?.into_stream();
+        let mut pieces = runtime.block_on(payloads.get(location)).with_context(cannot)?.into_stream();
         while let Some(piece) = runtime.block_on(pieces.try_next()).with_context(cannot)? {
             progress.check()?;
             file.write_all(&piece).with_context(cannot)?;
         }
         let (sum, bytes) = file.finish().with_context(cannot)?;
+        if let Some(id) = object.id()
+            && known.get(&id).is_some_and(|known| {
+                known.size_bytes != bytes || known.sha256.is_some_and(|expected| hex(&expected) != sum)
+            })
+        {
+            progress.say(format!("Dokumentlager: payload {id} is not what was stored"));
+            copied.skadet.push(id);
+        }
         sums.add(&format!("{PAYLOADS}/{FOLDER}/{name}"), sum);
         copied.antall += 1;
         copied.bytes += bytes;

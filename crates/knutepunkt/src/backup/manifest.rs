@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use storage::Stand;
 use uuid::Uuid;
+use wire::id::DokumentId;
 
 use super::MANIFEST;
 use super::sums::sha256;
@@ -53,11 +54,17 @@ pub(crate) enum Form {
 }
 
 /// The payloads in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Payloads {
     pub(crate) antall: u64,
     pub(crate) bytes: u64,
+    /// Those that were not what had been stored when the backup was made. They are in it as they were.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) skadet: Vec<DokumentId>,
+    /// Those that meldinger name and that were not there, so they are not in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) mangler: Vec<DokumentId>,
 }
 
 impl Register {
@@ -83,6 +90,11 @@ impl Manifest {
     ) -> Self {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         Self { format: FORMAT, version, installasjon, tidspunkt, register, ko, dokumenter, sha256sums }
+    }
+
+    /// Whether all was in order that it is a backup of.
+    pub(crate) fn is_of_sound(&self) -> bool {
+        self.ko.damaged == 0 && self.dokumenter.skadet.is_empty() && self.dokumenter.mangler.is_empty()
     }
 
     /// Writes it into the backup, which is one from then on.
@@ -149,6 +161,17 @@ impl std::fmt::Display for Manifest {
             dokumenter.antall,
             dokumenter.bytes
         )?;
+        for (ids, what) in [
+            (
+                &dokumenter.skadet,
+                "were not what had been stored when it was made, and are in it as they were",
+            ),
+            (&dokumenter.mangler, "that meldinger name were missing when it was made, and are not in it"),
+        ] {
+            if let Some(first) = ids.first() {
+                write!(f, "\n  {} payloads {what}, such as {first}", ids.len())?;
+            }
+        }
         if ko.damaged > 0 {
             write!(
                 f,

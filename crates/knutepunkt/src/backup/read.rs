@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use super::manifest::{Form, Manifest};
 use super::sums::Sums;
-use super::{PAYLOADS, Progress, ROWS, SQLITE};
+use super::{PAYLOADS, ROWS, SQLITE};
+use crate::progress::Progress;
 
 /// A finished backup.
 pub(crate) struct Backup {

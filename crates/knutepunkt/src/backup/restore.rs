@@ -20,13 +20,14 @@ use super::manifest::{Form, Manifest};
 use super::read::Backup;
 use super::sums::{SumReader, check_sum, copy_checked, entries_but, sync_folder};
 use super::verify::check_key;
-use super::{KEY, LOG, PAYLOADS, Progress};
+use super::{KEY, LOG, PAYLOADS};
 use crate::adapters::SystemClock;
 use crate::files;
 use crate::installasjon::lock::{self, FolderLock};
 use crate::installasjon::look::{OBJECT, Places, UNFINISHED};
 use crate::installasjon::mark::{self, Mark, MarkFile};
 use crate::passord_key;
+use crate::progress::Progress;
 
 /// Pieces in which a large payload is stored.
 const PART_BYTES: usize = 8 * 1024 * 1024;
@@ -43,10 +44,12 @@ pub(crate) fn restore(
     runtime: &Handle,
     progress: &Progress,
 ) -> anyhow::Result<Manifest> {
-    let backup = Backup::open(folder, progress)?;
+    // What the backup says of itself is enough to refuse most mistakes. Its files are compared once the place is marked, so that
+    // nobody starts a new installation there when this is cut off.
+    let manifest = Manifest::read(folder)?;
     let data = &places.data;
     let file = storage::sqlite_file(&places.registry_url);
-    match (backup.manifest.register.form, &file) {
+    match (manifest.register.form, &file) {
         (Form::Sqlite, None) => {
             bail!("the registry of this backup is an SQLite file; name one in registry.url")
         }
@@ -56,16 +59,51 @@ pub(crate) fn restore(
         _ => {}
     }
     check_empty(places, file.as_deref())?;
-    files::make_folder(data)?;
-    let _folder = FolderLock::take(data)?;
-    if let Some(parent) = file.as_deref().and_then(Path::parent) {
+    let is_new = files::make_folder(data)?;
+    let lock = FolderLock::take(data)?;
+    let filled = fill(folder, places, file.as_deref(), runtime, progress);
+    if filled.is_err() && is_new {
+        remove_unused(data, file.as_deref());
+    }
+    drop(lock);
+    filled
+}
+
+/// Removes the data folder if nothing is in it but locks.
+fn remove_unused(data: &Path, registry: Option<&Path>) {
+    let mut locks = vec![lock::FILE.to_owned()];
+    locks.extend(registry.map(lock_of));
+    let locks: Vec<_> = locks.iter().map(String::as_str).collect();
+    if entries_but(data, &locks).is_ok_and(|others| others.is_empty()) {
+        for name in locks {
+            fs::remove_file(data.join(name)).ok();
+        }
+        fs::remove_dir(data).ok();
+    }
+}
+
+/// Name of the file that keeps others from an SQLite registry.
+fn lock_of(registry: &Path) -> String {
+    format!("{}.lock", registry.file_name().unwrap_or_default().to_string_lossy())
+}
+
+/// Fills a data folder that this process has for itself.
+fn fill(
+    folder: &Path,
+    places: &Places,
+    file: Option<&Path>,
+    runtime: &Handle,
+    progress: &Progress,
+) -> anyhow::Result<Manifest> {
+    let data = &places.data;
+    if let Some(parent) = file.and_then(Path::parent) {
         files::make_folder(parent)?;
     }
     let _registry = runtime
         .block_on(RegistryLock::take(&places.registry_url))
         .context("cannot have the registry for itself")?;
     // Again, now that nobody else comes in between.
-    check_empty(places, file.as_deref())?;
+    check_empty(places, file)?;
     if file.is_none() {
         runtime
             .block_on(storage::require_empty(&places.registry_url))
@@ -76,26 +114,33 @@ pub(crate) fn restore(
         progress.say("removing what an unfinished restore has left".to_owned());
         fs::remove_dir_all(&stage).with_context(|| format!("cannot remove {}", stage.display()))?;
     }
-    let draft = file.as_deref().map(draft_of);
+    let draft = file.map(draft_of);
     if let Some(draft) = draft.as_deref().filter(|draft| draft.exists()) {
         fs::remove_file(draft).with_context(|| format!("cannot remove {}", draft.display()))?;
     }
     files::make_folder(&stage)?;
     sync_folder(data)?;
-    let built = build(&backup, &stage, draft.as_deref(), runtime, progress).and_then(|()| progress.check());
-    if let Err(error) = built {
-        // Ours, and of no use.
-        fs::remove_dir_all(&stage).ok();
-        draft.map(fs::remove_file);
-        return Err(error);
-    }
+    let built = Backup::open(folder, progress).and_then(|backup| {
+        build(&backup, &stage, draft.as_deref(), runtime, progress)?;
+        progress.check()?;
+        Ok(backup)
+    });
+    let backup = match built {
+        Ok(backup) => backup,
+        Err(error) => {
+            // Ours, and of no use.
+            fs::remove_dir_all(&stage).ok();
+            draft.map(fs::remove_file);
+            return Err(error);
+        }
+    };
     for name in [mark::FILE, PAYLOADS, "ko", "ko.vitne", KEY] {
         let (from, to) = (stage.join(name), data.join(name));
         fs::rename(&from, &to)
             .with_context(|| format!("cannot move {} to {}", from.display(), to.display()))?;
         sync_folder(data)?;
     }
-    match (&file, &draft) {
+    match (file, &draft) {
         (Some(file), Some(draft)) => {
             fs::rename(draft, file).with_context(|| format!("cannot make {}", file.display()))?;
             file.parent().map(sync_folder).transpose()?;
@@ -124,7 +169,7 @@ fn check_empty(places: &Places, file: Option<&Path>) -> anyhow::Result<()> {
     if let Some(file) = file {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if in_data(file) {
-            allowed.extend([format!("{name}.lock"), format!("{name}{DRAFT}")]);
+            allowed.extend([lock_of(file), format!("{name}{DRAFT}")]);
         }
         for ending in ["", "-wal", "-shm"] {
             let path = file.with_file_name(format!("{name}{ending}"));

@@ -10,15 +10,16 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use aws_lc_rs::digest::{Context, SHA256, digest};
 
-use super::{Progress, SUMS};
+use super::SUMS;
 use crate::files;
+use crate::progress::Progress;
 
 /// After so many bytes a file is synced, so that a copy never floods the disk that the server waits for.
 const SYNC_EVERY: usize = 8 * 1024 * 1024;
 /// How much is read at a time.
 const PIECE: usize = 256 * 1024;
 
-fn hex(bytes: &[u8]) -> String {
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
         // Writing to a String does not fail.
         write!(text, "{byte:02x}").ok();

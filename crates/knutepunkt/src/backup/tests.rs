@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::ports::IdSource as _;
+use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use domain::melding::Melding;
 use tokio::runtime::Handle;
@@ -15,6 +16,7 @@ use super::*;
 use crate::adapters::{RandomIds, SystemClock};
 use crate::config::Config;
 use crate::installasjon::look::{Places, UNFINISHED};
+use crate::progress::Progress;
 use crate::server::{self, Listeners, Parts, Running};
 use crate::styring::{self, Request};
 
@@ -47,7 +49,24 @@ pub(crate) async fn fill(running: &Running, config: &Config) {
     let dokument = DokumentId::from_uuid(RandomIds.uuid());
     let folder = config.data.join("dokumentlager/dokument");
     fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join(dokument.to_string()), vec![5; 100_000]).unwrap();
+    let bytes = vec![5; 100_000];
+    fs::write(folder.join(dokument.to_string()), &bytes).unwrap();
+    let now = running.app.clock().now();
+    let row = app::ports::Dokument {
+        id: dokument,
+        avsender: konto,
+        mottaker: konto,
+        size_bytes: bytes.len() as u64,
+        opprettet: now,
+        utloper: now + Duration::from_hours(1),
+        sha256: digest(&SHA256, &bytes).as_ref().try_into().ok(),
+        melding: None,
+    };
+    let database = storage::connect(&config.registry_url().unwrap()).await.unwrap();
+    let mut tx = database.registry().await.unwrap().begin().await.unwrap();
+    tx.add_dokument(&row).await.unwrap();
+    tx.commit().await.unwrap();
+    database.close().await.unwrap();
     for n in 0..COUNT {
         let melding = Melding {
             id: MeldingId::from_uuid(RandomIds.uuid()),
@@ -189,4 +208,91 @@ async fn folder_without_manifest_is_no_backup() {
         assert!(refused.contains("is no backup, or one that was not finished"), "{refused}");
     }
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// A payload of the installation.
+pub(crate) fn payload(config: &Config) -> PathBuf {
+    let mut files = files_of(&config.data.join("dokumentlager/dokument"));
+    assert_eq!(files.len(), 1);
+    files.pop().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backup_says_which_payloads_are_damaged_or_missing_and_can_be_restored() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = config(folder.path().join("data"));
+    let running = start(&first).await.unwrap();
+    fill(&running, &first).await;
+    let file = payload(&first);
+    let id = file.file_name().unwrap().to_str().unwrap().to_owned();
+    let whole = fs::read(&file).unwrap();
+    let mut flipped = whole.clone();
+    flipped[70_000] ^= 1;
+    for (name, bytes) in [("flipped", &flipped[..]), ("cut", &whole[..10])] {
+        fs::write(&file, bytes).unwrap();
+        let target = folder.path().join(name);
+        let made = back_up(&first, &target).await.unwrap();
+        assert!(!made.is_of_sound() && made.to_string().contains(&id), "{made}");
+        assert_eq!((made.dokumenter.skadet.len(), made.dokumenter.mangler.len()), (1, 0), "{name}");
+        assert_eq!(verify_there(&target).await.unwrap(), made);
+    }
+    fs::remove_file(&file).unwrap();
+    let target = folder.path().join("missing");
+    let made = back_up(&first, &target).await.unwrap();
+    assert!(!made.is_of_sound() && made.to_string().contains(&id), "{made}");
+    assert_eq!((made.dokumenter.skadet.len(), made.dokumenter.mangler.len()), (0, 1));
+    assert_eq!(verify_there(&target).await.unwrap(), made);
+    let second = config(folder.path().join("second"));
+    assert_eq!(restore_to(&target, &second).await.unwrap(), made);
+    fs::write(&file, &whole).unwrap();
+    assert!(back_up(&first, &folder.path().join("mended")).await.unwrap().is_of_sound());
+    running.stop().await.unwrap();
+}
+
+/// Killed while the files of the backup are compared, a restore must not leave a place where a new installation would be made.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn place_is_marked_before_a_backup_is_read_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = config(folder.path().join("data"));
+    let running = start(&first).await.unwrap();
+    fill(&running, &first).await;
+    let target = folder.path().join("backup");
+    back_up(&first, &target).await.unwrap();
+    running.stop().await.unwrap();
+    let second = config(folder.path().join("second"));
+    let mark = second.data.join(UNFINISHED);
+    let was_marked = Arc::new(std::sync::atomic::AtomicBool::default());
+    let seen = Arc::clone(&was_marked);
+    let (progress, _stop) = Progress::new(move |line| {
+        if line.contains("all files have their sums") {
+            seen.store(mark.exists(), std::sync::atomic::Ordering::Relaxed);
+        }
+    });
+    let (places, runtime) = (Places::of(&second).unwrap(), Handle::current());
+    tokio::task::spawn_blocking(move || restore::restore(&target, &places, &runtime, &progress))
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(was_marked.load(std::sync::atomic::Ordering::Relaxed));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refused_backup_leaves_nothing_and_says_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path().join("data"));
+    let running = start(&config).await.unwrap();
+    let file = folder.path().join("file");
+    fs::write(&file, "mine").unwrap();
+    let refused = back_up(&config, &file).await.unwrap_err().to_string();
+    assert!(refused.contains("is a file; name an absent or empty folder"), "{refused}");
+    let within = config.data.join("backup");
+    let refused = back_up(&config, &within).await.unwrap_err().to_string();
+    assert!(refused.contains("a backup belongs on another disk") && !within.exists(), "{refused}");
+    let target = folder.path().join("backup");
+    fs::remove_file(config.data.join("passord.key")).unwrap();
+    fs::create_dir(config.data.join("passord.key")).unwrap();
+    assert!(back_up(&config, &target).await.is_err());
+    let refused = back_up(&config, &target).await.unwrap_err().to_string();
+    assert!(refused.contains("holds a backup that was not finished: remove it"), "{refused}");
+    running.stop().await.unwrap();
 }

@@ -9,7 +9,6 @@ use storage::RegistryLock;
 use tokio::runtime::Handle;
 
 use crate::adapters::SystemClock;
-use crate::backup::Progress;
 use crate::backup::make::{self, Source};
 use crate::backup::manifest::Manifest;
 use crate::config::Config;
@@ -17,6 +16,7 @@ use crate::installasjon::judge::{Verdict, judge};
 use crate::installasjon::lock::FolderLock;
 use crate::installasjon::look::{self, Places};
 use crate::payloads;
+use crate::progress::Progress;
 use crate::styring::{Client, Request};
 
 /// What to copy, and where to.
@@ -35,7 +35,7 @@ pub struct BackupArgs {
 /// Makes a backup; a server that runs makes it itself, and serves on.
 ///
 /// # Errors
-/// What keeps it from being made. What was written until then is no backup.
+/// What keeps it from being made: what was written until then is no backup. Or [`MadeOfDamaged`].
 pub async fn run(args: BackupArgs) -> anyhow::Result<()> {
     let mut config = Config::load(args.config.as_deref(), std::env::vars())?;
     config.data = args.data.unwrap_or(config.data);
@@ -49,7 +49,20 @@ pub async fn run(args: BackupArgs) -> anyhow::Result<()> {
         None => offline(&config, &target).await?,
     };
     println!("{}: a backup of {made}", target.display());
-    Ok(())
+    if made.is_of_sound() { Ok(()) } else { Err(MadeOfDamaged.into()) }
+}
+
+/// A backup was made, of an installation that is damaged.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the backup was made and can be restored, but what it is a copy of is damaged, as said above: look at the disk, run \
+     knutepunkt doctor, and keep older backups"
+)]
+pub struct MadeOfDamaged;
+
+impl MadeOfDamaged {
+    /// What the process ends with.
+    pub const EXIT_CODE: u8 = 3;
 }
 
 /// Makes a backup of an installation that no server runs on, and keeps others from it meanwhile.

@@ -7,11 +7,12 @@ use broker_embedded::hold_log_copy;
 use tokio::runtime::Handle;
 
 use crate::config::Config;
-use crate::doctor::{Finding, Level, log, place};
+use crate::doctor::{self, Finding, Known, Level, place};
 use crate::files;
 use crate::installasjon::lock::FolderLock;
 use crate::installasjon::look::Places;
 use crate::payloads;
+use crate::progress::Progress;
 use crate::styring::{Client, Request};
 use crate::uferdige::Uferdige;
 
@@ -24,6 +25,9 @@ pub struct DoctorArgs {
     /// Data folder of the server, in place of the one that the configuration names.
     #[arg(long)]
     data: Option<PathBuf>,
+    /// Compare the lengths of payloads alone, and do not read them. To read all of them takes as long as copying them.
+    #[arg(long)]
+    quick: bool,
     /// One line of JSON for each finding.
     #[arg(long)]
     json: bool,
@@ -49,7 +53,7 @@ impl NotInOrder {
 /// # Errors
 /// [`NotInOrder`], or what keeps it from looking at all.
 pub async fn run(args: DoctorArgs) -> anyhow::Result<()> {
-    let findings = findings(args.config.as_deref(), args.data).await;
+    let findings = findings(args.config.as_deref(), args.data, args.quick).await;
     for finding in &findings {
         if args.json {
             println!("{}", serde_json::to_string(finding)?);
@@ -65,16 +69,21 @@ pub async fn run(args: DoctorArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn findings(file: Option<&Path>, data: Option<PathBuf>) -> Vec<Finding> {
+async fn findings(file: Option<&Path>, data: Option<PathBuf>, quick: bool) -> Vec<Finding> {
     const PART: &str = "configuration";
     let mut config = match Config::load(file, std::env::vars()) {
         Ok(config) => config,
-        Err(error) => return vec![Finding::error(PART, &error)],
+        Err(error) => {
+            let todo = "mend the file; `knutepunkt config` prints every key, and `knutepunkt config --check FILE` checks one";
+            return vec![Finding::error(PART, &error, todo)];
+        }
     };
     config.data = data.unwrap_or(config.data);
     let places = match Places::of(&config) {
         Ok(places) => places,
-        Err(error) => return vec![Finding::error(PART, &error)],
+        Err(error) => {
+            return vec![Finding::error(PART, &error, "name a file that can be read in registry.url_file")];
+        }
     };
     if !config.data.is_dir() {
         let what = format!("there is no data folder {}", config.data.display());
@@ -85,23 +94,34 @@ async fn findings(file: Option<&Path>, data: Option<PathBuf>) -> Vec<Finding> {
         )];
     }
     let mut findings = vec![Finding::ok(PART, "it can be read")];
-    let inside = inside(&config, &places).await;
+    let inside = inside(&config, &places, quick).await;
     findings.extend(place::look(&config, &places).await);
-    findings.extend(inside.unwrap_or_else(|error| vec![Finding::error("queue log", &error)]));
+    findings.extend(inside.unwrap_or_else(|error| {
+        vec![Finding::error(
+            "queue log",
+            &error,
+            "see \"When the queue log lacks what was promised\" in docs/operations.md",
+        )]
+    }));
     findings
 }
 
 /// Queue log and payloads, through the server where one runs.
-async fn inside(config: &Config, places: &Places) -> anyhow::Result<Vec<Finding>> {
+async fn inside(config: &Config, places: &Places, quick: bool) -> anyhow::Result<Vec<Finding>> {
     if let Some(client) = Client::connect(&config.data).await? {
-        return client.ask(&Request::Doctor, |_| {}).await;
+        return client.ask(&Request::Doctor { quick }, |line| eprintln!("{line}")).await;
     }
     if !places.log().is_dir() {
         // Whether it should be there is judged with the other parts.
         return Ok(Vec::new());
     }
     let _folder = FolderLock::take(&config.data)?;
-    let known = storage::list_kontoer(&places.registry_url).await.ok().flatten();
+    let kontoer = storage::list_kontoer(&places.registry_url).await.ok().flatten();
+    let dokumenter = match kontoer {
+        Some(_) => storage::list_dokumenter(&places.registry_url).await.ok(),
+        None => None,
+    };
+    let known = Known { kontoer, dokumenter };
     let (places, runtime) = (places.clone(), Handle::current());
     let looked = tokio::task::spawn_blocking(move || {
         let scratch = places.data.join("doktor.uferdig");
@@ -110,7 +130,7 @@ async fn inside(config: &Config, places: &Places) -> anyhow::Result<Vec<Finding>
                 .with_context(|| format!("cannot remove {}", scratch.display()))?;
         }
         files::make_folder(&scratch)?;
-        let looked = look_through(&places, &scratch, known.as_ref(), &runtime);
+        let looked = look_through(&places, &scratch, &known, quick, &runtime);
         std::fs::remove_dir_all(&scratch).with_context(|| format!("cannot remove {}", scratch.display()))?;
         looked
     });
@@ -120,13 +140,15 @@ async fn inside(config: &Config, places: &Places) -> anyhow::Result<Vec<Finding>
 fn look_through(
     places: &Places,
     scratch: &Path,
-    known: Option<&std::collections::BTreeSet<wire::id::KontoId>>,
+    known: &Known,
+    quick: bool,
     runtime: &Handle,
 ) -> anyhow::Result<Vec<Finding>> {
     let moment = hold_log_copy(&places.log(), scratch)?;
     let folder = places.payloads();
     let payloads = payloads::store(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
-    log::look(&moment, &*payloads, &Uferdige::new(&folder), known, runtime, || true)
+    let (progress, _stop) = Progress::new(|line| eprintln!("{line}"));
+    doctor::look(moment, &*payloads, &Uferdige::new(&folder), known, quick, runtime, &progress)
 }
 
 #[cfg(test)]
@@ -136,12 +158,21 @@ mod tests {
     use std::os::unix::fs::MetadataExt as _;
 
     use super::*;
-    use crate::backup::tests::{COUNT, config, fill, start};
+    use crate::backup::tests::{COUNT, config, fill, payload, start};
     use crate::styring;
 
     async fn look(config: &Config) -> Vec<Finding> {
         // As without a file, but for the folder.
-        findings(None, Some(config.data.clone())).await
+        findings_of(config, false).await
+    }
+
+    async fn findings_of(config: &Config, quick: bool) -> Vec<Finding> {
+        findings(None, Some(config.data.clone()), quick).await
+    }
+
+    /// Whatever is wrong, it is said what to do.
+    fn leads_on(findings: &[Finding]) -> bool {
+        findings.iter().all(|finding| finding.level == Level::Ok || !finding.todo.is_empty())
     }
 
     fn said(findings: &[Finding], level: Level, words: &str) -> bool {
@@ -190,6 +221,32 @@ mod tests {
         let findings = look(&config).await;
         assert!(said(&findings, Level::Fault, "1 payloads that meldinger name are missing"), "{findings:#?}");
         assert!(findings.iter().any(|finding| finding.part == "registry" && finding.level == Level::Fault));
+        assert!(leads_on(&findings), "{findings:#?}");
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn doctor_compares_payloads_with_what_was_stored() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = config(folder.path().join("data"));
+        let running = start(&config).await.unwrap();
+        fill(&running, &config).await;
+        assert!(said(&look(&config).await, Level::Ok, "1 payloads are what was stored, 100000 bytes"));
+        let file = payload(&config);
+        let whole = fs::read(&file).unwrap();
+        let mut flipped = whole.clone();
+        flipped[70_000] ^= 1;
+        for (bytes, seen_quickly) in [(&flipped[..], false), (&whole[..99_999], true)] {
+            fs::write(&file, bytes).unwrap();
+            let findings = look(&config).await;
+            let words =
+                format!("1 payloads are not what was stored: {}", file.file_name().unwrap().display());
+            assert!(said(&findings, Level::Fault, &words) && leads_on(&findings), "{findings:#?}");
+            let quick = findings_of(&config, true).await;
+            assert_eq!(said(&quick, Level::Fault, &words), seen_quickly, "{quick:#?}");
+        }
+        running.stop().await.unwrap();
+        let offline = look(&config).await;
+        assert!(said(&offline, Level::Fault, "1 payloads are not what was stored"), "{offline:#?}");
     }
 
     /// Locks that processes have on a file.
@@ -211,7 +268,8 @@ mod tests {
         let shm = config.data.join("register.sqlite-shm");
         let held = locks(&shm);
         assert!(held > 0, "SQLite holds a lock on its index");
-        let found: Option<Vec<Finding>> = styring::ask(&config.data, &Request::Doctor).await.unwrap();
+        let found: Option<Vec<Finding>> =
+            styring::ask(&config.data, &Request::Doctor { quick: false }).await.unwrap();
         assert!(found.is_some());
         assert_eq!(locks(&shm), held, "after the doctor");
         let target = folder.path().join("backup");
@@ -231,5 +289,11 @@ mod tests {
         start(&config).await.unwrap().stop().await.unwrap();
         fs::write(config.data.join("passord.key"), [7; 32]).unwrap();
         assert!(said(&look(&config).await, Level::Fault, "passord.key is not the key"));
+        fs::write(config.data.join("passord.key"), [7; 3]).unwrap();
+        let findings = look(&config).await;
+        assert!(said(&findings, Level::Fault, "must have 32 bytes") && leads_on(&findings), "{findings:#?}");
+        fs::write(folder.path().join("wrong.toml"), "data = ").unwrap();
+        let findings = super::findings(Some(&folder.path().join("wrong.toml")), None, false).await;
+        assert!(said(&findings, Level::Fault, "is not TOML") && leads_on(&findings), "{findings:#?}");
     }
 }

@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use tokio::runtime::Handle;
 
-use crate::backup::{Progress, restore, verify};
+use crate::backup::{restore, verify};
 use crate::config::Config;
 use crate::installasjon::look::Places;
+use crate::progress::Progress;
 
 /// What to put back, and where.
 #[derive(clap::Args)]

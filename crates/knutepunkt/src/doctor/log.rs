@@ -1,60 +1,19 @@
-//! Queues and payloads: what is in the log, and whether what it names is there.
+//! Queues: what is in the log, and whether it can be read.
 
 use std::collections::BTreeSet;
 
-use anyhow::Context as _;
-use broker_embedded::{LogFindings, LogMoment};
-use futures::TryStreamExt as _;
-use object_store::ObjectStore;
-use object_store::path::Path as ObjectPath;
-use tokio::runtime::Handle;
-use wire::id::{DokumentId, KontoId};
+use broker_embedded::LogFindings;
+use wire::id::KontoId;
 
 use super::Finding;
-use crate::uferdige::Uferdige;
 
 const LOG: &str = "queue log";
-const PAYLOADS: &str = "Dokumentlager";
 
 /// How many ids are named.
 const SHOWN: usize = 5;
 
-/// Looks through the log, and at the payloads that it names. `known` are the kontoer of the registry. Blocks.
-///
-/// # Errors
-/// When something cannot be read at all.
-pub(crate) fn look(
-    moment: &LogMoment,
-    payloads: &dyn ObjectStore,
-    uferdige: &Uferdige,
-    known: Option<&BTreeSet<KontoId>>,
-    runtime: &Handle,
-    go_on: impl FnMut() -> bool,
-) -> anyhow::Result<Vec<Finding>> {
-    let found = moment.examine(go_on).context("cannot read the queue log")?;
-    let mut findings = log_findings(&found, known);
-    let stored = runtime.block_on(list(payloads)).context("cannot list the payloads")?;
-    let missing: Vec<_> = found.dokumenter.difference(&stored).collect();
-    findings.push(match missing.first() {
-        None => Finding::ok(PAYLOADS, format!("all {} payloads that meldinger name are there", found.dokumenter.len())),
-        Some(first) => Finding::fault(
-            PAYLOADS,
-            format!("{} payloads that meldinger name are missing, such as {first}", missing.len()),
-            "whoever fetches such a melding cannot have its payload: put the files back below dokumentlager/dokument from a \
-             backup",
-        ),
-    });
-    let (count, bytes) = uferdige.count().context("cannot look for unfinished uploads")?;
-    if count > 0 {
-        findings.push(Finding::ok(
-            PAYLOADS,
-            format!("{count} uploads are unfinished, {bytes} bytes; the server removes them an hour after their end"),
-        ));
-    }
-    Ok(findings)
-}
-
-fn log_findings(found: &LogFindings, known: Option<&BTreeSet<KontoId>>) -> Vec<Finding> {
+/// What was found in the log. `known` are the kontoer of the registry.
+pub(crate) fn findings(found: &LogFindings, known: Option<&BTreeSet<KontoId>>) -> Vec<Finding> {
     let waiting: u64 = found.waiting.values().sum();
     let mut findings = vec![Finding::ok(
         LOG,
@@ -85,14 +44,4 @@ fn log_findings(found: &LogFindings, known: Option<&BTreeSet<KontoId>>) -> Vec<F
         }
     }
     findings
-}
-
-async fn list(payloads: &dyn ObjectStore) -> object_store::Result<BTreeSet<DokumentId>> {
-    let objects = payloads.list(Some(&ObjectPath::from("dokument")));
-    objects
-        .try_filter_map(async |object| {
-            Ok(object.location.filename().and_then(|name| name.parse::<DokumentId>().ok()))
-        })
-        .try_collect()
-        .await
 }

@@ -1,9 +1,22 @@
 //! Looking for what is wrong with an installation, and saying what to do about it. Nothing is made, migrated or repaired.
 
 pub(crate) mod log;
+pub(crate) mod payloads;
 pub(crate) mod place;
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use broker_embedded::LogMoment;
+use object_store::ObjectStore;
 use serde::{Deserialize, Serialize};
+use storage::StoredDokument;
+use tokio::runtime::Handle;
+use wire::id::{DokumentId, KontoId};
+
+use self::payloads::Payloads;
+use crate::progress::Progress;
+use crate::uferdige::Uferdige;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -25,7 +38,7 @@ pub(crate) struct Finding {
     pub(crate) part: String,
     /// What was found.
     pub(crate) what: String,
-    /// What to do about it; empty where nothing is to be done.
+    /// What to do about it; empty where all is in order.
     #[serde(default)]
     pub(crate) todo: String,
 }
@@ -43,9 +56,9 @@ impl Finding {
         Self { level: Level::Fault, part: part.to_owned(), what: what.into(), todo: todo.into() }
     }
 
-    /// A fault whose text says what to do as well.
-    pub(crate) fn error(part: &str, error: &anyhow::Error) -> Self {
-        Self::fault(part, format!("{error:#}"), "")
+    /// What kept a part from being looked at, or from being used.
+    pub(crate) fn error(part: &str, error: &anyhow::Error, todo: impl Into<String>) -> Self {
+        Self::fault(part, format!("{error:#}"), todo)
     }
 }
 
@@ -60,4 +73,38 @@ impl std::fmt::Display for Finding {
         write!(f, "{level}  {}: {}", self.part, self.what)?;
         if self.todo.is_empty() { Ok(()) } else { write!(f, "\n         → {}", self.todo) }
     }
+}
+
+/// What the registry knows; `None` where it cannot be asked.
+pub(crate) struct Known {
+    pub(crate) kontoer: Option<BTreeSet<KontoId>>,
+    pub(crate) dokumenter: Option<BTreeMap<DokumentId, StoredDokument>>,
+}
+
+/// Looks through the log, and at the payloads. Blocks.
+///
+/// # Errors
+/// When something cannot be read at all, or the work is stopped.
+pub(crate) fn look(
+    moment: LogMoment,
+    payloads: &dyn ObjectStore,
+    uferdige: &Uferdige,
+    known: &Known,
+    quick: bool,
+    runtime: &Handle,
+    progress: &Progress,
+) -> anyhow::Result<Vec<Finding>> {
+    let found = moment.examine(|| progress.go_on()).context("cannot read the queue log")?;
+    // It holds back what the log may give up, and payloads may take long.
+    drop(moment);
+    let mut findings = log::findings(&found, known.kontoer.as_ref());
+    let payloads = Payloads {
+        store: payloads,
+        uferdige,
+        named: &found.dokumenter,
+        known: known.dokumenter.as_ref(),
+        quick,
+    };
+    findings.extend(payloads.look(runtime, progress)?);
+    Ok(findings)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use app::ports::{Clock as _, Deltilstand, Funn, HealthCheck as _};
 use jiff::Timestamp;
+use storage::StorageError;
 
 use super::Finding;
 use crate::adapters::SystemClock;
@@ -15,6 +16,8 @@ use crate::installasjon::judge::{Verdict, judge};
 use crate::installasjon::look::{self, Places};
 use crate::styring::SOCKET;
 
+/// What to do about certificate files that cannot be used.
+const TLS_FILES: &str = "name PEM files that fit each other in tls.certificate_file and tls.private_key_file";
 /// A unix socket's path is no longer than this.
 const SOCKET_PATH_MAX: usize = 107;
 /// By so much a file may be newer than the clock says it is.
@@ -32,7 +35,11 @@ pub(crate) async fn look(config: &Config, places: &Places) -> Vec<Finding> {
         Ok(_) => {
             Finding::ok("open files", "the limit is high enough for a server started as this command was")
         }
-        Err(error) => Finding::error("open files", &error),
+        Err(error) => Finding::error(
+            "open files",
+            &error,
+            "raise the limit for the server too: LimitNOFILE= of systemd, or ulimit -n",
+        ),
     });
     findings.push(clock(data));
     findings.extend(tls(config).await);
@@ -44,7 +51,7 @@ async fn parts(places: &Places) -> Vec<Finding> {
     const PART: &str = "installation";
     let looked = match look::look(places).await {
         Ok((parts, _)) => parts,
-        Err(error) => return vec![Finding::error(PART, &error)],
+        Err(error) => return vec![Finding::error(PART, &error, what_to_do(places, &error))],
     };
     match judge(&looked) {
         Err(refusal) => vec![Finding::fault(PART, refusal.to_string(), format!("{places}"))],
@@ -86,8 +93,20 @@ async fn registry(places: &Places) -> Vec<Finding> {
         )],
         Err(error) => {
             let error = anyhow::Error::from(error);
-            vec![Finding::fault(PART, format!("{error:#}"), "restore it from a backup, or mend the database")]
+            let todo = what_to_do(places, &error);
+            vec![Finding::error(PART, &error, todo)]
         }
+    }
+}
+
+/// What to do about a part that cannot be looked at.
+fn what_to_do(places: &Places, error: &anyhow::Error) -> &'static str {
+    let is_away = error.chain().any(|cause| {
+        cause.downcast_ref::<StorageError>().is_some_and(|error| matches!(error, StorageError::Connect(_)))
+    });
+    match (is_away, storage::sqlite_file(&places.registry_url)) {
+        (true, None) => "see that PostgreSQL runs and that registry.url leads to it; nothing is lost by that",
+        _ => "put what is damaged or missing back as it was, or restore a backup",
     }
 }
 
@@ -151,11 +170,11 @@ async fn tls(config: &Config) -> Option<Finding> {
     }
     let keys = &config.tls;
     if let Err(error) = crate::tls::from_files(&keys.certificate_file, &keys.private_key_file) {
-        return Some(Finding::error(PART, &error));
+        return Some(Finding::error(PART, &error, TLS_FILES));
     }
     let check = match TlsCheck::from_file(&keys.certificate_file) {
         Ok(check) => check,
-        Err(error) => return Some(Finding::error(PART, &error)),
+        Err(error) => return Some(Finding::error(PART, &error, TLS_FILES)),
     };
     let found = check.check(SystemClock.now()).await;
     let Funn::GyldigTil(end) = found.funn else { return None };
@@ -174,7 +193,11 @@ async fn room(config: &Config) -> Finding {
     let check = PlassCheck { folder: config.data.clone(), minst_bytes };
     let found = check.check(SystemClock.now()).await;
     let Funn::Ledig { ledig_bytes, .. } = found.funn else {
-        return Finding::fault(PART, "the disk cannot be looked at", "");
+        return Finding::fault(
+            PART,
+            "the disk cannot be looked at",
+            "see that the data folder is there and mounted",
+        );
     };
     let what = format!("{ledig_bytes} bytes are free; below {minst_bytes} new meldinger are refused");
     match found.tilstand {

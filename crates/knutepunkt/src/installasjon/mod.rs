@@ -5,6 +5,8 @@ pub(crate) mod judge;
 pub(crate) mod lock;
 pub(crate) mod look;
 pub(crate) mod mark;
+#[cfg(test)]
+mod tests;
 pub(crate) mod watch;
 
 use std::path::Path;
@@ -47,10 +49,8 @@ pub(crate) async fn claim(config: &Config, ids: &dyn IdSource) -> anyhow::Result
     let early = if data.is_dir() { Some(FolderLock::take(data)?) } else { None };
     let (parts, _) = look::look(&places).await?;
     let verdict = judge(&parts).map_err(|refusal| anyhow::anyhow!("{refusal} ({places})"))?;
-    if files::make_folder(data)? {
-        let shown = std::path::absolute(data).unwrap_or_else(|_| data.clone());
-        tracing::info!(folder = %shown.display(), "made the data folder of a new installation");
-    }
+    check_expected(config, &verdict, &places)?;
+    files::make_folder(data)?;
     files::report_open_folder(data);
     let folder = match early {
         Some(lock) => lock,
@@ -62,7 +62,37 @@ pub(crate) async fn claim(config: &Config, ids: &dyn IdSource) -> anyhow::Result
         Verdict::Same { installasjon, .. } => installasjon,
         Verdict::New(id) | Verdict::Adopt(id) => id.unwrap_or_else(|| ids.uuid()),
     };
+    if let Verdict::New(_) = verdict {
+        let shown = std::path::absolute(data).unwrap_or_else(|_| data.clone());
+        tracing::info!(
+            folder = %shown.display(),
+            %installasjon,
+            "this is a new installation; write its id to the key installasjon of the configuration, so that a start in another \
+             place is refused"
+        );
+    }
     Ok(Claimed { installasjon, verdict, places, folder, registry })
+}
+
+/// Whether this is the installation that the configuration names, if it names one.
+fn check_expected(config: &Config, verdict: &Verdict, places: &Places) -> anyhow::Result<()> {
+    let Some(expected) = config.expected_installasjon()? else { return Ok(()) };
+    let found = match verdict {
+        Verdict::Same { installasjon, .. } => Some(*installasjon),
+        // One whose first start was cut off.
+        Verdict::New(id) | Verdict::Adopt(id) => *id,
+    };
+    match found {
+        Some(found) if found == expected => Ok(()),
+        Some(found) => bail!(
+            "the configuration names installation {expected}, but this is installation {found}. Name the data folder and the \
+             registry of {expected} in data and registry.url, or the id of this one in installasjon ({places})"
+        ),
+        None => bail!(
+            "the configuration names installation {expected}, but there is none here, and none was made. Is its disk mounted, and \
+             are data and registry.url right? For a new installation set installasjon to \"\" ({places})"
+        ),
+    }
 }
 
 impl Claimed {
@@ -139,6 +169,7 @@ pub(crate) async fn require(config: &Config) -> anyhow::Result<PassordKey> {
         );
     };
     let verdict = judge(&parts).map_err(|refusal| anyhow::anyhow!("{refusal} ({places})"))?;
+    check_expected(config, &verdict, &places)?;
     if !found.mangler.is_empty() {
         bail!(
             "the registry was made by an earlier version and only a server brings it up to date: stop the one that runs, and \

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use app::App;
 use app::ports::Del;
 use broker_embedded::EmbeddedBroker;
@@ -15,9 +15,9 @@ use tokio::sync::{Mutex, mpsc};
 use super::{Request, Status};
 use crate::backup::make::{self, Source};
 use crate::backup::manifest::Manifest;
-use crate::backup::{self};
-use crate::doctor::{Finding, log};
+use crate::doctor::{self, Finding, Known};
 use crate::installasjon::look::Places;
+use crate::progress::Progress;
 use crate::uferdige::Uferdige;
 
 /// How often whoever waits is told that the work goes on; one that is gone is noticed by it.
@@ -51,8 +51,8 @@ impl Context {
         progress: &(dyn Fn(String) + Send + Sync),
     ) -> anyhow::Result<serde_json::Value> {
         match request {
-            Request::Status => Ok(serde_json::to_value(self.status())?),
-            Request::Doctor => Ok(serde_json::to_value(self.look_through(progress).await?)?),
+            Request::Status {} => Ok(serde_json::to_value(self.status())?),
+            Request::Doctor { quick } => Ok(serde_json::to_value(self.look_through(quick, progress).await?)?),
             Request::Backup { target } => {
                 let made = self.back_up(target.clone(), progress).await;
                 match &made {
@@ -80,7 +80,7 @@ impl Context {
         ensure!(target.is_absolute(), "{} must be a path from the root on", target.display());
         let turn = Arc::clone(&self.backing_up)
             .try_lock_owned()
-            .context("a backup is being made already; wait until it is done")?;
+            .map_err(|_| anyhow!("a backup is being made already; wait until it is done"))?;
         // In this order: what the log names at its moment is still there when the payloads are copied.
         let hold = self.app.hold_payloads().await;
         let moment = self.broker.moment().await.context("cannot copy the queue log now")?;
@@ -92,7 +92,7 @@ impl Context {
             now: self.app.clock().now(),
         };
         let (lines, mut said) = mpsc::unbounded_channel();
-        let (work, _stop) = backup::Progress::new(move |line| drop(lines.send(line)));
+        let (work, _stop) = Progress::new(move |line| drop(lines.send(line)));
         let runtime = Handle::current();
         let mut making = tokio::task::spawn_blocking(move || {
             let made = make::make(source, &target, &runtime, &work);
@@ -108,20 +108,28 @@ impl Context {
         }
     }
 
-    async fn look_through(&self, progress: &(dyn Fn(String) + Send + Sync)) -> anyhow::Result<Vec<Finding>> {
+    async fn look_through(
+        &self,
+        quick: bool,
+        progress: &(dyn Fn(String) + Send + Sync),
+    ) -> anyhow::Result<Vec<Finding>> {
         // In this order: a Konto that is made in between has no queue in that moment.
         let moment = self.broker.moment().await.context("cannot read the queue log now")?;
         // By the registry that is open: to open and close its files once more in this process would take SQLite's locks away.
-        let known = Some(self.app.list_konto_ids().await?);
+        let kontoer = Some(self.app.list_konto_ids().await?);
+        let dokumenter = storage::list_dokumenter(&self.places.registry_url).await;
+        let known = Known { kontoer, dokumenter: Some(dokumenter.context("cannot read the registry")?) };
         let (payloads, uferdige) = (Arc::clone(&self.payloads), Uferdige::new(&self.places.payloads()));
-        let (work, _stop) = backup::Progress::new(|_| {});
+        let (lines, mut said) = mpsc::unbounded_channel();
+        let (work, _stop) = Progress::new(move |line| drop(lines.send(line)));
         let runtime = Handle::current();
         let mut looking = tokio::task::spawn_blocking(move || {
-            log::look(&moment, &*payloads, &uferdige, known.as_ref(), &runtime, || work.go_on())
+            doctor::look(moment, &*payloads, &uferdige, &known, quick, &runtime, &work)
         });
         let mut findings = loop {
             tokio::select! {
                 found = &mut looking => break found.context("it was broken off")??,
+                Some(line) = said.recv() => progress(line),
                 () = tokio::time::sleep(SIGN_OF_LIFE) => progress("looking …".to_owned()),
             }
         };

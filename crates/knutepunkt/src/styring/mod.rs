@@ -29,9 +29,13 @@ const ANSWER_MAX: u64 = 1024 * 1024;
 #[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
     /// Which server this is.
-    Status,
+    Status {},
     /// Look through queues and payloads.
-    Doctor,
+    Doctor {
+        /// Whether to leave the bytes of payloads unread.
+        #[serde(default)]
+        quick: bool,
+    },
     /// Make a backup.
     Backup {
         /// The folder for it, from the root on.

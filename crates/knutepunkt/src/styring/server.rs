@@ -17,7 +17,11 @@ use super::{Answer, Context, REQUEST_MAX, Request, SOCKET};
 
 /// How many commands are served at a time; the others wait.
 const AT_ONCE: usize = 8;
-/// How long a client may take to send its request, or to take a line of the answer.
+/// How many clients may be connected at a time.
+const CLIENTS: usize = 64;
+/// How long a client may take to send its request. It has it ready, so that silent ones keep nobody waiting for long.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(2);
+/// How long a client may take to take a line of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The socket, bound and readable for its owner alone.
@@ -60,7 +64,8 @@ impl Socket {
 
     /// Serves commands until `shutdown`, and takes the socket away.
     pub(crate) async fn serve(self, context: Context, shutdown: CancellationToken) {
-        let room = Arc::new(Semaphore::new(AT_ONCE));
+        let room = Arc::new(Semaphore::new(CLIENTS));
+        let turns = Arc::new(Semaphore::new(AT_ONCE));
         loop {
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -68,11 +73,11 @@ impl Socket {
             };
             match accepted {
                 Ok((stream, permit)) => {
-                    let (context, shutdown) = (context.clone(), shutdown.clone());
+                    let (context, turns, shutdown) = (context.clone(), Arc::clone(&turns), shutdown.clone());
                     tokio::spawn(async move {
                         tokio::select! {
                             () = shutdown.cancelled() => {}
-                            () = converse(stream, &context) => {}
+                            () = converse(stream, &context, &turns) => {}
                         }
                         drop(permit);
                     });
@@ -100,11 +105,11 @@ async fn accept(
 }
 
 /// Reads one request and writes its answer. A client that goes away ends what it asked for.
-async fn converse(stream: UnixStream, context: &Context) {
+async fn converse(stream: UnixStream, context: &Context, turns: &Semaphore) {
     let (from, mut to) = stream.into_split();
     let mut line = String::new();
     let mut from = BufReader::new(from.take(REQUEST_MAX));
-    let request = match timeout(PATIENCE, from.read_line(&mut line)).await {
+    let request = match timeout(REQUEST_PATIENCE, from.read_line(&mut line)).await {
         Ok(Ok(0) | Err(_)) | Err(_) => return,
         Ok(Ok(_)) => serde_json::from_str::<Request>(&line),
     };
@@ -116,6 +121,7 @@ async fn converse(stream: UnixStream, context: &Context) {
             return;
         }
     };
+    let Ok(_turn) = turns.acquire().await else { return };
     let (lines, mut told) = mpsc::unbounded_channel();
     let progress = move |text: String| drop(lines.send(text));
     let done = async {

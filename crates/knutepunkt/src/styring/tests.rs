@@ -42,23 +42,42 @@ async fn raw(data: &std::path::Path, request: &[u8]) -> String {
 async fn a_command_asks_a_running_server_and_knows_when_none_runs() {
     let folder = tempfile::tempdir().expect("there is room");
     let data = folder.path();
-    assert_eq!(ask::<Status>(data, &Request::Status).await.expect("nothing is wrong"), None);
+    assert_eq!(ask::<Status>(data, &Request::Status {}).await.expect("nothing is wrong"), None);
 
     // One that a killed server left behind does not keep the next one from starting.
     drop(Socket::bind(data).expect("the folder is empty"));
-    assert_eq!(ask::<Status>(data, &Request::Status).await.expect("nothing is wrong"), None);
+    assert_eq!(ask::<Status>(data, &Request::Status {}).await.expect("nothing is wrong"), None);
     let socket = Socket::bind(data).expect("only an old socket is there");
     let mode = std::fs::metadata(data.join(SOCKET)).expect("it is there").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 
     let shutdown = CancellationToken::new();
     let served = tokio::spawn(socket.serve(context(data).await, shutdown.clone()));
-    let status = ask::<Status>(data, &Request::Status).await.expect("it answers").expect("it runs");
+    let status = ask::<Status>(data, &Request::Status {}).await.expect("it answers").expect("it runs");
     assert_eq!(status.pid, std::process::id());
 
     assert!(raw(data, b"{\"request\":\"dance\"}\n").await.contains("failed"));
+    assert!(
+        raw(data, b"{\"request\":\"status\",\"fast\":true}\n").await.contains("failed"),
+        "it is not understood"
+    );
     let endless = vec![b'x'; usize::try_from(REQUEST_MAX).expect("it is small")];
     assert!(raw(data, &endless).await.contains("failed"), "a request has an end");
+
+    // Silent ones, as many as fill the turns of commands several times over.
+    let mut silent = Vec::new();
+    for _ in 0..40 {
+        silent.push(UnixStream::connect(data.join(SOCKET)).await.expect("it is served"));
+    }
+    let status = ask::<Status>(data, &Request::Status {}).await.expect("it answers");
+    assert!(status.is_some());
+    for stream in &mut silent {
+        let still_there = stream.try_read(&mut [0]);
+        assert!(
+            still_there.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock),
+            "none had to go for it"
+        );
+    }
 
     shutdown.cancel();
     served.await.expect("it stops");
