@@ -46,8 +46,8 @@ pub use crate::store::{
     AcceptedLoss, CheckedLog, DumpError, LogCounts, LogFindings, LogMoment, Loss, LostMelding, TornJournal,
     accept_loss, check_log, find_loss, hold_log, hold_log_copy, load_log,
 };
+pub use crate::store::{Emptied, Missing, Salvaged, SavedKonto, Unsaved, finish_salvage, salvage};
 use crate::store::{Layout, Store, StoreError, guarded};
-pub use crate::store::{Missing, Salvaged, SavedKonto, Unsaved, salvage};
 
 const MIB: u64 = 1024 * 1024;
 

@@ -27,10 +27,15 @@ pub(crate) fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 fn sync_folder_of(path: &Path) -> io::Result<()> {
-    match path.parent() {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => Ok(()),
-    }
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
+/// Waits until the names in a folder are on the disk.
+///
+/// # Errors
+/// When the folder cannot be synced.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 /// Makes a folder for its owner alone, with those above it. Tells whether it was missing.

@@ -53,7 +53,7 @@ fn create(data: &Path, path: &Path, ids: &dyn IdSource) -> std::io::Result<()> {
     std::fs::remove_file(&draft)?;
     match linked {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
-        _ => std::fs::File::open(data)?.sync_all(),
+        _ => crate::files::sync_folder(data),
     }
 }
 

@@ -19,8 +19,6 @@ pub struct CheckedLog {
     pub counts: LogCounts,
     /// Dokumenter in Dokumentlager that meldinger name which wait or are dead letters.
     pub dokumenter: BTreeSet<DokumentId>,
-    /// Meldinger that wait or are dead letters, of which the melding or its payload is missing.
-    pub missing: u64,
 }
 
 /// Reads a dump and checks that each record can be understood and that all is there which belongs together. Takes eight bytes
@@ -36,13 +34,8 @@ pub fn check_log(from: impl Read) -> Result<CheckedLog, DumpError> {
     if !check.knows_format {
         return Err(DumpError::Damaged("it does not say which format its log has"));
     }
-    check.is_missing(Number::MAX);
-    check.payloads_before(Number::MAX);
-    Ok(CheckedLog {
-        counts: LogCounts::of(&records, 0),
-        dokumenter: check.dokumenter,
-        missing: check.missing,
-    })
+    let dokumenter = std::mem::take(&mut check.dokumenter);
+    Ok(CheckedLog { counts: LogCounts::of(&records, 0, check.lacking()), dokumenter })
 }
 
 fn damaged(error: &StoreError) -> DumpError {
@@ -52,8 +45,9 @@ fn damaged(error: &StoreError) -> DumpError {
     }
 }
 
+/// Looks at records as they come, in the order of a dump.
 #[derive(Default)]
-struct Check {
+pub(super) struct Check {
     knows_format: bool,
     last: Option<(Space, Vec<u8>)>,
     /// Meldinger that wait or are dead letters, in order once the first melding comes.
@@ -68,6 +62,20 @@ struct Check {
 }
 
 impl Check {
+    /// Notes what it says of others. Whether it can be understood is looked at when the dump is checked.
+    pub(super) fn look_at_what_belongs_together(&mut self, space: Space, key: &[u8], value: &[u8]) {
+        if space != Space::Sporing {
+            let _ = self.look(space, key, value);
+        }
+    }
+
+    /// Meldinger that wait or are dead letters, of which the melding or its payload did not come.
+    pub(super) fn lacking(mut self) -> u64 {
+        self.is_missing(Number::MAX);
+        self.payloads_before(Number::MAX);
+        self.missing
+    }
+
     fn look(&mut self, space: Space, key: &[u8], value: &[u8]) -> Result<(), StoreError> {
         if let Some((last_space, last)) = &mut self.last {
             if *last_space == space && last.as_slice() >= key {

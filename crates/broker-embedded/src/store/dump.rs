@@ -7,6 +7,7 @@ use std::sync::Arc;
 use fjall::{Keyspace, Readable as _, Snapshot};
 use serde::{Deserialize, Serialize};
 
+use super::check::Check;
 use super::chunks::{ChunkWriter, DumpError, Records, Space};
 use super::damage::{guarded, readable_behind};
 use super::keys::number_at;
@@ -33,10 +34,19 @@ pub struct LogCounts {
     pub payloads: u64,
     /// Places of the log that could not be read when it was copied. What stood there is not in the copy.
     pub damaged: u64,
+    /// Meldinger that wait or are dead letters, and that lacked something already when it was copied: a salvage leaves those in
+    /// their places. Each becomes a dead letter when its turn comes.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub lacking: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
 }
 
 impl LogCounts {
-    pub(super) fn of(records: &Records, damaged: u64) -> Self {
+    pub(super) fn of(records: &Records, damaged: u64, lacking: u64) -> Self {
         Self {
             kontoer: records.of(Space::Konto),
             queued: records.of(Space::Queue),
@@ -45,6 +55,7 @@ impl LogCounts {
             sporing: records.of(Space::Sporing),
             payloads: records.of(Space::Payload),
             damaged,
+            lacking,
         }
     }
 }
@@ -96,6 +107,7 @@ impl LogMoment {
         let Store { meta, kontoer, entries, dead, meldinger, sporing, payloads, .. } = &*self.store;
         let mut chunks = ChunkWriter::begin(to)?;
         let mut damaged = 0;
+        let mut check = Check::default();
         for (space, keyspace, name) in [
             (Space::Meta, meta, "what it says of itself"),
             (Space::Konto, kontoer, "the list of queues"),
@@ -129,13 +141,14 @@ impl LogMoment {
                 if space >= Space::Melding {
                     last = number_at(&key, 0).map_err(log)?;
                 }
+                check.look_at_what_belongs_together(space, &key, &value);
                 if chunks.put(space, &key, &value)? && !(self.is_open() && go_on()) {
                     return Err(DumpError::Stopped);
                 }
             }
         }
         let (_, records) = chunks.end()?;
-        Ok(LogCounts::of(&records, damaged))
+        Ok(LogCounts::of(&records, damaged, check.lacking()))
     }
 
     pub(super) fn parts(&self) -> (&Store, &Snapshot) {

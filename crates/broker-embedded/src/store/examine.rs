@@ -1,19 +1,18 @@
 //! Looking through a whole log for what is wrong with it, without changing it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io;
 use std::path::Path;
 
 use fjall::Readable as _;
 use wire::id::{DokumentId, KontoId};
 
-use super::StoreError;
 use super::chunks::DumpError;
 use super::damage::guarded;
 use super::dump::{LogMoment, hold_log, log};
 use super::keys::{decode_entry, konto_at, number_at};
 use super::line::{StoredMelding, decode};
+use super::{StoreError, folder};
 use crate::OpenError;
 use crate::queue::Number;
 
@@ -110,26 +109,10 @@ pub fn hold_log_copy(path: &Path, scratch: &Path) -> Result<LogMoment, OpenError
     let copied = || -> io::Result<()> {
         let witness = super::witness::beside(path);
         if witness.exists() {
-            fs::copy(&witness, scratch.join("ko.vitne"))?;
+            folder::copy_file(&witness, &scratch.join("ko.vitne"))?;
         }
-        copy_folder(path, &scratch.join("ko"))
+        folder::copy(path, &scratch.join("ko"))
     };
     copied().map_err(|error| OpenError::new(path, StoreError::Witness(error)))?;
     hold_log(&scratch.join("ko"))
-}
-
-/// Tables are written once, so both may have them; all else is copied.
-fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
-    fs::create_dir(to)?;
-    let is_written_once = ["tables", "blobs"].iter().any(|name| from.ends_with(name));
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let (source, target) = (entry.path(), to.join(entry.file_name()));
-        if entry.file_type()?.is_dir() {
-            copy_folder(&source, &target)?;
-        } else if !is_written_once || fs::hard_link(&source, &target).is_err() {
-            fs::copy(&source, &target)?;
-        }
-    }
-    Ok(())
 }

@@ -23,7 +23,8 @@ use std::path::{Path, PathBuf};
 use xxhash_rust::xxh3::Xxh3;
 
 use super::STEP;
-use super::loss::sync_folder_of;
+use super::folder::sync_folder_of;
+use super::salvage::whole_behind;
 
 /// How each batch ends, and how the file begins that names the format of the whole log. Another one is not read here.
 pub(super) const MAGIC: [u8; 4] = *b"FJL\x03";
@@ -42,12 +43,18 @@ pub struct TornJournal {
     pub torn: u64,
     /// Whether it was complete once, so that this is damage and not the end of an interrupted write.
     pub is_damage: bool,
+    /// How many whole writes stand behind the damage. Cutting it off takes them too; a salvage keeps them.
+    pub whole_behind: u64,
 }
 
 impl fmt::Display for TornJournal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { path, whole, torn, .. } = self;
-        write!(f, "{} cannot be read from byte {whole} on ({torn} bytes)", path.display())
+        let Self { path, whole, torn, whole_behind, .. } = self;
+        write!(f, "{} cannot be read from byte {whole} on ({torn} bytes", path.display())?;
+        if *whole_behind > 0 {
+            write!(f, ", with {whole_behind} whole writes behind the damage")?;
+        }
+        f.write_str(")")
     }
 }
 
@@ -66,7 +73,8 @@ pub(super) fn find_torn(log: &Path) -> io::Result<Vec<TornJournal>> {
     for (number, path) in journals {
         let (whole, end) = measure(&path)?;
         if end > whole {
-            torn.push(TornJournal { path, whole, torn: end - whole, is_damage: Some(number) != newest });
+            let (is_damage, whole_behind) = (Some(number) != newest, whole_behind(&path, whole)?);
+            torn.push(TornJournal { path, whole, torn: end - whole, is_damage, whole_behind });
         }
     }
     Ok(torn)
@@ -228,13 +236,6 @@ pub(super) fn first_step(path: &Path) -> io::Result<Option<u64>> {
     let value =
         memchr::memmem::find(&bytes, &item).and_then(|at| bytes.get(at + item.len()..)?.first_chunk());
     Ok(value.map(|value| u64::from_be_bytes(*value)))
-}
-
-/// How many bytes the batch has with which `bytes` begin; `None` if that is none, or not a whole one.
-pub(super) fn whole_batch(bytes: &[u8]) -> io::Result<Option<usize>> {
-    let left = bytes.len() as u64;
-    let mut reader = Reader { inner: bytes, left, hash: Xxh3::new(), scratch: Vec::new() };
-    Ok(reader.batch()?.then(|| bytes.len() - usize::try_from(reader.left).unwrap_or_default()))
 }
 
 /// Reads batch after batch.

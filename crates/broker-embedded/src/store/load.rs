@@ -211,7 +211,7 @@ pub fn load_log(
     })?;
     returned.lines_before(&mut bulk, Number::MAX, now).map_err(in_dump)?;
     bulk.finish().map_err(log)?;
-    Ok(LogCounts::of(&records, 0))
+    Ok(LogCounts::of(&records, 0, 0))
 }
 
 /// An error over a record that was read from a dump.

@@ -1,6 +1,6 @@
 //! What an operator does about a log that lacks what was promised: look, and accept.
 
-use std::fs::{File, OpenOptions};
+use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
@@ -9,10 +9,11 @@ use fjall::PersistMode;
 use jiff::Timestamp;
 
 use super::files;
+use super::folder::sync_folder_of;
 use super::keys::{decode_entry, encode_entry};
 use super::shadow::Shadow;
 use super::witness::{self, Loss, Witness};
-use super::{Begun, Cut, Damage, Layout, MIB, Store, StoreError};
+use super::{Begun, Cut, Damage, Layout, MIB, Store, StoreError, salvage};
 use crate::OpenError;
 
 /// How a log is opened that nobody uses.
@@ -38,6 +39,7 @@ pub struct AcceptedLoss {
 /// # Errors
 /// [`OpenError`]: there is no log, a server uses it, or it cannot be read.
 pub fn find_loss(path: &Path) -> Result<Option<Loss>, OpenError> {
+    salvage::finish_salvage(path)?;
     if !path.is_dir() {
         return Err(no_log(path));
     }
@@ -95,6 +97,7 @@ pub(super) fn no_log(path: &Path) -> OpenError {
 }
 
 fn begin(path: &Path, damage: Damage) -> Result<Begun, OpenError> {
+    salvage::finish_salvage(path)?;
     if !path.is_dir() {
         return Err(no_log(path));
     }
@@ -117,13 +120,6 @@ fn write_report(path: &Path, loss: &Loss) -> io::Result<()> {
     }
     lines.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
     sync_folder_of(path)
-}
-
-pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
-    match path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        Some(folder) => File::open(folder)?.sync_all(),
-        None => File::open(".")?.sync_all(),
-    }
 }
 
 impl Store {

@@ -23,16 +23,15 @@ mod damage;
 mod dump;
 mod examine;
 mod files;
+mod folder;
 mod journal;
 mod keys;
 mod line;
 mod load;
 mod loss;
-mod mend;
 mod prune;
 mod read;
 mod salvage;
-mod scan;
 mod search;
 mod shadow;
 #[cfg(test)]
@@ -61,7 +60,7 @@ pub(crate) use self::keys::{Cost, KeptDead};
 pub(crate) use self::line::Line;
 pub use self::load::load_log;
 pub use self::loss::{AcceptedLoss, accept_loss, find_loss};
-pub use self::salvage::{Missing, Salvaged, SavedKonto, Unsaved, salvage};
+pub use self::salvage::{Emptied, Missing, Salvaged, SavedKonto, Unsaved, finish_salvage, salvage};
 pub(crate) use self::tidy::LOOK_EVERY;
 use self::tidy::{LARGE, LARGE_FILE, LARGE_PART, Live, Tidying};
 use self::witness::Witness;
@@ -137,8 +136,9 @@ pub(crate) enum StoreError {
         source: Box<StoreError>,
     },
     #[error(
-        "read the queue log: {} is missing, so meldinger may be; bring the file back where it was, or restore a backup with \
-         `knutepunkt restore`. Nothing was changed", file.display()
+        "read the queue log: {} is missing, so meldinger may be; bring the file back where it was, restore a backup with \
+         `knutepunkt restore`, or save all that can be read without it with `knutepunkt repair --berg`. Nothing was changed",
+        file.display()
     )]
     Missing { file: PathBuf },
     #[error(
@@ -147,6 +147,16 @@ pub(crate) enum StoreError {
         file.display()
     )]
     MissingJournal { file: PathBuf },
+    #[error(
+        "save anything of the queue log: nothing in it can be read, and {lost} meldinger that were promised would be lost. Nothing \
+         was changed. Only a backup helps: move the log and its witness aside and use `knutepunkt restore`; or, to go on \
+         without them, `knutepunkt repair --berg --godta-tap`"
+    )]
+    NothingSaved { lost: usize },
+    #[error(
+        "save anything of the queue log: {0}. Nothing was changed, and only a backup helps: `knutepunkt restore`"
+    )]
+    Beyond(&'static str),
     #[error("read the queue log: {} cannot be read; look at the disk and at who owns the file", file.display())]
     Unreadable {
         file: PathBuf,
@@ -233,13 +243,17 @@ impl Begun {
         }
         let torn = journal::find_torn(path).map_err(StoreError::Journals)?;
         let damaged: Vec<_> = torn.iter().filter(|torn| torn.is_damage).cloned().collect();
+        let whole_behind = torn.iter().map(|torn| torn.whole_behind).sum();
         if damage == Damage::Refuse && !damaged.is_empty() {
             return Err(StoreError::Torn(damaged));
         }
         let mut cuts = Vec::new();
         let begun = cut_all(torn, path, &mut cuts).and_then(|()| Self::open(path, layout, damaged));
         match begun {
-            Ok(begun) => Ok(Self { cuts, ..begun }),
+            Ok(begun) => {
+                let loss = begun.loss.map(|loss| Loss { whole_behind, ..loss });
+                Ok(Self { cuts, loss, ..begun })
+            }
             Err(error) => {
                 // As they were found, whatever kept the log from being opened.
                 put_back(cuts, path)?;
@@ -334,6 +348,7 @@ impl Store {
     /// Opens the log, and makes it where there is none. Gives also the epoch's first number, and what tells that all is
     /// closed again: its channel ends then.
     pub(crate) fn open(path: &Path, layout: &Layout) -> Result<Opened, StoreError> {
+        salvage::clear_up(path)?;
         let mut begun = Begun::new(path, layout, Damage::Refuse)?;
         if begun.loss.is_some() {
             let loss = Box::new(begun.leave(path)?.unwrap_or_default());

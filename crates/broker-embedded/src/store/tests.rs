@@ -39,8 +39,12 @@ fn at(n: u128) -> Timestamp {
 
 /// A log with `count` meldinger from one Konto to another, one a second.
 pub(super) fn store(folder: &tempfile::TempDir, count: u128) -> Store {
+    store_at(folder.path(), count)
+}
+
+pub(super) fn store_at(path: &Path, count: u128) -> Store {
     let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
-    let (store, first, _) = Store::open(folder.path(), &layout).expect("the folder is empty");
+    let (store, first, _) = Store::open(path, &layout).expect("the folder is empty");
     let mut write = store.write();
     for n in 0..count {
         let number = first + u64::try_from(n).expect("it is small");

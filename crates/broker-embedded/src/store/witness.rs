@@ -23,6 +23,7 @@ use domain::melding::Melding;
 use jiff::Timestamp;
 use wire::id::{KontoId, MeldingId, Uuid};
 
+use super::folder::sync_folder_of;
 use super::journal::TornJournal;
 
 /// Bytes of a record: step, number, time, three ids, checksum.
@@ -60,6 +61,8 @@ pub struct Loss {
     pub is_complete: bool,
     /// Journals that are damaged before the log's end: what stood behind is lost, and the witness cannot say what it was.
     pub journals: Vec<TornJournal>,
+    /// How many whole writes stand behind damage in the journals: accepting the loss takes them too, a salvage keeps them.
+    pub whole_behind: u64,
     /// The file that knows what was promised; `None` where it is there. Without it nobody can say whether anything is lost.
     pub witness_missing: Option<PathBuf>,
 }
@@ -262,9 +265,7 @@ impl Witness {
             // All of its room is taken now, so that a full disk does not keep it from being written later.
             file.write_all_at(bytes.get(have..).unwrap_or_default(), have as u64)?;
             file.sync_all()?;
-            if let Some(folder) = path.parent() {
-                File::open(folder)?.sync_all()?;
-            }
+            sync_folder_of(&path)?;
         }
         let mut notes = Vec::new();
         let (mut last_step, mut next) = (0, 0);
@@ -297,6 +298,7 @@ impl Witness {
             is_complete: oldest <= log_step || log_step == 0 && (self.notes.len() as u64) < SLOTS,
             journals: Vec::new(),
             witness_missing: None,
+            whole_behind: 0,
         })
     }
 

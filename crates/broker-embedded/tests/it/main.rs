@@ -12,4 +12,5 @@ mod lifecycle;
 mod opening;
 mod room;
 mod salvage;
+mod salvage_of_files;
 mod witness;

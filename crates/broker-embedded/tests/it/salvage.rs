@@ -8,7 +8,7 @@ use std::time::Duration;
 use app::contract::broker::BrokerHarness;
 use app::ports::{Broker as _, ChannelOptions, Clock as _, Consumer, Settlement};
 use bytes::Bytes;
-use knutepunkt_broker_embedded::{EmbeddedBroker, Missing, Options, salvage};
+use knutepunkt_broker_embedded::{EmbeddedBroker, Emptied, Missing, Options, check_log, load_log, salvage};
 use wire::id::{KontoId, MeldingId};
 
 use crate::damage::tables;
@@ -83,9 +83,6 @@ async fn all_that_can_be_read_is_saved_and_the_rest_is_listed() {
         for at in places {
             let at = usize::try_from(at).unwrap();
             let place = format!("{} at {at}", name.display());
-            if name.starts_with("keyspaces/0") {
-                continue; // The list of all others, of which nothing is known without.
-            }
             let folder = tempfile::tempdir().unwrap();
             let log = folder.path().join("ko");
             copy(&h.path(), &log);
@@ -94,8 +91,8 @@ async fn all_that_can_be_read_is_saved_and_the_rest_is_listed() {
             bytes[at] ^= 0x10;
             std::fs::write(log.join(name), &bytes).unwrap();
 
-            let saved =
-                salvage(&log, h.clock.now()).unwrap_or_else(|error| unreachable!("{place}: {error:?}"));
+            let saved = salvage(&log, h.clock.now(), Emptied::Refuse)
+                .unwrap_or_else(|error| unreachable!("{place}: {error:?}"));
             assert!(
                 std::fs::read(saved.old_log.join(name)).unwrap() == bytes,
                 "{place}: it is kept as it was"
@@ -129,8 +126,9 @@ async fn whole_log_is_saved_whole() {
     let log = folder.path().join("ko");
     copy(&h.path(), &log);
     std::fs::copy(h.path().with_extension("vitne"), log.with_extension("vitne")).unwrap();
-    let saved = salvage(&log, h.clock.now()).unwrap();
-    assert_eq!((saved.places, saved.journal_bytes, saved.unopened), (0, 0, 0));
+    let saved = salvage(&log, h.clock.now(), Emptied::Refuse).unwrap();
+    assert_eq!((saved.places, saved.journal_bytes, saved.lost_files.len()), (0, 0, 0));
+    assert!(saved.is_complete);
     let of_konto = &saved.kontoer[&b];
     assert_eq!((of_konto.waiting, of_konto.dead, of_konto.lost.len()), (waiting.len() as u64, 0, 0));
     let (got, dead) = drained(&h, &log, b).await;
@@ -151,7 +149,7 @@ async fn what_stood_in_a_damaged_batch_is_listed() {
     let (h, accepted, b) = killed(20).await;
     let log = h.path().with_file_name("left");
     damage_batch(&log, |count| count - 6);
-    let saved = salvage(&log, h.clock.now()).unwrap();
+    let saved = salvage(&log, h.clock.now(), Emptied::Refuse).unwrap();
     let of_konto = &saved.kontoer[&b];
     let lost: Vec<_> = of_konto.lost.iter().map(|lost| (lost.id.unwrap(), lost.missing)).collect();
     let [(id, Missing::All)] = lost[..] else { unreachable!("{lost:?}") };
@@ -171,7 +169,7 @@ async fn without_a_witness_the_list_is_said_to_be_short() {
     let log = h.path().with_file_name("left");
     std::fs::remove_file(log.with_extension("vitne")).unwrap();
     damage_batch(&log, |count| count - 6);
-    let saved = salvage(&log, h.clock.now()).unwrap();
+    let saved = salvage(&log, h.clock.now(), Emptied::Refuse).unwrap();
     assert_eq!((saved.kontoer[&b].waiting, saved.kontoer[&b].lost.len()), (19, 0));
     assert!(!saved.is_complete && saved.known_since.is_none(), "{saved:?}");
 }
@@ -206,7 +204,7 @@ async fn what_the_log_has_forgotten_is_not_listed_as_lost() {
     copy(&h.path(), &left);
     std::fs::copy(h.path().with_extension("vitne"), left.with_extension("vitne")).unwrap();
     damage_batch(&left, |count| count - 6);
-    let saved = salvage(&left, h.clock.now()).unwrap();
+    let saved = salvage(&left, h.clock.now(), Emptied::Refuse).unwrap();
     let lost = &saved.kontoer[&b].lost;
     assert_eq!((lost.len(), saved.forgotten, saved.kontoer[&b].waiting), (1, 5, 9));
     assert!(sent.contains(&lost[0].id.unwrap()));
@@ -214,6 +212,32 @@ async fn what_the_log_has_forgotten_is_not_listed_as_lost() {
     let whole = h.path().with_file_name("whole");
     copy(&h.path(), &whole);
     std::fs::copy(h.path().with_extension("vitne"), whole.with_extension("vitne")).unwrap();
-    let saved = salvage(&whole, h.clock.now()).unwrap();
+    let saved = salvage(&whole, h.clock.now(), Emptied::Refuse).unwrap();
     assert_eq!((saved.kontoer[&b].lost.len(), saved.forgotten, saved.is_complete), (0, 0, true));
+}
+
+/// What a salvage leaves in its place without its payload is no damage of a backup made of that log.
+#[tokio::test]
+async fn backup_of_a_salvaged_log_is_checked_and_says_what_it_lacks() {
+    let (h, (_, b), waiting) = filled().await;
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("ko");
+    copy(&h.path(), &log);
+    std::fs::copy(h.path().with_extension("vitne"), log.with_extension("vitne")).unwrap();
+    std::fs::remove_dir_all(log.join("keyspaces/3/blobs")).unwrap();
+    let saved = salvage(&log, h.clock.now(), Emptied::Refuse).unwrap();
+    let lost = saved.kontoer[&b].lost.len() as u64;
+    assert!(
+        lost > 10 && saved.kontoer[&b].lost.iter().all(|lost| lost.missing == Missing::Payload),
+        "{saved:?}"
+    );
+    let clock = Arc::new(h.clock.clone());
+    let broker = EmbeddedBroker::open(&log, clock, h.ids.clone(), h.options.clone()).await.unwrap();
+    let mut dump = Vec::new();
+    let counts = broker.moment().await.unwrap().dump(&mut dump, || true).unwrap();
+    broker.close().await.unwrap();
+    assert_eq!((counts.lacking, counts.damaged, counts.queued), (lost, 0, waiting.len() as u64));
+    assert_eq!(check_log(&dump[..]).unwrap().counts, counts);
+    let loaded = load_log(&dump[..], &folder.path().join("loaded"), h.clock.now(), || true).unwrap();
+    assert_eq!(loaded.queued, counts.queued);
 }

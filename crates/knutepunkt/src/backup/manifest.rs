@@ -172,6 +172,14 @@ impl std::fmt::Display for Manifest {
                 write!(f, "\n  {} payloads {what}, such as {first}", ids.len())?;
             }
         }
+        if ko.lacking > 0 {
+            write!(
+                f,
+                "\n  {} of the meldinger waiting or dead lacked something already when it was made; each becomes a dead letter when \
+                 its turn comes",
+                ko.lacking
+            )?;
+        }
         if ko.damaged > 0 {
             write!(
                 f,

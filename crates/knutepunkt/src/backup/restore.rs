@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
 use app::ports::Clock as _;
-use broker_embedded::load_log;
+use broker_embedded::{LogCounts, load_log};
 use object_store::path::Path as ObjectPath;
 use object_store::{MultipartUpload as _, ObjectStore, ObjectStoreExt as _, PutPayload};
 use storage::RegistryLock;
@@ -215,7 +215,8 @@ fn build(
     let cannot = || format!("cannot put {} back", log.display());
     let mut reader = BufReader::with_capacity(1024 * 1024, SumReader::open(&log).with_context(cannot)?);
     let found = load_log(&mut reader, &stage.join("ko"), SystemClock.now(), || progress.go_on());
-    let counts = broker_embedded::LogCounts { damaged: manifest.ko.damaged, ..found.with_context(cannot)? };
+    let LogCounts { damaged, lacking, .. } = manifest.ko;
+    let counts = LogCounts { damaged, lacking, ..found.with_context(cannot)? };
     check_sum(&log, &reader.into_inner().finish().with_context(cannot)?, backup.sum(LOG)?)?;
     ensure!(
         counts == manifest.ko,

@@ -203,8 +203,7 @@ pub(crate) fn copy_checked(from: &Path, to: &Path, expected: &str) -> anyhow::Re
 
 /// Waits until the names in a folder are on the disk.
 pub(crate) fn sync_folder(folder: &Path) -> anyhow::Result<()> {
-    let synced = File::open(folder).and_then(|folder| folder.sync_all());
-    synced.with_context(|| format!("cannot sync the folder {}", folder.display()))
+    crate::files::sync_folder(folder).with_context(|| format!("cannot sync the folder {}", folder.display()))
 }
 
 /// What is in a folder, but for `allowed`; nothing where there is no folder.

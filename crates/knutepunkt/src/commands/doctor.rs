@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::doctor::{self, Finding, Known, Level, place};
 use crate::files;
 use crate::installasjon::lock::FolderLock;
-use crate::installasjon::look::Places;
+use crate::installasjon::look::{Places, SCRATCH};
 use crate::payloads;
 use crate::progress::Progress;
 use crate::styring::{Client, Request};
@@ -124,7 +124,7 @@ async fn inside(config: &Config, places: &Places, quick: bool) -> anyhow::Result
     let known = Known { kontoer, dokumenter };
     let (places, runtime) = (places.clone(), Handle::current());
     let looked = tokio::task::spawn_blocking(move || {
-        let scratch = places.data.join("doktor.uferdig");
+        let scratch = places.data.join(SCRATCH);
         if scratch.exists() {
             std::fs::remove_dir_all(&scratch)
                 .with_context(|| format!("cannot remove {}", scratch.display()))?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use app::ports::Clock as _;
-use broker_embedded::{Loss, Salvaged, accept_loss, find_loss, salvage};
+use broker_embedded::{Emptied, Loss, Salvaged, accept_loss, find_loss, finish_salvage, salvage};
 
 use crate::adapters::SystemClock;
 use crate::config::Config;
@@ -19,14 +19,15 @@ pub struct RepairArgs {
     /// Data folder of that server, in place of the one that the configuration names.
     #[arg(long)]
     data: Option<PathBuf>,
-    /// Accept that the meldinger listed are lost, and let the server start without them. What is lost is written to a file
-    /// first; what waits is handed out as redelivered from then on.
-    #[arg(long)]
-    godta_tap: bool,
     /// Save all that can be read of a damaged queue log into a new one, which takes its place. The damaged one is kept beside
     /// it. What could not be saved is listed by konto; what waits is handed out as redelivered from then on.
-    #[arg(long, conflicts_with = "godta_tap")]
+    #[arg(long)]
     berg: bool,
+    /// Accept that the meldinger listed are lost, and let the server start without them. What is lost is written to a file
+    /// first; what waits is handed out as redelivered from then on. A damaged journal is cut at the first damaged byte, also
+    /// where whole meldinger stand behind it: `--berg` saves those. With `--berg`: also where nothing at all can be saved.
+    #[arg(long)]
+    godta_tap: bool,
 }
 
 /// Says what is lost, and accepts it where that is asked for. The server must not be running.
@@ -39,11 +40,16 @@ pub async fn run(args: RepairArgs) -> anyhow::Result<()> {
     // A supervisor may start the server meanwhile. Where there is no folder, none is made.
     let _lock = if data.is_dir() { Some(FolderLock::take(&data)?) } else { None };
     let log = data.join("ko");
-    let done = tokio::task::spawn_blocking(
-        move || {
-            if args.berg { save(&log) } else { repair(&log, args.godta_tap) }
-        },
-    );
+    if args.berg {
+        // The library that reads tables panics over what is damaged. That is caught, and what could not be read is in the answer.
+        std::panic::set_hook(Box::new(|_| {}));
+    }
+    let done = tokio::task::spawn_blocking(move || {
+        if let Some(old_log) = finish_salvage(&log)? {
+            return Ok(finished(&log, &old_log));
+        }
+        if args.berg { save(&log, args.godta_tap) } else { repair(&log, args.godta_tap) }
+    });
     println!("{}", done.await.context("the repair was broken off")??);
     Ok(())
 }
@@ -60,10 +66,12 @@ fn repair(log: &Path, accept: bool) -> anyhow::Result<String> {
             log.display()
         );
         anyhow::bail!(
-            "{}: {loss}; nothing was changed.\n{}\nRestore a backup that has them, or accept the loss: \
-             knutepunkt repair --godta-tap",
+            "{}: {loss}; nothing was changed.\n{}\n{}Restore a backup that has them. Or save all that can be read, which loses no \
+             more than has to be: knutepunkt repair --berg\nOr accept the loss and go on with what stands before it: knutepunkt \
+             repair --godta-tap",
             log.display(),
-            list(&loss)
+            list(&loss),
+            cut_more(&loss)
         );
     }
     let Some(done) = accept_loss(log, SystemClock.now())? else { return Ok(nothing()) };
@@ -87,25 +95,52 @@ fn repair(log: &Path, accept: bool) -> anyhow::Result<String> {
     ))
 }
 
+/// How much of what stands behind the damage is whole, and would go with it.
+fn cut_more(loss: &Loss) -> String {
+    let whole = loss.whole_behind;
+    if whole == 0 {
+        return String::new();
+    }
+    format!(
+        "Behind the damage {whole} writes are whole: --godta-tap cuts them off with it, and meldinger in them are lost; --berg \
+         keeps them.\n"
+    )
+}
+
 /// Where what could not be read is kept.
 fn kept(rests: &[PathBuf]) -> String {
     let lines = rests.iter().map(|rest| format!("\nWhat could not be read is kept in {}.", rest.display()));
     lines.collect()
 }
 
+/// What is said of a salvage that was interrupted.
+fn finished(log: &Path, old_log: &Path) -> String {
+    format!(
+        "{}: a salvage that was interrupted is finished now. The new queue log is in its place, and the server can be started.\n\
+         What was not saved or not whole is listed in the newest {}.berging-TIME.jsonl; tell the senders.\n\
+         The damaged queue log is kept in {}.",
+        log.display(),
+        log.display(),
+        old_log.display()
+    )
+}
+
 /// Saves what can be read of a damaged log.
-fn save(log: &Path) -> anyhow::Result<String> {
-    let done = salvage(log, SystemClock.now())?;
-    let Salvaged { kontoer, places, journal_bytes, unopened, report, old_log, .. } = &done;
+fn save(log: &Path, accept_nothing: bool) -> anyhow::Result<String> {
+    let emptied = if accept_nothing { Emptied::Accept } else { Emptied::Refuse };
+    let done = salvage(log, SystemClock.now(), emptied)?;
+    let Salvaged { kontoer, places, journal_bytes, lost_files, report, old_log, .. } = &done;
     let at_least = if done.is_complete { "" } else { "at least " };
     let mut lines = vec![format!(
         "{}: a new queue log was made of what could be read, and the server can be started.",
         log.display()
     )];
     lines.push(format!(
-        "Not readable were {places} places in its tables, {journal_bytes} bytes of its journals, and {unopened} of its \
-         keyspaces as a whole."
+        "Not readable were {places} places in its tables and {journal_bytes} bytes of its journals."
     ));
+    if !lost_files.is_empty() {
+        lines.push(format!("Missing, or not usable, were {}", some_of(lost_files)));
+    }
     for (konto, saved) in kontoer {
         lines.push(format!(
             "  konto {konto}: {} meldinger wait, {} dead letters, {at_least}{} not saved or not whole",
@@ -133,6 +168,17 @@ fn save(log: &Path) -> anyhow::Result<String> {
         .push(format!("What is not saved or not whole is listed in {}; tell the senders.", report.display()));
     lines.push(format!("The damaged queue log is kept in {}.", old_log.display()));
     Ok(lines.join("\n"))
+}
+
+fn some_of(files: &[PathBuf]) -> String {
+    const SHOWN: usize = 10;
+    let shown: Vec<_> = files.iter().take(SHOWN).map(|file| file.display().to_string()).collect();
+    let more = files.len().saturating_sub(SHOWN);
+    if more == 0 {
+        format!("{}.", shown.join(", "))
+    } else {
+        format!("{} and {more} more.", shown.join(", "))
+    }
 }
 
 /// The first of the lost meldinger, a line each.
@@ -181,7 +227,7 @@ mod tests {
             let refused = format!("{:#}", repair(&log, accept).unwrap_err());
             assert!(refused.contains("there is no queue log"), "{refused}");
         }
-        let refused = format!("{:#}", save(&log).unwrap_err());
+        let refused = format!("{:#}", save(&log, false).unwrap_err());
         assert!(refused.contains("there is no queue log"), "{refused}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }

@@ -15,6 +15,8 @@ use crate::passord_key;
 
 /// Name of the object in Dokumentlager that carries the id.
 pub(crate) const OBJECT: &str = "installasjon";
+/// Where `doctor` looks at a copy of the queue log, in the data folder. It shares the log's tables, which keep their room meanwhile.
+pub(crate) const SCRATCH: &str = "doktor.uferdig";
 /// Name of the folder in the data folder that is there while a restore is under way, and stays where one was cut off.
 pub(crate) const UNFINISHED: &str = "gjenoppretting.uferdig";
 

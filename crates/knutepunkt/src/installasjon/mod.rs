@@ -47,6 +47,9 @@ pub(crate) async fn claim(config: &Config, ids: &dyn IdSource) -> anyhow::Result
     let data = &places.data;
     // A folder that is there is locked before anybody looks at what is in it.
     let early = if data.is_dir() { Some(FolderLock::take(data)?) } else { None };
+    if early.is_some() {
+        clear_up(&places)?;
+    }
     let (parts, _) = look::look(&places).await?;
     let verdict = judge(&parts).map_err(|refusal| anyhow::anyhow!("{refusal} ({places})"))?;
     check_expected(config, &verdict, &places)?;
@@ -93,6 +96,20 @@ fn check_expected(config: &Config, verdict: &Verdict, places: &Places) -> anyhow
              are data and registry.url right? For a new installation set installasjon to \"\" ({places})"
         ),
     }
+}
+
+/// Finishes, or removes, what killed commands have left in the data folder. It must be locked.
+fn clear_up(places: &Places) -> anyhow::Result<()> {
+    broker_embedded::finish_salvage(&places.log())?;
+    let scratch = places.data.join(look::SCRATCH);
+    if scratch.exists() {
+        std::fs::remove_dir_all(&scratch).with_context(|| format!("cannot remove {}", scratch.display()))?;
+        tracing::info!(
+            path = %scratch.display(),
+            "removed a copy of the queue log that an interrupted doctor had left behind"
+        );
+    }
+    Ok(())
 }
 
 impl Claimed {

@@ -1,17 +1,17 @@
 //! What is not over yet: what waits, and what was given up.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
-use domain::melding::Hendelse;
+use domain::melding::{Hendelse, Sporing};
 use jiff::Timestamp;
 use wire::id::{KontoId, MeldingId};
 
 use super::saving::Saving;
+use super::scan::scan;
 use crate::queue::{Entry, Number, Tries};
-use crate::store::damage::guarded;
+use crate::store::StoreError;
 use crate::store::keys::{Cost, KeptDead, KeptEntry, decode_dead, decode_entry, konto_at, number_at};
 use crate::store::line::{Line, StoredMelding, decode};
-use crate::store::{Store, StoreError};
 
 /// What the log knows of what is not over yet, by number.
 #[derive(Default)]
@@ -37,31 +37,39 @@ pub(super) struct Known {
 }
 
 /// How a melding ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
     Over,
     Dead(Timestamp),
+    /// It had ended, and was put back.
+    PutBack,
+}
+
+/// How meldinger ended, by number. One that is not in it has no line that says so.
+pub(super) type Ends = HashMap<Number, End>;
+
+/// What a line says of the end, if it says something.
+fn end_by(sporing: &Sporing) -> Option<End> {
+    match sporing.hendelse {
+        Hendelse::Bekreftet | Hendelse::Avvist | Hendelse::Utlopt | Hendelse::KontoSlettet => Some(End::Over),
+        Hendelse::Dodko | Hendelse::Skadet => Some(End::Dead(sporing.tidspunkt)),
+        Hendelse::LagtTilbake => Some(End::PutBack),
+        _ => None,
+    }
 }
 
 /// How it ended by its sporing, if it did.
 pub(super) fn end_of(lines: &[Line]) -> Result<Option<End>, StoreError> {
     let mut end = None;
     for line in lines {
-        let sporing = line.sporing()?;
-        match sporing.hendelse {
-            Hendelse::Bekreftet | Hendelse::Avvist | Hendelse::Utlopt | Hendelse::KontoSlettet => {
-                end = Some(End::Over);
-            }
-            Hendelse::Dodko | Hendelse::Skadet => end = Some(End::Dead(sporing.tidspunkt)),
-            Hendelse::LagtTilbake => end = None,
-            _ => {}
-        }
+        end = end_by(&line.sporing()?).or(end);
     }
     Ok(end)
 }
 
 impl Saving<'_> {
     /// What waits and what was given up, as the log lists it.
-    pub(super) fn live(&mut self) -> Result<Live, StoreError> {
+    pub(super) fn live(&mut self, ends: &Ends) -> Result<Live, StoreError> {
         let old = self.old;
         let mut live = Live::default();
         let waiting = &mut live.waiting;
@@ -71,40 +79,72 @@ impl Saving<'_> {
             Ok(())
         })?;
         let dead = &mut live.dead;
-        live.gaps = self.unopened as u64
-            + u64::from(self.journals_lack)
+        live.gaps = old.lost_files.len() as u64
+            + u64::from(old.journals_lack)
             + gaps
             + self.scan(&old.dead, |key, value| {
                 dead.insert(number_at(key, 16)?, (konto_at(key, 0)?, decode_dead(value)?));
                 Ok(())
             })?;
+        // Where something is missing it may be what took an entry away.
+        let is_over = |number: &Number| matches!(ends.get(number), Some(End::Over));
+        live.waiting.retain(|number, _| !is_over(number) && !live.dead.contains_key(number));
         Ok(live)
     }
 
-    /// Looks at all meldinger that can be read, and completes the lists by them where those have gaps.
+    /// How meldinger ended by the lines of sporing that were written after them.
+    pub(super) fn ends(&self) -> Result<Ends, StoreError> {
+        let mut ends = Ends::new();
+        scan(&self.old.sporing, |key, value| {
+            // What cannot be understood is counted when it is copied.
+            let (Ok(number), Ok(line)) = (number_at(key, 0), decode::<Line>(value, "a line of sporing"))
+            else {
+                return Ok(());
+            };
+            if let Some(end) = line.sporing().ok().and_then(|sporing| end_by(&sporing)) {
+                ends.insert(number, end);
+            }
+            Ok(())
+        })?;
+        Ok(ends)
+    }
+
+    /// Looks at all meldinger that can be read, and completes the lists by them: what has no end waits, and comes as redelivered.
+    ///
+    /// That is done in any case, since a list that lacks something does not always say so.
     pub(super) fn look_at_meldinger(
         &mut self,
         live: &mut Live,
+        ends: &Ends,
     ) -> Result<BTreeMap<Number, Known>, StoreError> {
         let old = self.old;
         let mut known = BTreeMap::new();
+        let mut numbers: HashMap<MeldingId, Number> = HashMap::new();
         self.scan(&old.meldinger, |key, value| {
             let number = number_at(key, 0)?;
             let put = decode::<StoredMelding>(value, "a melding")?;
             let put_at = put.put();
-            let (melding, payload_bytes, mut lines) = put.melding()?;
+            let (melding, payload_bytes, lines) = put.melding()?;
+            // A dead letter that was put back has a new number, and what took the old one away may be missing.
+            if let Some(before) = numbers.insert(melding.id, number) {
+                known.remove(&before);
+                live.waiting.remove(&before);
+                live.dead.remove(&before);
+            }
             known.insert(number, Known { id: melding.id, avsender: melding.avsender, payload_bytes });
-            if live.gaps == 0 || live.konto(number).is_some() {
+            if live.konto(number).is_some() {
                 return Ok(());
             }
-            let later = lines_of(old, number);
             // Without its sporing it may be over; better twice, and marked, than not at all.
-            lines.extend(later.or_else(|error| if error.is_damage() { Ok(Vec::new()) } else { Err(error) })?);
             // Who owned its kontoer is not known here; the next start finds that out.
             let bytes = melding.room_bytes(usize::try_from(payload_bytes).unwrap_or(usize::MAX));
             let cost = Cost::of_nobody(bytes);
-            match end_of(&lines)? {
-                None => {
+            let end = match ends.get(&number) {
+                Some(end) => Some(*end),
+                None => end_of(&lines)?,
+            };
+            match end {
+                None | Some(End::PutBack) => {
                     let put_at = Timestamp::from_nanosecond(put_at).unwrap_or(melding.mottatt);
                     let deadline = put_at.checked_add(melding.ttl).unwrap_or(Timestamp::MAX).as_millisecond();
                     let tries = Tries { returned: 1, ..Tries::default() };
@@ -120,15 +160,4 @@ impl Saving<'_> {
         })?;
         Ok(known)
     }
-}
-
-/// What happened to a melding after it was taken.
-pub(super) fn lines_of(old: &Store, number: Number) -> Result<Vec<Line>, StoreError> {
-    guarded(|| {
-        let mut later = Vec::new();
-        for guard in old.sporing.prefix(number.to_be_bytes()) {
-            later.push(decode(&guard.value()?, "a line of sporing")?);
-        }
-        Ok(later)
-    })
 }

@@ -1,35 +1,45 @@
 //! Saving what can be read of a damaged log into a new one.
 //!
-//! The damaged log is not changed: a [`Shadow`] of it is opened, whose journals keep every batch that is whole. What its tables
-//! still hold is copied keyspace by keyspace, past what cannot be read. Where the list of what waits, or of dead letters, has
+//! The damaged log is not changed: a [`Shadow`] of it is opened keyspace by keyspace, without the tables that cannot be, and all
+//! whole batches of the journals are added. What that holds is copied, past what cannot be read. Where the list of what waits, or of dead letters, has
 //! gaps, it is completed from the meldinger: one whose sporing has no end waits still. A melding that waits and cannot be
 //! read is left in its place as far as it is known, so that its turn makes a dead letter of it and notifies its sender.
+//!
+//! A missing file is no more than a damaged one: see [`tree`] for tables and their lists, [`spaces`] for the list of keyspaces,
+//! [`journals`] for those.
 //!
 //! At the end each melding that the [`witness`](super::witness) knows to be promised is looked for in what was saved, since a
 //! batch that is damaged leaves no trace in the log; see [`promised`].
 
+mod journals;
 mod live;
-mod open;
+mod manifest;
+mod old;
+mod place;
 mod promised;
 mod report;
 mod saving;
+mod scan;
+mod spaces;
 mod stand_in;
+mod tree;
 
 use std::collections::BTreeMap;
-use std::fs::DirBuilder;
+use std::fs::File;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use wire::id::{KontoId, MeldingId};
 
-use self::open::{Opened, open_what_can_be};
+pub(super) use self::journals::whole_behind;
+use self::old::Old;
 use self::promised::Promised;
 use self::report::write_report;
-use self::saving::Saving;
-use super::loss::{LAYOUT, no_log, sync_folder_of};
-use super::{Begun, Damage, Store, StoreError, files, witness};
+use self::saving::{Saved, Saving};
+use super::loss::no_log;
+use super::shadow::Shadow;
+use super::{StoreError, folder, shadow, witness};
 use crate::OpenError;
 
 /// What was saved for one Konto, and what was not.
@@ -84,8 +94,8 @@ pub struct Salvaged {
     pub places: u64,
     /// Bytes of journals that could not be read.
     pub journal_bytes: u64,
-    /// Keyspaces none of whose tables could be opened.
-    pub unopened: usize,
+    /// Files of the damaged log that were missing or could not be used, as they are called within it.
+    pub lost_files: Vec<PathBuf>,
     /// Whether the witness reaches back far enough to know of all that may be missing.
     pub is_complete: bool,
     /// When the oldest melding was taken that the witness knows of.
@@ -98,69 +108,121 @@ pub struct Salvaged {
     pub old_log: PathBuf,
 }
 
+/// What to do where nothing can be saved although something was, or may have been, promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Emptied {
+    /// Change nothing.
+    Refuse,
+    /// Go on with a new log that holds nothing.
+    Accept,
+}
+
 /// Saves what can be read of the log at `path` into a new log, which takes its place; the damaged one is kept beside it. What
 /// waits is handed out as redelivered. Blocks.
 ///
+/// Once the new log is whole, whoever opens the log next finishes what a process that was killed had left to do.
+///
 /// # Errors
-/// [`OpenError`]: there is no log, a server uses it, or so much is missing that nothing can be read. Nothing is changed then.
-pub fn salvage(path: &Path, now: Timestamp) -> Result<Salvaged, OpenError> {
+/// [`OpenError`]: there is no log, a server uses it, or nothing can be saved. Nothing is changed then.
+pub fn salvage(path: &Path, now: Timestamp, emptied: Emptied) -> Result<Salvaged, OpenError> {
+    finish_salvage(path)?;
     if !path.is_dir() {
         return Err(no_log(path));
     }
-    save(path, now).map_err(|error| OpenError::new(path, error))
+    save(path, now, emptied).map_err(|error| OpenError::new(path, error))
 }
 
-fn save(path: &Path, now: Timestamp) -> Result<Salvaged, StoreError> {
-    files::check_all_there(path)?;
-    let Opened { shadow, journal_bytes, journal_from, unopened } = open_what_can_be(path)?;
-    let recalled = witness::recall(shadow.path()).map_err(StoreError::Witness)?;
-    let begun = Begun::new(shadow.path(), &LAYOUT, Damage::Accept)?;
-    let promised = Promised::new(&recalled, begun.step);
-    let (old, ..) = Store::go_on(shadow.path(), begun)?;
+/// Finishes a salvage of the log at `path` that was interrupted after the new log was whole, and removes what any other left
+/// behind. Gives what the damaged log is called now, if one was finished. Blocks.
+///
+/// # Errors
+/// [`OpenError`]: a server uses the log, or the file system fails.
+pub fn finish_salvage(path: &Path) -> Result<Option<PathBuf>, OpenError> {
+    clear_up(path).map_err(|error| OpenError::new(path, error))
+}
 
-    let stamp = now.as_second();
-    let place = path.with_extension("berget");
-    DirBuilder::new().mode(0o700).create(&place).map_err(StoreError::Files)?;
-    let new_path = place.join("ko");
-    let saving = Saving::new(&old, now, &promised, unopened, journal_bytes > 0);
-    let saved = match saving.run(&new_path) {
-        Ok(saved) => saved,
-        Err(error) => {
-            // It was made just now, and nothing is in it that is not in the old one.
-            drop(std::fs::remove_dir_all(&place));
-            return Err(error);
-        }
-    };
-    let is_complete =
-        promised.has_all_from(saved.places > 0 || unopened > 0, journal_bytes > 0, journal_from);
-    drop((old, shadow));
+/// As [`finish_salvage`].
+pub(super) fn clear_up(path: &Path) -> Result<Option<PathBuf>, StoreError> {
+    if !place::is_there(path) && !shadow::is_there(path) {
+        return Ok(None);
+    }
+    let _lock = folder::lock(path)?;
+    shadow::clear(path)?;
+    if !place::is_there(path) {
+        return Ok(None);
+    }
+    let finished = place::finish(path, &mut || Ok(())).map_err(StoreError::Files)?;
+    if let Some(old_log) = &finished {
+        tracing::warn!(
+            old_log = %old_log.display(),
+            "finished a salvage of the queue log that was interrupted: the new log has taken the place of the damaged one"
+        );
+    }
+    Ok(finished)
+}
+
+fn save(path: &Path, now: Timestamp, emptied: Emptied) -> Result<Salvaged, StoreError> {
+    // Held until the new log is in its place.
+    let lock = folder::lock(path)?;
+    let stamp = unused_stamp(path, now);
+    let made = make(path, now, lock.as_ref().map(File::try_clone), emptied);
     let report = path.with_extension(format!("berging-{stamp}.jsonl"));
-    write_report(&report, &saved.kontoer).map_err(StoreError::Files)?;
-    let old_log = put_in_place(path, &place, stamp).map_err(StoreError::Files)?;
+    let settled = made.and_then(|made| {
+        write_report(&report, &made.kontoer).map_err(StoreError::Files)?;
+        if let Err(error) = place::settle(path, stamp) {
+            drop(std::fs::remove_file(&report));
+            return Err(StoreError::Files(error));
+        }
+        Ok(made)
+    });
+    let made = settled.inspect_err(|_| {
+        // It was made just now, and nothing is in it that is not in the old one.
+        drop(folder::remove(&place::beside(path)));
+    })?;
+    place::finish(path, &mut || Ok(())).map_err(StoreError::Files)?;
+    Ok(Salvaged { report, old_log: place::old_log(path, stamp), ..made })
+}
+
+/// The time, or one a little later where its names are taken already.
+fn unused_stamp(path: &Path, now: Timestamp) -> i64 {
+    let is_taken = |stamp: &i64| {
+        let report = path.with_extension(format!("berging-{stamp}.jsonl"));
+        place::old_log(path, *stamp).exists() || report.exists()
+    };
+    (now.as_second()..).find(|stamp| !is_taken(stamp)).unwrap_or_default()
+}
+
+/// Makes the new log. Its report is not written yet.
+fn make(
+    path: &Path,
+    now: Timestamp,
+    lock: Option<io::Result<File>>,
+    emptied: Emptied,
+) -> Result<Salvaged, StoreError> {
+    let shadow = Shadow::locked(path, lock.transpose().map_err(StoreError::Files)?)?;
+    let recalled = witness::recall(path).map_err(StoreError::Witness)?;
+    let old = Old::open(path, shadow.path())?;
+    let promised = Promised::new(&recalled, old.step);
+    folder::make(&place::beside(path)).map_err(StoreError::Files)?;
+    let Saved { kontoer, places, forgotten } =
+        Saving::new(&old, now, &promised).run(&place::new_log(path))?;
+    let are_tables_damaged = places > 0 || !old.lost_files.is_empty();
+    let is_complete = promised.has_all_from(are_tables_damaged, old.journals_lack, old.journal_from);
+    let saved: u64 = kontoer.values().map(|konto| konto.waiting + konto.dead).sum();
+    let lost: usize = kontoer.values().map(|konto| konto.lost.len()).sum();
+    let may_lack = lost > 0 || forgotten > 0 || !is_complete;
+    if saved == 0 && may_lack && emptied == Emptied::Refuse {
+        return Err(StoreError::NothingSaved { lost });
+    }
     Ok(Salvaged {
-        kontoer: saved.kontoer,
-        places: saved.places,
-        journal_bytes,
-        unopened,
+        kontoer,
+        places,
+        journal_bytes: old.journal_bytes,
+        lost_files: old.lost_files,
         is_complete,
         known_since: promised.since(),
-        forgotten: saved.forgotten,
-        report,
-        old_log,
+        forgotten,
+        report: PathBuf::new(),
+        old_log: PathBuf::new(),
     })
-}
-
-/// Has the new log take the place of the old one, which keeps another name.
-fn put_in_place(path: &Path, place: &Path, stamp: i64) -> io::Result<PathBuf> {
-    let old = path.with_extension(format!("skadet-{stamp}"));
-    let witness = witness::beside(path);
-    if witness.exists() {
-        std::fs::rename(&witness, path.with_extension(format!("vitne-{stamp}")))?;
-    }
-    std::fs::rename(path, &old)?;
-    std::fs::rename(place.join("ko"), path)?;
-    std::fs::rename(witness::beside(&place.join("ko")), witness)?;
-    std::fs::remove_dir(place)?;
-    sync_folder_of(path)?;
-    Ok(old)
 }

@@ -3,9 +3,9 @@
 //! A batch that is damaged leaves no trace in the log: those before and behind it are whole, and the last step is the one that
 //! was promised. So each melding of which the witness knows is looked for. One that the log does not know is
 //!
-//! * over, if the log's lists of what waits and of dead letters have no gaps, or its sporing says so;
-//! * over or lost, and nobody knows which, if nothing is left of it and it is so old that the log may have forgotten it: it
-//!   forgets what has been over for long, and notes up to when. These are counted, and not listed;
+//! * over, if its sporing says so; or if nothing is left of it, it is so old that the log may have forgotten it, and the log's
+//!   lists have no gaps: it forgets what has been over for long, and notes up to when;
+//! * over or lost, and nobody knows which, where those lists have gaps. These are counted, and not listed;
 //! * else lost, and listed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -13,10 +13,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use jiff::Timestamp;
 use wire::id::MeldingId;
 
-use super::live::{End, Known, end_of, lines_of};
+use super::live::{End, Known, end_of};
 use super::saving::Saving;
 use crate::queue::Number;
-use crate::store::damage::guarded;
 use crate::store::witness::{LostMelding, Recalled};
 use crate::store::{EPOCH_BITS, StoreError};
 
@@ -79,6 +78,11 @@ impl Promised {
         Some(&self.promises.get(*self.by_number.get(&number)?)?.melding)
     }
 
+    /// The highest number that was promised.
+    pub(super) fn last_number(&self) -> Option<Number> {
+        self.promises.last().map(|promise| promise.number)
+    }
+
     /// When the oldest was taken.
     pub(super) fn since(&self) -> Option<Timestamp> {
         self.promises.iter().map(|promise| promise.melding.mottatt).min()
@@ -134,30 +138,27 @@ impl Saving<'_> {
         gaps: u64,
         forgotten_before: Option<Timestamp>,
     ) -> Result<Fate, StoreError> {
-        let was_written = promise.step <= self.promised.log_step;
-        if was_written && gaps == 0 {
-            return Ok(Fate::Over);
-        }
-        let lines = match lines_of(self.old, promise.number) {
+        let lines = match self.old.lines_of(promise.number) {
             Err(error) if !error.is_damage() => return Err(error),
             lines => lines.unwrap_or_default(),
         };
         if matches!(end_of(&lines), Ok(Some(End::Over))) {
             return Ok(Fate::Over);
         }
+        // What is not forgotten yet is there, over or not.
+        let was_written = promise.step <= self.promised.log_step;
         let is_old = forgotten_before.is_some_and(|before| promise.melding.mottatt < before);
         if was_written && is_old && lines.is_empty() && !self.is_indexed(promise)? {
-            return Ok(Fate::OverOrLost);
+            return Ok(if gaps == 0 { Fate::Over } else { Fate::OverOrLost });
         }
         Ok(Fate::Lost)
     }
 
     /// Whether the id leads somewhere still. What is forgotten goes with its index.
     fn is_indexed(&self, promise: &Promise) -> Result<bool, StoreError> {
-        let id = promise.melding.id.as_uuid();
-        match guarded(|| Ok(self.old.ids.contains_key(id.as_bytes())?)) {
+        match self.old.ids.get(promise.melding.id.as_uuid().as_bytes()) {
             Err(error) if error.is_damage() => Ok(false),
-            other => other,
+            found => Ok(found?.is_some()),
         }
     }
 }

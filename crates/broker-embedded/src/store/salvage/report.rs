@@ -9,7 +9,7 @@ use std::path::Path;
 use wire::id::KontoId;
 
 use super::SavedKonto;
-use crate::store::loss::sync_folder_of;
+use crate::store::folder::sync_folder_of;
 
 /// Writes a line of JSON for each melding of which something is missing.
 pub(super) fn write_report(path: &Path, kontoer: &BTreeMap<KontoId, SavedKonto>) -> io::Result<()> {

@@ -3,13 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use fjall::Keyspace;
 use jiff::Timestamp;
-use wire::id::KontoId;
+use wire::id::{KontoId, MeldingId};
 
 use super::live::{Known, Live};
+use super::old::Old;
 use super::promised::{Fate, Promised};
+use super::scan::scan;
 use super::stand_in::StandIn;
+use super::tree::Tree;
 use super::{Missing, SavedKonto, Unsaved};
 use crate::queue::Number;
 use crate::store::chunks::Space;
@@ -17,17 +19,12 @@ use crate::store::keys::{KeptDead, encode_dead, encode_entry, konto_at, number_a
 use crate::store::line::{Line, VERSION, decode};
 use crate::store::load::{Bulk, Returned};
 use crate::store::loss::LAYOUT;
-use crate::store::scan::scan;
 use crate::store::{EPOCH_BITS, LostMelding, Store, StoreError};
 
 pub(super) struct Saving<'a> {
-    pub(super) old: &'a Store,
+    pub(super) old: &'a Old,
     pub(super) now: Timestamp,
     pub(super) promised: &'a Promised,
-    /// Keyspaces that are empty since they could not be opened; which is not known.
-    pub(super) unopened: usize,
-    /// Whether batches are missing that stood in journals.
-    pub(super) journals_lack: bool,
     saved: Saved,
 }
 
@@ -42,19 +39,13 @@ pub(super) struct Saved {
 }
 
 impl<'a> Saving<'a> {
-    pub(super) fn new(
-        old: &'a Store,
-        now: Timestamp,
-        promised: &'a Promised,
-        unopened: usize,
-        journals_lack: bool,
-    ) -> Self {
-        Self { old, now, promised, unopened, journals_lack, saved: Saved::default() }
+    pub(super) fn new(old: &'a Old, now: Timestamp, promised: &'a Promised) -> Self {
+        Self { old, now, promised, saved: Saved::default() }
     }
 
     pub(super) fn scan(
         &mut self,
-        keyspace: &Keyspace,
+        keyspace: &Tree,
         mut each: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
     ) -> Result<u64, StoreError> {
         // A record that can be read and not be understood is damaged, and costs itself alone.
@@ -77,20 +68,24 @@ impl<'a> Saving<'a> {
         let mut returned = Returned::default();
         let now = self.now;
 
-        let mut live = self.live()?;
+        let ends = self.ends()?;
+        let mut live = self.live(&ends)?;
         let mut kontoer = BTreeSet::new();
-        let lost_kontoer = self.scan(&old.kontoer, |key, _| {
+        self.scan(&old.kontoer, |key, _| {
             kontoer.insert(konto_at(key, 0)?);
             Ok(())
         })?;
-        let sizes = self.look_at_meldinger(&mut live)?;
-        if lost_kontoer > 0 || live.gaps > 0 {
-            kontoer.extend(live.waiting.values().map(|(konto, _)| *konto));
-            kontoer.extend(live.dead.values().map(|(konto, _)| *konto));
-        }
+        let sizes = self.look_at_meldinger(&mut live, &ends)?;
+        let ids: BTreeSet<MeldingId> = sizes.values().map(|known| known.id).collect();
+        let stand_ins = self.stand_ins(&mut live, &sizes, ids)?;
+        kontoer.extend(live.waiting.values().map(|(konto, _)| *konto));
+        kontoer.extend(live.dead.values().map(|(konto, _)| *konto));
 
-        let highest = sizes.last_key_value().map_or(0, |(number, _)| number >> EPOCH_BITS);
-        let mut epoch = highest + 1;
+        // No number is used twice, also where the log does not say any more how far it had come.
+        let numbers =
+            [sizes.keys().max(), live.waiting.keys().max(), live.dead.keys().max(), ends.keys().max()];
+        let highest = numbers.into_iter().flatten().copied().chain(self.promised.last_number()).max();
+        let mut epoch = (highest.unwrap_or_default() >> EPOCH_BITS) + 1;
         self.scan(&old.meta, |key, value| {
             if key == b"epoch" {
                 epoch = epoch.max(number_at(value, 0)?);
@@ -103,14 +98,6 @@ impl<'a> Saving<'a> {
             returned.put(&mut bulk, Space::Konto, konto.as_uuid().as_bytes(), &[VERSION], now)?;
         }
 
-        let missing: BTreeSet<_> = live
-            .waiting
-            .keys()
-            .chain(live.dead.keys())
-            .filter(|number| !sizes.contains_key(number))
-            .copied()
-            .collect();
-        let stand_ins = self.stand_ins(&live, &missing)?;
         for (number, (konto, entry)) in &live.waiting {
             if stand_ins.get(number).is_none_or(|stand_in| stand_in.is_known) {
                 let value = encode_entry(*konto, entry);

@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use domain::melding::{Hendelse, Melding, UKJENT_MELDINGSTYPE};
+use domain::melding::Hendelse;
 use wire::id::{KontoId, MeldingId, Uuid};
 
-use super::live::Live;
+use super::live::{Known, Live};
 use super::saving::Saving;
 use crate::queue::Number;
-use crate::store::StoreError;
 use crate::store::keys::{konto_at, number_at};
 use crate::store::line::{Line, melding_value};
+use crate::store::{Remains, StoreError};
 
 /// What stands for a melding that cannot be read.
 pub(super) struct StandIn {
@@ -22,12 +22,16 @@ pub(super) struct StandIn {
 }
 
 impl Saving<'_> {
-    /// What stands for meldinger that are listed and cannot be read.
+    /// What stands for meldinger that are listed and not among the `known` ones, since they cannot be read.
     pub(super) fn stand_ins(
         &mut self,
-        live: &Live,
-        missing: &BTreeSet<Number>,
+        live: &mut Live,
+        known: &BTreeMap<Number, Known>,
+        mut has_place: BTreeSet<MeldingId>,
     ) -> Result<BTreeMap<Number, StandIn>, StoreError> {
+        let listed = live.waiting.keys().chain(live.dead.keys());
+        let missing: BTreeSet<Number> =
+            listed.filter(|number| !known.contains_key(number)).copied().collect();
         if missing.is_empty() {
             return Ok(BTreeMap::new());
         }
@@ -48,25 +52,22 @@ impl Saving<'_> {
             Ok(())
         })?;
         let mut stand_ins = BTreeMap::new();
-        for number in missing {
+        for number in &missing {
             let Some(mottaker) = live.konto(*number) else { continue };
             let noted = self.promised.of_number(*number);
             let id = ids.get(number).copied().map(MeldingId::from_uuid).or(noted.map(|noted| noted.id));
             let avsender = senders.get(number).copied().or(noted.map(|noted| noted.avsender));
+            // It has another place since, and what took this one away is missing.
+            if id.is_some_and(|id| !has_place.insert(id)) {
+                live.waiting.remove(number);
+                live.dead.remove(number);
+                continue;
+            }
             let is_known = id.is_some() && avsender.is_some();
-            let melding = Melding {
-                // One that nobody knows: no two of them have the same number.
-                id: id.unwrap_or_else(|| MeldingId::from_uuid(Uuid::from_u64_pair(*number, u64::MAX))),
-                avsender: avsender.unwrap_or(mottaker),
-                mottaker,
-                meldingstype: UKJENT_MELDINGSTYPE.to_owned(),
-                svar_pa_melding: None,
-                svar_til_type: None,
-                dokumentlager_id: None,
-                headere: BTreeMap::new(),
-                ttl: domain::melding::DEFAULT_TTL,
-                mottatt: self.now,
-            };
+            // Of one that has no id nobody knows any: no two of them have the same number.
+            let fresh = MeldingId::from_uuid(Uuid::from_u64_pair(*number, u64::MAX));
+            let remains = Remains { what: String::new(), melding: None, id, avsender, mottatt: None };
+            let melding = remains.stand_in(mottaker, fresh, self.now);
             let mut lines = vec![Line::new(self.now, &Hendelse::LagtPaKo)];
             if !is_known {
                 lines.push(Line::new(self.now, &Hendelse::Skadet));

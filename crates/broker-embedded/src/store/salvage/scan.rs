@@ -1,32 +1,31 @@
 //! Reading a keyspace of which some blocks are damaged.
 
-use fjall::{Keyspace, UserKey, UserValue};
-
-use super::StoreError;
-use super::damage::guarded;
+use super::tree::{Record, Tree};
+use crate::store::StoreError;
+use crate::store::damage::guarded;
 
 /// Reads all records of a keyspace that can be read, in the order of their keys. Returns at how many places some could not
 /// be; how many stood there is not known.
 pub(super) fn scan(
-    keyspace: &Keyspace,
+    keyspace: &Tree,
     mut each: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
 ) -> Result<u64, StoreError> {
     let mut places = 0;
     let mut from = Vec::new();
     loop {
-        let mut records = keyspace.range(from.clone()..);
+        let mut records = keyspace.from(&from);
         let damaged = loop {
-            let read = guarded(|| match records.next() {
-                Some(guard) => Ok(Some(guard.into_inner()?)),
-                None => Ok(None),
-            });
+            let read = guarded(|| records.next().transpose());
             match read {
                 Ok(Some((key, value))) => {
                     from.clear();
                     from.extend_from_slice(&key);
                     // The least key behind it.
                     from.push(0);
-                    each(&key, &value)?;
+                    match value {
+                        Some(value) => each(&key, &value)?,
+                        None => places += 1,
+                    }
                 }
                 Ok(None) => break false,
                 Err(error) if error.is_damage() => break true,
@@ -53,14 +52,11 @@ fn place_of(key: &[u8]) -> u128 {
     u128::from_be_bytes(bytes)
 }
 
-fn first_from(keyspace: &Keyspace, place: u128) -> Result<Option<(UserKey, UserValue)>, StoreError> {
-    guarded(|| match keyspace.range(place.to_be_bytes()..).next() {
-        Some(guard) => Ok(Some(guard.into_inner()?)),
-        None => Ok(None),
-    })
+fn first_from(keyspace: &Tree, place: u128) -> Result<Option<Record>, StoreError> {
+    guarded(|| keyspace.from(&place.to_be_bytes()).next().transpose())
 }
 
-fn is_readable(keyspace: &Keyspace, place: u128) -> Result<bool, StoreError> {
+fn is_readable(keyspace: &Tree, place: u128) -> Result<bool, StoreError> {
     match first_from(keyspace, place) {
         Ok(_) => Ok(true),
         Err(error) if error.is_damage() => Ok(false),
@@ -69,7 +65,7 @@ fn is_readable(keyspace: &Keyspace, place: u128) -> Result<bool, StoreError> {
 }
 
 /// The first place behind `from` from where on can be read again, as nearly as it can be told.
-fn next_readable(keyspace: &Keyspace, from: u128) -> Result<Option<u128>, StoreError> {
+fn next_readable(keyspace: &Tree, from: u128) -> Result<Option<u128>, StoreError> {
     let mut step: u128 = 1;
     let (mut damaged, mut readable) = loop {
         let Some(place) = from.checked_add(step) else {
