@@ -25,7 +25,7 @@ fn counts(grense: Grense) -> &'static str {
         }
         Grense::MottatteBytesIKoPerOrganisasjon => "byte som ligger i kø hos mottakerens organisasjon",
         Grense::SvarPerMelding => "svar på én melding",
-        Grense::NoklerPerKonto => "versjoner av nøkkelen til én konto",
+        Grense::NoklerPerKonto => "versjoner av nøkkelen til én konto, også de som er tatt ut av bruk",
         Grense::ParterPerKonto => "parter på én konto",
         Grense::TilgangerPerKonto => "tilganger til én konto",
         Grense::ForesporslerPerSystem => "ubesvarte forespørsler fra ett system",
@@ -33,6 +33,7 @@ fn counts(grense: Grense) -> &'static str {
         Grense::IntegrasjonerPerSystem => "integrasjoner i ett system",
         Grense::EposterPerSystem => "e-postadresser på ett system",
         Grense::SystemerPerOrganisasjon => "systemer i én organisasjon",
+        Grense::EndringerPerOrganisasjon => "endringer i timen i én organisasjon",
         Grense::SesjonerPerPerson => "økter for én person i portalen",
     }
 }
@@ -49,6 +50,9 @@ fn remedy(grense: Grense) -> &'static str {
             "Mottakeren må hente meldingene som ligger i køene sine før det kan sendes flere; si ifra til mottakeren"
         }
         Grense::SvarPerMelding => "Send en ny melding i stedet for enda et svar",
+        Grense::NoklerPerKonto => {
+            "Bruk nøkkelen som er der; gamle versjoner kan ikke fjernes, siden meldinger i kø kan være kryptert til dem"
+        }
         Grense::ForesporslerPerSystem => "Trekk forespørsler, eller vent til de er besvart",
         _ => "Fjern noe som ikke er i bruk",
     }

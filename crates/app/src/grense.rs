@@ -78,6 +78,8 @@ grenser! {
     EposterPerSystem = "eposter_per_system", 50;
     /// Systemer of one organisasjon.
     SystemerPerOrganisasjon = "systemer_per_organisasjon", 1_000;
+    /// Changes an hour that one organisasjon makes, of all that stands in the log of hendelser.
+    EndringerPerOrganisasjon = "endringer_per_organisasjon", 2_000;
     /// Sessions of one person in the portal. Nobody is refused for it: the oldest ends.
     SesjonerPerPerson = "sesjoner_per_person", 20;
 }

@@ -366,9 +366,7 @@ pub(crate) struct TilgangChange<'a> {
 impl App {
     /// Writes a line of the audit log as part of `tx`.
     pub(crate) async fn audit(&self, tx: &mut dyn Tx, caller: &Caller, change: Change) -> Result<(), Error> {
-        if !matches!(caller, Caller::Operator) && !always_goes(change.hva) {
-            self.ask_room()?;
-        }
+        self.ask_to_change(caller, change.fiks_org_id, (change.hva, 1))?;
         self.write_line(tx, caller.audit_name(), change).await
     }
 
@@ -380,9 +378,7 @@ impl App {
         change: TilgangChange<'_>,
     ) -> Result<(), Error> {
         let TilgangChange { konto, eiersystem, avsender, for_eier, for_avsender, av } = change;
-        if !matches!(caller, Caller::Operator) && !always_goes(for_eier) {
-            self.ask_room()?;
-        }
+        self.ask_to_change(caller, Some(av), (for_eier, 2))?;
         for (hva, own, other) in [(for_eier, eiersystem, avsender), (for_avsender, avsender, eiersystem)] {
             let mut line = Change::new(hva).system(own).konto(konto).with(Felt::Motpart, &other.info.navn);
             if let Some(organisasjon) = tx.organisasjon(other.fiks_org_id).await? {
@@ -396,6 +392,28 @@ impl App {
             self.write_line(tx, hvem, line).await?;
         }
         Ok(())
+    }
+
+    /// Refuses a change that would fill the disk, or one too many of an organisasjon. The operator may always.
+    fn ask_to_change(
+        &self,
+        caller: &Caller,
+        organisasjon: Option<FiksOrgId>,
+        (hva, lines): (Hva, u32),
+    ) -> Result<(), Error> {
+        if matches!(caller, Caller::Operator) {
+            return Ok(());
+        }
+        if !always_goes(hva) {
+            self.ask_room()?;
+        }
+        match organisasjon {
+            Some(organisasjon) => {
+                let grenser = &self.inner.settings.grenser;
+                self.inner.endringer.count(grenser, organisasjon, (hva, lines), self.now())
+            }
+            None => Ok(()),
+        }
     }
 
     async fn write_line(&self, tx: &mut dyn Tx, hvem: String, change: Change) -> Result<(), Error> {

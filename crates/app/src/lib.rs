@@ -8,6 +8,7 @@ mod bruk;
 mod cache;
 mod caller;
 mod door;
+mod endringer;
 mod error;
 mod events;
 mod grense;
@@ -55,13 +56,12 @@ pub use events::Event;
 pub use grense::{Grense, Grenser};
 pub use login::LoginAttempt;
 pub use passord::{IntegrasjonPassord, PassordKey};
-pub use rom::Rom;
 pub use rule::{Rule, SertifikatRule};
 pub use settings::Settings;
 
 use crate::cache::Facts;
 use crate::hendelse::{Change, TilgangChange};
-use crate::ports::{Broker, Clock, IdSource, Registry, TokenVerifier, Tx};
+use crate::ports::{Broker, Clock, IdSource, Registry, Rom, TokenVerifier, Tx};
 
 /// The use cases, over one set of adapters. Cheap to clone.
 #[derive(Clone)]
@@ -84,6 +84,7 @@ struct Inner {
     found: drift::Found,
     bruk: Arc<bruk::Bruk>,
     svar: melding::Svartall,
+    endringer: endringer::Endringer,
     kvote: Arc<dokument::Kvote>,
     rom: OnceLock<Arc<dyn Rom>>,
     events: broadcast::Sender<Event>,
@@ -127,6 +128,7 @@ impl App {
                 found: drift::Found::default(),
                 bruk: Arc::default(),
                 svar: melding::Svartall::default(),
+                endringer: endringer::Endringer::default(),
                 kvote: Arc::default(),
                 rom: OnceLock::new(),
                 events,

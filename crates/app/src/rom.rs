@@ -5,12 +5,7 @@ use std::sync::Arc;
 use crate::App;
 use crate::error::Error;
 use crate::hendelse::Hva;
-
-/// Knows how much room there is where things are kept.
-pub trait Rom: Send + Sync {
-    /// Whether more may be written for callers. What is kept free is for what must always go: settling, logging in, removing.
-    fn has_room(&self) -> bool;
-}
+use crate::ports::Rom;
 
 impl App {
     /// Tells who knows how much room there is. Without it there is always some, as for the command line.

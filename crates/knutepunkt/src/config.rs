@@ -97,6 +97,7 @@ pub struct Grenser {
     pub integrasjoner_per_system: u64,
     pub eposter_per_system: u64,
     pub systemer_per_organisasjon: u64,
+    pub endringer_per_organisasjon: u64,
     pub sesjoner_per_person: u64,
 }
 
@@ -124,6 +125,7 @@ impl Grenser {
             (Grense::IntegrasjonerPerSystem, self.integrasjoner_per_system),
             (Grense::EposterPerSystem, self.eposter_per_system),
             (Grense::SystemerPerOrganisasjon, self.systemer_per_organisasjon),
+            (Grense::EndringerPerOrganisasjon, self.endringer_per_organisasjon),
             (Grense::SesjonerPerPerson, self.sesjoner_per_person),
         ];
         values.into_iter().fold(app::Grenser::default(), |all, (grense, value)| all.with(grense, value))

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use app::{Grense, Grenser, Rom};
+use app::ports::Rom;
+use app::{Grense, Grenser};
 
 /// Looks at the file system that a folder lies on.
 pub(crate) struct Mappe {

@@ -472,7 +472,7 @@ mod tests {
     #[tokio::test]
     async fn what_only_adds_is_refused_without_room_and_what_takes_away_goes() {
         struct Full;
-        impl app::Rom for Full {
+        impl app::ports::Rom for Full {
             fn has_room(&self) -> bool {
                 false
             }

@@ -10,7 +10,7 @@ use crate::system::check_unchanged;
 use crate::{App, Caller, Change};
 
 impl App {
-    /// Changes navn and beskrivelse of a Konto. `expected` as for [`App::update_system_info`].
+    /// Changes navn and beskrivelse of a Konto; what is so already stays so, without a word in the log. `expected` as for [`App::update_system_info`].
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Conflict`] (`endring`), [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
@@ -35,6 +35,9 @@ impl App {
         .collect();
         if !errors.is_empty() {
             return Err(Error::Invalid(errors));
+        }
+        if (&konto.navn, &konto.beskrivelse) == (&navn, &beskrivelse) {
+            return Ok(());
         }
         let previous = std::mem::replace(&mut konto.navn, navn);
         (konto.beskrivelse, konto.sist_endret) = (beskrivelse, self.now());
@@ -71,7 +74,7 @@ impl App {
         Ok(tx.commit().await?)
     }
 
-    /// Replaces the parts that a Konto plays. `expected` as for [`App::update_system_info`].
+    /// Replaces the parts that a Konto plays; the same again changes nothing. `expected` as for [`App::update_system_info`].
     ///
     /// # Errors
     /// [`Error::Invalid`], [`Error::Conflict`] (`endring`), [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
@@ -93,10 +96,13 @@ impl App {
         if !errors.is_empty() {
             return Err(Error::Invalid(errors));
         }
+        let nokkel = tx.nokkel(konto.id).await?;
+        if konto.parter == parter {
+            return Ok(KontoDetaljer { konto, nokkel, versjoner });
+        }
         let previous = std::mem::replace(&mut konto.parter, parter);
         konto.sist_endret = self.now();
         tx.update_konto(&konto).await?;
-        let nokkel = tx.nokkel(konto.id).await?;
         let change = Change::new(Hva::EndretParter)
             .system(&system)
             .konto(&konto)

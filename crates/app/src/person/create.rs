@@ -28,6 +28,10 @@ impl App {
         let mut tx = self.begin().await?;
         tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
         let person = self.find_or_add_person(&mut *tx, checked).await?;
+        if tx.rolle(person.id, owner).await?.is_some_and(|before| before.rolle == rolle) {
+            tx.commit().await?;
+            return Ok(person);
+        }
         keeps_an_administrator(&mut *tx, owner, person.id, Some(rolle)).await?;
         tx.put_rolle(&Rolletildeling { person_id: person.id, fiks_org_id: owner, rolle, gitt: self.now() })
             .await?;

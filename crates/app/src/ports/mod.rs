@@ -9,6 +9,7 @@ mod lister;
 mod person_login;
 mod personer;
 mod registry;
+mod rom;
 mod tokens;
 
 pub use broker::{
@@ -34,4 +35,5 @@ pub use registry::{
     IntegrasjonRepository, KontoRepository, OrganisasjonRepository, ProtokollRepository, Registry,
     RegistryError, SattTilSide, SystemRepository, TilgangRepository, Tx,
 };
+pub use rom::Rom;
 pub use tokens::{TokenError, TokenVerifier, VerifiedToken};

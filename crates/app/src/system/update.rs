@@ -9,7 +9,7 @@ use crate::system::{check_unchanged, find, info_errors};
 use crate::{App, Caller, Change};
 
 impl App {
-    /// Changes the texts and the visibility of a System. `expected` is when it had last been changed as the caller saw it;
+    /// Changes the texts and the visibility of a System; the same again changes nothing. `expected` is when it had last been changed as the caller saw it;
     /// whoever did not look passes none.
     ///
     /// # Errors
@@ -32,6 +32,9 @@ impl App {
         }
         let (before, after) = (system.info.eposter.len(), info.eposter.len());
         self.inner.settings.grenser.grows_to(Grense::EposterPerSystem, before, after)?;
+        if system.info == info {
+            return Ok(system);
+        }
         let previous = std::mem::replace(&mut system.info, info);
         system.sist_endret = self.now();
         tx.update_system(&system).await?;
@@ -58,6 +61,9 @@ impl App {
         let mut tx = self.begin().await?;
         let mut system = find(&mut *tx, owner, id).await?;
         check_unchanged(expected, system.sist_endret)?;
+        if system.konfigureres_av_integrasjon == konfigureres_av_integrasjon {
+            return Ok(system);
+        }
         let previous =
             std::mem::replace(&mut system.konfigureres_av_integrasjon, konfigureres_av_integrasjon);
         system.sist_endret = self.now();
