@@ -21,6 +21,8 @@ const SQLITE_READERS: u32 = 4;
 const POSTGRES_READERS: u32 = 15;
 /// How much of the file a reader keeps, in KiB. What a search goes through and does not fit is read anew each time.
 const SQLITE_READER_CACHE_KIB: u32 = 8_192;
+/// What the log of changes may keep on the disk when it is begun anew.
+const SQLITE_LOG_BYTES: u64 = 4 * 1024 * 1024;
 
 /// A PostgreSQL connection idle for longer is tried before it is used again.
 const IDLE_BEFORE_PING: Duration = Duration::from_secs(5);
@@ -79,8 +81,12 @@ async fn connect_sqlite(url: &str) -> Result<Database, StorageError> {
             .foreign_keys(true)
             // For other processes with the same file; within this one nobody ever waits here.
             .busy_timeout(MAX_WAIT)
+            // Of a file that is made now. What was removed can be given back then.
+            .pragma("auto_vacuum", "INCREMENTAL")
             .pragma("journal_mode", "WAL")
             .pragma("synchronous", "FULL")
+            // To which the log of changes is cut once all of it stands in the file.
+            .pragma("journal_size_limit", SQLITE_LOG_BYTES.to_string())
     });
     let write = open(write).await?;
     let mut read = options(url);
@@ -108,6 +114,10 @@ pub(crate) async fn open(options: ConnectOptions) -> Result<DatabaseConnection, 
 }
 
 impl Database {
+    pub(crate) fn writer(&self) -> &DatabaseConnection {
+        &self.write
+    }
+
     /// Brings the tables up to date, all or nothing, and returns the names of the migrations that were applied. Safe to call
     /// from several nodes at once.
     ///

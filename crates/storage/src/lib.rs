@@ -33,6 +33,7 @@ mod organisasjon;
 mod person;
 mod protokoll;
 mod registry;
+mod room;
 mod rows;
 mod sesjon;
 mod sok;

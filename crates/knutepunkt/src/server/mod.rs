@@ -118,7 +118,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         backing_up: Arc::default(),
     };
     serve_commands(data, commands, &tasks, &shutdown);
-    tasks.spawn(upkeep::sweep(app.clone(), uferdige, shutdown.clone()));
+    tasks.spawn(upkeep::sweep(app.clone(), uferdige, database.clone(), shutdown.clone()));
     let watched = app.clone();
     tasks.spawn(until(shutdown.clone(), async move { watched.watch_health(&checks).await }));
     if claimed.is_older() || !reconciled.set_aside.is_empty() {

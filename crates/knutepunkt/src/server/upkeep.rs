@@ -96,8 +96,13 @@ pub(super) async fn count_unknown(app: App, samsvar: Arc<Samsvar>) {
     }
 }
 
-/// Removes payloads, sessions and lines of the audit log whose time is over, until `shutdown`.
-pub(super) async fn sweep(app: App, uferdige: Uferdige, shutdown: CancellationToken) {
+/// Removes payloads, sessions and lines of the audit log whose time is over, and gives their room back, until `shutdown`.
+pub(super) async fn sweep(
+    app: App,
+    uferdige: Uferdige,
+    database: storage::Database,
+    shutdown: CancellationToken,
+) {
     loop {
         let (now, of_uploads) = (app.clock().now(), uferdige.clone());
         match tokio::task::spawn_blocking(move || of_uploads.sweep(now)).await {
@@ -133,6 +138,16 @@ pub(super) async fn sweep(app: App, uferdige: Uferdige, shutdown: CancellationTo
             Ok(count) => tracing::info!(count, "removed lines of the audit log whose time is over"),
             Err(error) => {
                 tracing::warn!(error = &error as &dyn std::error::Error, "failed to remove old audit lines");
+            }
+        }
+        match database.give_back_room().await {
+            Ok(0) => {}
+            Ok(bytes) => tracing::info!(bytes, "gave the room of removed rows of the registry back"),
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "failed to give the room of removed rows back"
+                );
             }
         }
         let next = app.clock().now().checked_add(SWEEP).unwrap_or(jiff::Timestamp::MAX);

@@ -16,10 +16,10 @@ use crate::store::{Store, StoreError};
 
 /// Key of what is written for no other reason than to fill a journal, beside the number of the last step.
 pub(super) const FILLING: &str = "fyll";
-/// Beyond this a journal is given up for a new one.
-const LONG: u64 = 24 * MIB;
-/// One that grows faster between two looks is full soon by itself.
-const FAST: u64 = 8 * MIB;
+/// Beyond this a journal is given up for a new one. Less would have more filled than was written.
+const LONG: u64 = 32 * MIB;
+/// One that grows faster between two looks is not at rest, and is full soon by itself.
+const FAST: u64 = 2 * MIB;
 /// Where the log store begins a new one: 64 MB, and some more since what it takes on disk is not known to the byte.
 const FULL: u64 = 66 * MIB;
 /// What is written at a time, and how long others are let through in between.
@@ -76,6 +76,11 @@ impl Store {
         let mut left = bytes;
         while left > 0 && self.db.journal_count() == journals {
             self.steps.insert(FILLING, piece.clone())?;
+            // Whoever writes a step would wait for these tables.
+            while self.steps.sealed_memtable_count() > 0 {
+                self.check()?;
+                thread::sleep(BETWEEN);
+            }
             left = left.saturating_sub(PIECE as u64);
             thread::sleep(BETWEEN);
         }

@@ -50,6 +50,8 @@ struct State {
     /// Looks to let pass, since the last ones gave nothing back.
     skip: u32,
     pause: u32,
+    /// The same for keyspaces without payloads.
+    skip_records: u32,
     /// Whether the log said that it needs room to give room back.
     said_short: bool,
 }
@@ -91,7 +93,7 @@ impl Store {
     pub(crate) fn tidy(&self, min_free_bytes: u64) -> Result<bool, StoreError> {
         let mut state = self.tidying.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut done = self.tidy_payloads(&mut state)?;
-        done |= self.tidy_records()?;
+        done |= self.tidy_records(&mut state)?;
         if done {
             self.let_go()?;
         }
@@ -173,8 +175,12 @@ impl Store {
     }
 
     /// Has the keyspaces without payloads written anew of which much was removed.
-    fn tidy_records(&self) -> Result<bool, StoreError> {
+    fn tidy_records(&self, state: &mut State) -> Result<bool, StoreError> {
         let mut done = false;
+        if state.skip_records > 0 {
+            state.skip_records -= 1;
+            return Ok(false);
+        }
         for keyspace in self.keyspaces() {
             let disk_bytes = keyspace.disk_space();
             if keyspace.is_kv_separated() || disk_bytes < SMALL_KEYSPACE {
@@ -187,6 +193,10 @@ impl Store {
                 self.write_out(keyspace)?;
                 keyspace.major_compact()?;
                 done = true;
+                if keyspace.tree.tombstone_count() > removed / 2 {
+                    // Somebody reads an earlier moment.
+                    state.skip_records = LONGEST_PAUSE;
+                }
             }
         }
         Ok(done)
