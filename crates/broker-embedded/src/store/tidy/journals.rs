@@ -16,8 +16,8 @@ use crate::store::{Store, StoreError};
 
 /// Key of what is written for no other reason than to fill a journal, beside the number of the last step.
 pub(super) const FILLING: &str = "fyll";
-/// Beyond this a journal is given up for a new one. Less would have more filled than was written.
-const LONG: u64 = 32 * MIB;
+/// Beyond this a journal is given up for a new one.
+const LONG: u64 = 24 * MIB;
 /// One that grows faster between two looks is not at rest, and is full soon by itself.
 const FAST: u64 = 2 * MIB;
 /// Where the log store begins a new one: 64 MB, and some more since what it takes on disk is not known to the byte.

@@ -23,17 +23,18 @@ use super::{MIB, Store, StoreError};
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(10);
 /// A payload of at least so many bytes lies in a file of its own kind.
 pub(super) const LARGE: u32 = 32 * 1024;
-/// How large such files become. One of them may stay though most in it is gone.
+/// How large such files become. Two of them may stay though most in them is gone.
 pub(super) const LARGE_FILE: u64 = 8 * MIB;
-/// Of the files with large payloads that are worth it, the older ones are copied, so many at a time.
-pub(super) const LARGE_PART: f32 = 0.5;
+/// Of the files with large payloads that are worth it, the older ones are copied, so many at a time. More at a time would need
+/// more room.
+pub(super) const LARGE_PART: f32 = 0.34;
 /// So much may lie about however little is left. With one journal it stays below 64 MiB.
 const WASTE_BYTES: u64 = 16 * MIB;
 /// And so much more of what is left: one part in so many.
 const WASTE_PART: u64 = 4;
 /// A keyspace without payloads that takes less than this is left as it is.
 const SMALL_KEYSPACE: u64 = 4 * MIB;
-/// How often to go on copying what is left of large payloads, each time half of the files.
+/// How often to go on copying what is left of large payloads, each time a third of the files.
 const ROUNDS: usize = 8;
 /// The most looks to wait after one that gave nothing back.
 const LONGEST_PAUSE: u32 = 12;
@@ -82,7 +83,7 @@ impl Room {
         let large = self.live.saturating_sub(self.small);
         // Files of which less than a quarter is gone are left as they are.
         let copied = large.min(self.stale.saturating_mul(3));
-        self.small + copied / 2 + LARGE_FILE
+        self.small + copied / 3 + LARGE_FILE
     }
 }
 
@@ -92,13 +93,14 @@ impl Store {
     /// `min_free_bytes` left free.
     pub(crate) fn tidy(&self, min_free_bytes: u64) -> Result<bool, StoreError> {
         let mut state = self.tidying.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // First, since the copies of payloads need the room.
+        let journals = self.tidy_journals(&mut state.journals, min_free_bytes)?;
         let mut done = self.tidy_payloads(&mut state)?;
         done |= self.tidy_records(&mut state)?;
         if done {
             self.let_go()?;
         }
-        done |= self.tidy_journals(&mut state.journals, min_free_bytes)?;
-        Ok(done)
+        Ok(done || journals)
     }
 
     /// What the payloads of the log take on disk, with what is gone but not given back, and with the journals. Bytes.
@@ -131,9 +133,11 @@ impl Store {
         let after = self.room()?;
         let given_back_bytes = before.disk.saturating_sub(after.disk);
         if given_back_bytes < before.waste_bytes() / 4 {
-            // Somebody reads an earlier moment, or there is no room: it is tried again, and not all the time.
-            state.pause = (state.pause * 2).clamp(1, LONGEST_PAUSE);
-            state.skip = state.pause;
+            // Somebody reads an earlier moment: it is tried again, and not all the time. Room may be there soon.
+            if !state.said_short {
+                state.pause = (state.pause * 2).clamp(1, LONGEST_PAUSE);
+                state.skip = state.pause;
+            }
         } else {
             (state.skip, state.pause) = (0, 0);
         }
