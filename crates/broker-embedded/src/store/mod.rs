@@ -252,7 +252,7 @@ impl Begun {
         match begun {
             Ok(begun) => {
                 let loss = begun.loss.map(|loss| Loss { whole_behind, ..loss });
-                Ok(Self { cuts, loss, ..begun })
+                Ok(Self { loss, cuts, ..begun })
             }
             Err(error) => {
                 // As they were found, whatever kept the log from being opened.

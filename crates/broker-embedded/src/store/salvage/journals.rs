@@ -150,19 +150,19 @@ fn kept(bytes: &[u8], next: Option<SeqNo>, below: Option<SeqNo>) -> (Vec<Batch>,
 
 /// Those of the chains found behind `from` that fit.
 fn fitting(mut found: Vec<Chain>, from: usize, end: usize, next: Option<SeqNo>, below: SeqNo) -> Vec<Batch> {
-    let mut least = next.map_or(0, |next| next.saturating_add(1));
+    let mut lowest = next.map_or(0, |next| next.saturating_add(1));
     let last = found.pop_if(|last| {
         // Not so far above that what is damaged could not hold all that lies between.
         let room = (last.start() - from) as u64 / LEAST_BATCH + UNWRITTEN;
-        let most = next.map_or(SeqNo::MAX, |next| next.saturating_add(room));
-        last.end() == end && (least..=most).contains(&last.first()) && last.last() < below
+        let highest = next.map_or(SeqNo::MAX, |next| next.saturating_add(room));
+        last.end() == end && (lowest..=highest).contains(&last.first()) && last.last() < below
     });
     let upper = last.as_ref().map_or(below, Chain::first);
     // Where nothing whole stands behind them, or some contradict each other, nobody knows which of them are right.
     let mut fit = upper < SeqNo::MAX;
     for chain in &found {
-        fit &= chain.first() >= least && chain.last().saturating_add(1) < upper;
-        least = chain.last().saturating_add(2);
+        fit &= chain.first() >= lowest && chain.last().saturating_add(1) < upper;
+        lowest = chain.last().saturating_add(2);
     }
     let found = if fit { found } else { Vec::new() };
     found.into_iter().chain(last).flat_map(|chain| chain.batches).collect()
@@ -363,7 +363,7 @@ mod tests {
             let expected = if (ends[0] + 1..ends[0] + START_BYTES).contains(&at) {
                 (vec![ends[0]..ends[1], ends[1]..ends[2]], 0)
             } else {
-                (vec![ends[1]..ends[2]], ends[1] - ends[0])
+                (std::iter::once(ends[1]..ends[2]).collect(), ends[1] - ends[0])
             };
             assert_eq!(ranges(&damaged), expected, "{at}");
         }

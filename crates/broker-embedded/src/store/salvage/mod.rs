@@ -189,7 +189,7 @@ fn unused_stamp(path: &Path, now: Timestamp) -> i64 {
         let report = path.with_extension(format!("berging-{stamp}.jsonl"));
         place::old_log(path, *stamp).exists() || report.exists()
     };
-    (now.as_second()..).find(|stamp| !is_taken(stamp)).unwrap_or_default()
+    (now.as_second()..i64::MAX).find(|stamp| !is_taken(stamp)).unwrap_or_default()
 }
 
 /// Makes the new log. Its report is not written yet.

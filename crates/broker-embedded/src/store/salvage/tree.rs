@@ -40,7 +40,7 @@ impl Shared {
 
 /// One keyspace.
 pub(super) struct Tree {
-    tree: AnyTree,
+    inner: AnyTree,
     /// What it had to do without.
     pub(super) lost: Vec<PathBuf>,
     /// Up to where it needs no journal; `None` where it is not whole, and each batch may have something it lacks.
@@ -57,7 +57,7 @@ impl Tree {
             && let Ok(tree) = open(folder, has_blobs, shared)
         {
             let whole_to = Some(tree.get_highest_persisted_seqno().unwrap_or_default());
-            return Ok(Self { tree, lost: Vec::new(), whole_to });
+            return Ok(Self { inner: tree, lost: Vec::new(), whole_to });
         }
         let mut lost = Vec::new();
         if !is_there {
@@ -81,17 +81,17 @@ impl Tree {
             }
             tree => tree?,
         };
-        Ok(Self { tree, lost, whole_to: None })
+        Ok(Self { inner: tree, lost, whole_to: None })
     }
 
     /// All records from `key` on.
     pub(super) fn from(&self, key: &[u8]) -> impl Iterator<Item = Result<Record, StoreError>> + use<> {
-        self.tree.range(key.to_vec().., SeqNo::MAX, None).map(record)
+        self.inner.range(key.to_vec().., SeqNo::MAX, None).map(record)
     }
 
     /// All records whose keys begin with `prefix`.
     pub(super) fn prefix(&self, prefix: &[u8]) -> impl Iterator<Item = Result<Record, StoreError>> + use<> {
-        self.tree.prefix(prefix, SeqNo::MAX, None).map(record)
+        self.inner.prefix(prefix, SeqNo::MAX, None).map(record)
     }
 
     /// Not by its filters, which may be damaged.
@@ -105,11 +105,11 @@ impl Tree {
     }
 
     pub(super) fn insert(&self, key: &[u8], value: &[u8], at: SeqNo) {
-        self.tree.insert(key, value, at);
+        self.inner.insert(key, value, at);
     }
 
     pub(super) fn remove(&self, key: &[u8], at: SeqNo) {
-        self.tree.remove(key, at);
+        self.inner.remove(key, at);
     }
 }
 
