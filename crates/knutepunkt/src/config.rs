@@ -412,7 +412,7 @@ impl Config {
     pub fn registry_url(&self) -> anyhow::Result<String> {
         let file = &self.registry.url_file;
         match (self.registry.url.as_str(), file.as_os_str().is_empty()) {
-            ("", true) => Ok(format!("sqlite://{}?mode=rwc", self.data.join("register.sqlite").display())),
+            ("", true) => Ok(format!("sqlite://{}?mode=rwc", self.data.join(crate::names::SQLITE).display())),
             (url, true) => Ok(url.to_owned()),
             ("", false) => {
                 let url = std::fs::read_to_string(file)

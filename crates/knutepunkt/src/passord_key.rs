@@ -8,9 +8,11 @@ use anyhow::Context as _;
 use app::PassordKey;
 use app::ports::IdSource;
 
+use crate::names;
+
 /// Where the key lies in the folder `data`.
 pub(crate) fn path(data: &Path) -> PathBuf {
-    data.join("passord.key")
+    data.join(names::KEY)
 }
 
 /// The key in the folder `data`, if there is one.

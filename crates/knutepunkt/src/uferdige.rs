@@ -28,7 +28,7 @@ struct Fil {
 
 impl Uferdige {
     pub(crate) fn new(dokumentlager: &Path) -> Self {
-        Self { folder: dokumentlager.join("dokument") }
+        Self { folder: dokumentlager.join(app::dokument::FOLDER) }
     }
 
     /// How many there are and how many bytes they take, those of uploads under way included. Blocks.

@@ -1,8 +1,9 @@
 """The registry lies in PostgreSQL, which is killed, frozen and restored from a dump: what was accepted stays, consumers that are
-connected go on, and when it is back so is everything, without a start anew."""
+connected go on, and when it is back so is everything, without a start anew. Then all is lost, and put back from a backup."""
 
 import shutil
 import signal
+import subprocess
 import time
 
 from harness.load import SMALL, Load
@@ -65,12 +66,40 @@ def with_postgres(context, server, postgres):
         postgres.restore(dump)
         server.start()
         back.append(until_accepted(load, faults, "restored from a dump"))
+        copies(context, server, postgres, faults)
+        back.append(until_accepted(load, faults, "restored from a backup"))
         history = load.finish()
     finally:
         load.stop_sending.set()
         load.stop_receiving.set()
     counts = load.counts() | {"kills and freezes": len(back) - 1, "accepts again after, longest s": round(max(back), 1)}
     return Verdict(counts, faults + judge(history, expected_refusals=(503, 500), may_die=True))
+
+
+def copies(context, server, postgres, faults):
+    """Backs up a server that serves, and one that was stopped; loses database and data folder; and restores."""
+    online, copy = server.folder / "online", server.folder / "copy"
+    run_command(context, faults, "backup", online, "--config", server.config)
+    run_command(context, faults, "restore", "--verify", online)
+    server.stop()
+    run_command(context, faults, "backup", copy, "--config", server.config)
+    run_command(context, faults, "restore", "--verify", copy)
+    shutil.rmtree(server.data)
+    # A database in use is left alone.
+    said = subprocess.run(
+        [context.binary, "restore", copy, "--config", server.config], capture_output=True, text=True, check=False
+    )
+    if said.returncode == 0 or "empty database" not in said.stderr:
+        faults.append(f"a backup was put into a database that is in use: {said.stderr[-300:]}")
+    postgres.sql("DROP SCHEMA public CASCADE; CREATE SCHEMA public;")
+    run_command(context, faults, "restore", copy, "--config", server.config)
+    server.start()
+
+
+def run_command(context, faults, *arguments):
+    said = subprocess.run([context.binary, *arguments], capture_output=True, text=True, check=False)
+    if said.returncode:
+        faults.append(f"{arguments[:2]} failed: {said.stderr[-300:]}")
 
 
 def until_accepted(load, faults, what):

@@ -3,10 +3,12 @@
 mod download;
 mod hold;
 mod kvote;
+mod place;
 mod sweep;
 mod whole;
 
 pub use download::Download;
 pub use hold::PayloadHold;
 pub(crate) use kvote::Kvote;
+pub use place::{FOLDER, dokument_at, object_path};
 pub use whole::{Damage, DamagedDokument};

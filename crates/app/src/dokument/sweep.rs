@@ -10,6 +10,7 @@ use object_store::ObjectMeta;
 use object_store::path::Path;
 
 use crate::App;
+use crate::dokument::{FOLDER, dokument_at};
 use crate::error::Error;
 use crate::melding::remove_object;
 
@@ -17,12 +18,6 @@ use crate::melding::remove_object;
 const BATCH: u32 = 100;
 /// Bytes without index entry that are younger than this may belong to a melding just being sent.
 const ORPHAN_AGE: Duration = Duration::from_hours(24);
-/// Where documents lie.
-const FOLDER: &str = "dokument";
-
-fn dokument_of(object: &ObjectMeta) -> Option<DokumentId> {
-    object.location.filename().and_then(|name| name.parse().ok())
-}
 
 fn is_old(now: Timestamp, object: &ObjectMeta) -> bool {
     now.as_second() - object.last_modified.timestamp() > ORPHAN_AGE.as_secs().cast_signed()
@@ -72,7 +67,7 @@ impl App {
             if !is_old(now, &object) {
                 continue;
             }
-            if let Some(id) = dokument_of(&object)
+            if let Some(id) = dokument_at(&object.location)
                 && self.begin_read().await?.dokument(id).await?.is_none()
             {
                 unknown.insert(id);
@@ -95,7 +90,7 @@ impl App {
         let mut found = BTreeSet::new();
         let mut objects = self.inner.payloads.list(Some(&Path::from(FOLDER)));
         while let Some(object) = objects.try_next().await? {
-            if let Some(id) = dokument_of(&object)
+            if let Some(id) = dokument_at(&object.location)
                 && self.begin_read().await?.dokument(id).await?.is_none()
             {
                 found.insert(id);

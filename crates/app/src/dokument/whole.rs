@@ -9,8 +9,9 @@ use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use object_store::GetResult;
 
 use crate::App;
+use crate::dokument::object_path;
 use crate::error::{BoxError, Error};
-use crate::melding::{object_path, sha256};
+use crate::melding::sha256;
 use crate::ports::Dokument;
 
 /// Payloads of up to this size are read and compared before their first byte is served, so that whoever asks for a damaged

@@ -10,6 +10,6 @@ mod svartall;
 
 pub use dodko::Uleverbar;
 pub use payload::Payload;
-pub(crate) use payload::{object_path, remove as remove_object, sha256};
+pub(crate) use payload::{remove as remove_object, sha256};
 pub use sporing::{Retning, SporingRad, SporingSok, Sporingsdetaljer, Sporingsside, Trinn};
 pub(crate) use svartall::Svartall;

@@ -6,9 +6,9 @@ use aws_lc_rs::digest;
 use bytes::{Bytes, BytesMut};
 use domain::id::DokumentId;
 use futures::{Stream, StreamExt as _};
-use object_store::path::Path;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
 
+use crate::dokument::object_path;
 use crate::error::{BoxError, Error};
 
 /// A payload as it arrives, in pieces of whatever size.
@@ -16,11 +16,6 @@ pub type Payload = Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send>>;
 
 /// Pieces in which a large payload is stored. S3 wants at least 5 MiB and at most 10 000 of them; this fits 5 GiB.
 const PART_BYTES: usize = 8 * 1024 * 1024;
-
-/// Where a document lies in the object store.
-pub(crate) fn object_path(dokument: DokumentId) -> Path {
-    Path::from(format!("dokument/{dokument}"))
-}
 
 /// Waits for the first byte and gives the stream back from there; `None` when there is no byte at all.
 pub(super) async fn first_bytes(payload: &mut Payload) -> Result<Option<Bytes>, Error> {

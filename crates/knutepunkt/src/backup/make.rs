@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail, ensure};
+use app::dokument::{FOLDER, dokument_at};
 use broker_embedded::{LogCounts, LogMoment, check_log};
 use futures::TryStreamExt as _;
 use jiff::Timestamp;
@@ -25,8 +26,6 @@ use crate::installasjon::look::Places;
 use crate::passord_key;
 use crate::progress::Progress;
 
-/// Where payloads lie in their store.
-const FOLDER: &str = "dokument";
 /// So much must be left over where the backup lies. Bytes.
 const SPARE: u64 = 64 * 1024 * 1024;
 /// After how many payloads the progress is said.
@@ -188,7 +187,7 @@ struct Object {
 
 impl Object {
     fn id(&self) -> Option<DokumentId> {
-        self.location.filename()?.parse().ok()
+        dokument_at(&self.location)
     }
 }
 

@@ -25,9 +25,7 @@ pub(crate) mod verify;
 
 /// Names in a backup.
 pub(crate) const LOG: &str = "ko.dump";
-pub(crate) const SQLITE: &str = "register.sqlite";
+pub(crate) use crate::names::{KEY, PAYLOADS, SQLITE};
 pub(crate) const ROWS: &str = "register.jsonl";
-pub(crate) const KEY: &str = "passord.key";
-pub(crate) const PAYLOADS: &str = "dokumentlager";
 pub(crate) const SUMS: &str = "SHA256SUMS";
 pub(crate) const MANIFEST: &str = "manifest.json";

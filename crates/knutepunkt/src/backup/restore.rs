@@ -25,9 +25,9 @@ use crate::adapters::SystemClock;
 use crate::files;
 use crate::installasjon::lock::{self, FolderLock};
 use crate::installasjon::look::{OBJECT, Places, UNFINISHED};
-use crate::installasjon::mark::{self, Mark, MarkFile};
-use crate::passord_key;
+use crate::installasjon::mark::{Mark, MarkFile};
 use crate::progress::Progress;
+use crate::{names, passord_key};
 
 /// Pieces in which a large payload is stored.
 const PART_BYTES: usize = 8 * 1024 * 1024;
@@ -134,7 +134,7 @@ fn fill(
             return Err(error);
         }
     };
-    for name in [mark::FILE, PAYLOADS, "ko", "ko.vitne", KEY] {
+    for name in [names::MARK, PAYLOADS, names::LOG, names::WITNESS, KEY] {
         let (from, to) = (stage.join(name), data.join(name));
         fs::rename(&from, &to)
             .with_context(|| format!("cannot move {} to {}", from.display(), to.display()))?;
@@ -214,7 +214,7 @@ fn build(
     let log = folder.join(LOG);
     let cannot = || format!("cannot put {} back", log.display());
     let mut reader = BufReader::with_capacity(1024 * 1024, SumReader::open(&log).with_context(cannot)?);
-    let found = load_log(&mut reader, &stage.join("ko"), SystemClock.now(), || progress.go_on());
+    let found = load_log(&mut reader, &stage.join(names::LOG), SystemClock.now(), || progress.go_on());
     let LogCounts { damaged, lacking, .. } = manifest.ko;
     let counts = LogCounts { damaged, lacking, ..found.with_context(cannot)? };
     check_sum(&log, &reader.into_inner().finish().with_context(cannot)?, backup.sum(LOG)?)?;

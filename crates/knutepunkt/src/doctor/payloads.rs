@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::Context as _;
+use app::dokument::{FOLDER, dokument_at, object_path};
 use aws_lc_rs::digest;
 use futures::TryStreamExt as _;
 use object_store::path::Path as ObjectPath;
@@ -141,17 +142,13 @@ fn ids(some: &[&DokumentId]) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
-fn path(id: DokumentId) -> ObjectPath {
-    ObjectPath::from(format!("dokument/{id}"))
-}
-
 /// The sum of a payload; `None` where it is not there.
 async fn sum(
     store: &dyn ObjectStore,
     id: DokumentId,
     progress: &Progress,
 ) -> anyhow::Result<Option<[u8; 32]>> {
-    let found = match store.get(&path(id)).await {
+    let found = match store.get(&object_path(id)).await {
         Err(object_store::Error::NotFound { .. }) => return Ok(None),
         found => found?,
     };
@@ -165,12 +162,9 @@ async fn sum(
 
 /// All payloads and their lengths.
 async fn list(store: &dyn ObjectStore) -> object_store::Result<BTreeMap<DokumentId, u64>> {
-    let objects = store.list(Some(&ObjectPath::from("dokument")));
+    let objects = store.list(Some(&ObjectPath::from(FOLDER)));
     objects
-        .try_filter_map(async |object| {
-            let id = object.location.filename().and_then(|name| name.parse::<DokumentId>().ok());
-            Ok(id.map(|id| (id, object.size)))
-        })
+        .try_filter_map(async |object| Ok(dokument_at(&object.location).map(|id| (id, object.size))))
         .try_collect()
         .await
 }

@@ -14,6 +14,7 @@ use crate::grenser::Grenser;
 use crate::health::{PlassCheck, TlsCheck};
 use crate::installasjon::judge::{Verdict, judge};
 use crate::installasjon::look::{self, Places};
+use crate::names;
 use crate::styring::SOCKET;
 
 /// What to do about certificate files that cannot be used.
@@ -114,8 +115,8 @@ fn what_to_do(places: &Places, error: &anyhow::Error) -> &'static str {
 fn permissions(data: &Path) -> Finding {
     const PART: &str = "permissions";
     let mut open = Vec::new();
-    let names = ["", "passord.key", "ko", "ko.vitne", "ko.installasjon", "dokumentlager", "register.sqlite"];
-    for name in names {
+    let all = ["", names::KEY, names::LOG, names::WITNESS, names::MARK, names::PAYLOADS, names::SQLITE];
+    for name in all {
         let path = if name.is_empty() { data.to_owned() } else { data.join(name) };
         if std::fs::metadata(&path).is_ok_and(|known| known.permissions().mode() & 0o077 != 0) {
             open.push(path.display().to_string());
@@ -145,7 +146,7 @@ fn socket(data: &Path) -> Option<Finding> {
 /// Files cannot be from the future.
 fn clock(data: &Path) -> Finding {
     let now: Timestamp = SystemClock.now();
-    let newest = ["ko.installasjon", "ko.vitne", "register.sqlite"]
+    let newest = [names::MARK, names::WITNESS, names::SQLITE]
         .iter()
         .filter_map(|name| std::fs::metadata(data.join(name)).ok())
         .map(|known| known.mtime())

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::judge::{Content, KeyPart, LogPart, Parts, PayloadPart, RegistryPart};
 use super::mark::{self, MarkFile};
 use crate::config::Config;
-use crate::passord_key;
+use crate::{names, passord_key};
 
 /// Name of the object in Dokumentlager that carries the id.
 pub(crate) const OBJECT: &str = "installasjon";
@@ -33,11 +33,11 @@ impl Places {
     }
 
     pub(crate) fn log(&self) -> PathBuf {
-        self.data.join("ko")
+        self.data.join(names::LOG)
     }
 
     pub(crate) fn payloads(&self) -> PathBuf {
-        self.data.join("dokumentlager")
+        self.data.join(names::PAYLOADS)
     }
 
     pub(crate) fn object(&self) -> PathBuf {
@@ -112,7 +112,7 @@ fn payloads(places: &Places) -> anyhow::Result<PayloadPart> {
     let folder = places.payloads();
     let content = if !folder.exists() {
         Content::Missing
-    } else if holds_anything(&folder.join("dokument"))? {
+    } else if holds_anything(&folder.join(app::dokument::FOLDER))? {
         Content::Filled
     } else {
         Content::Empty

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::files;
 
 /// Name of the file in the data folder.
-pub(crate) const FILE: &str = "ko.installasjon";
+pub(crate) const FILE: &str = crate::names::MARK;
 const HEADER: &str = "\
 # Which installation the queue log in \"ko\" belongs to, and how far its registry had come. Knutepunkt writes it. Back it up\n\
 # and restore it together with the folder.\n";
