@@ -61,12 +61,41 @@ pub(crate) fn restore(
     check_empty(places, file.as_deref())?;
     let is_new = files::make_folder(data)?;
     let lock = FolderLock::take(data)?;
-    let filled = fill(folder, places, file.as_deref(), runtime, progress);
+    let stage = data.join(UNFINISHED);
+    let is_first = files::make_folder(&stage)?;
+    sync_folder(data)?;
+    let filled = match claim_registry(places, file.as_deref(), runtime) {
+        Ok(_registry) => fill(folder, places, file.as_deref(), runtime, progress),
+        Err(error) => {
+            if is_first {
+                fs::remove_dir(&stage).ok();
+            }
+            Err(error)
+        }
+    };
     if filled.is_err() && is_new {
         remove_unused(data, file.as_deref());
     }
     drop(lock);
     filled
+}
+
+/// The right to the registry, which must be empty.
+fn claim_registry(places: &Places, file: Option<&Path>, runtime: &Handle) -> anyhow::Result<RegistryLock> {
+    if let Some(parent) = file.and_then(Path::parent) {
+        files::make_folder(parent)?;
+    }
+    let registry = runtime
+        .block_on(RegistryLock::take(&places.registry_url))
+        .context("cannot have the registry for itself")?;
+    // Again, now that nobody else comes in between.
+    check_empty(places, file)?;
+    if file.is_none() {
+        runtime
+            .block_on(storage::require_empty(&places.registry_url))
+            .context("cannot fill the registry; name an empty database in registry.url")?;
+    }
+    Ok(registry)
 }
 
 /// Removes the data folder if nothing is in it but locks.
@@ -87,7 +116,7 @@ fn lock_of(registry: &Path) -> String {
     format!("{}.lock", registry.file_name().unwrap_or_default().to_string_lossy())
 }
 
-/// Fills a data folder that this process has for itself.
+/// Fills a data folder that this process has for itself, and that is marked as unfinished.
 fn fill(
     folder: &Path,
     places: &Places,
@@ -96,30 +125,16 @@ fn fill(
     progress: &Progress,
 ) -> anyhow::Result<Manifest> {
     let data = &places.data;
-    if let Some(parent) = file.and_then(Path::parent) {
-        files::make_folder(parent)?;
-    }
-    let _registry = runtime
-        .block_on(RegistryLock::take(&places.registry_url))
-        .context("cannot have the registry for itself")?;
-    // Again, now that nobody else comes in between.
-    check_empty(places, file)?;
-    if file.is_none() {
-        runtime
-            .block_on(storage::require_empty(&places.registry_url))
-            .context("cannot fill the registry; name an empty database in registry.url")?;
-    }
     let stage = data.join(UNFINISHED);
-    if stage.exists() {
-        progress.say("removing what an unfinished restore has left".to_owned());
-        fs::remove_dir_all(&stage).with_context(|| format!("cannot remove {}", stage.display()))?;
+    for left in entries_but(&stage, &[])? {
+        progress.say(format!("removing what an unfinished restore has left: {}", left.display()));
+        let removed = if left.is_dir() { fs::remove_dir_all(&left) } else { fs::remove_file(&left) };
+        removed.with_context(|| format!("cannot remove {}", left.display()))?;
     }
     let draft = file.map(draft_of);
     if let Some(draft) = draft.as_deref().filter(|draft| draft.exists()) {
         fs::remove_file(draft).with_context(|| format!("cannot remove {}", draft.display()))?;
     }
-    files::make_folder(&stage)?;
-    sync_folder(data)?;
     let built = Backup::open(folder, progress).and_then(|backup| {
         build(&backup, &stage, draft.as_deref(), runtime, progress)?;
         progress.check()?;
