@@ -1,9 +1,13 @@
 //! Limits and times of the endpoint.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::strangers::Proxies;
+
+/// Counts a log-in from an address that was refused, and says whether there are not too many of them.
+pub type RefusedLogIns = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 
 /// Limits and times of the endpoint. The defaults are those that the official clients are known to work with.
 #[derive(Clone)]
@@ -41,8 +45,11 @@ pub struct Config {
     /// A client that has bytes waiting and takes none of them for so long is taken for gone, also when it still sends.
     /// Default 5 min.
     pub write_timeout: Duration,
-    /// How long a connection whose log-in was refused is kept silent before it is closed, if the client cannot be told.
-    /// Default 3 s.
+    /// Counts a log-in that was refused; with the address that it came from, unless that is one of [`Config::proxies`]. Says
+    /// whether there are not too many of them. Shared with other ways to log in. Default counts nothing.
+    pub refused_log_ins: RefusedLogIns,
+    /// How long a connection whose log-in was refused is kept silent before it is closed, if the client cannot be told, or
+    /// where too many were refused that came from its address. Default 3 s.
     pub refusal_delay: Duration,
     /// How long to wait for the client's answer after telling it that the connection is closed. Default 3 s.
     pub close_grace: Duration,
@@ -67,6 +74,7 @@ impl Default for Config {
             handshake_timeout: Duration::from_secs(10),
             login_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_mins(5),
+            refused_log_ins: Arc::new(|_| true),
             refusal_delay: Duration::from_secs(3),
             close_grace: Duration::from_secs(3),
             write_buffer_max: 256 * 1024,

@@ -23,6 +23,6 @@ mod session;
 mod strangers;
 mod table;
 
-pub use config::Config;
+pub use config::{Config, RefusedLogIns};
 pub use server::Server;
 pub use strangers::Proxies;

@@ -401,8 +401,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     fn start(&mut self, request: Request) -> BoxFuture<Outcome> {
         match request {
             Request::Login(login) => {
-                let app = self.app.clone();
-                Box::pin(async move { Outcome::Login(log_in(&app, &login).await) })
+                let (app, config, peer) = (self.app.clone(), Arc::clone(&self.config), self.peer.ip());
+                Box::pin(async move {
+                    let judged = log_in(&app, &login).await;
+                    // The right log-in is good however many others were refused: their address may be that of many.
+                    let is_refused = matches!(judged, Err(Answer::Refused));
+                    if is_refused && !(config.proxies)(peer) && !(config.refused_log_ins)(peer) {
+                        return Outcome::Login(Err(Answer::RefusedAgain));
+                    }
+                    Outcome::Login(judged)
+                })
             }
             Request::OpenChannel { channel } => {
                 let broker = self.app.broker().clone();

@@ -388,6 +388,9 @@ impl Machine {
                 let reply = reply::connection_forced("log-in cannot be checked right now, try again");
                 self.fail(now, &reply, (0, 0));
             }
+            (Waiting::Login, Answer::RefusedAgain) => {
+                self.step(now, State::Refused, self.config.refusal_delay)
+            }
             (Waiting::Login, _) => self.refuse_login(now),
             (Waiting::UpdateSecret, Answer::Done) => {
                 self.send_connection(connection::AMQPMethod::UpdateSecretOk(connection::UpdateSecretOk {}));
@@ -435,7 +438,9 @@ impl Machine {
                         }
                     }
                     // A closed channel would leave the official clients deaf; a closed connection brings them back.
-                    Answer::Unavailable | Answer::Status(_) => self.fail(now, &queues_unavailable(), ids),
+                    Answer::Unavailable | Answer::Status(_) | Answer::RefusedAgain => {
+                        self.fail(now, &queues_unavailable(), ids);
+                    }
                 }
             }
             (Waiting::Cancel { channel, consumer, tag, nowait }, Answer::Done) => {
@@ -463,7 +468,7 @@ impl Machine {
                         self.close_channel(channel, ids, &reply::queue_refused(&queue, &self.client.user));
                     }
                     Answer::NotFound => self.close_channel(channel, ids, &reply::no_queue(&queue)),
-                    Answer::Done | Answer::Unavailable | Answer::OverLimit(_) => {
+                    Answer::Done | Answer::Unavailable | Answer::OverLimit(_) | Answer::RefusedAgain => {
                         self.fail(now, &queues_unavailable(), ids);
                     }
                 }

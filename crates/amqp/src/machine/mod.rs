@@ -32,8 +32,8 @@ const KEEP_BUFFER: usize = 128 * 1024;
 
 /// What the machine needs an answer to before it goes on.
 pub(crate) enum Request {
-    /// Whether this log-in is good. Answered with [`Answer::Done`], [`Answer::OverLimit`], [`Answer::Refused`] or
-    /// [`Answer::Unavailable`].
+    /// Whether this log-in is good. Answered with [`Answer::Done`], [`Answer::OverLimit`], [`Answer::Refused`],
+    /// [`Answer::RefusedAgain`] or [`Answer::Unavailable`].
     Login(Login),
     /// Opens a channel of the broker for this one. [`Answer::Done`], [`Answer::OverLimit`] or [`Answer::Unavailable`].
     OpenChannel { channel: u16 },
@@ -69,6 +69,8 @@ pub(crate) enum Answer {
     Done,
     /// There is no right to it.
     Refused,
+    /// There is no right to it, and too many log-ins from the same address were refused for this one to be told at once.
+    RefusedAgain,
     /// There is no such queue.
     NotFound,
     /// It cannot be told or done now.

@@ -358,6 +358,16 @@ fn refused_login_is_followed_by_silence_for_other_clients() {
 }
 
 #[test]
+fn one_refused_login_too_many_is_followed_by_silence_whatever_the_client_hears() {
+    let mut client = Client::started(Config::default());
+    client.connection(start_ok(&["authentication_failure_close"], "p t"));
+    client.answer(Answer::RefusedAgain);
+    assert!(client.machine.output().is_empty());
+    client.tick_after(3);
+    assert_eq!(client.machine.end(), Some(End::LoginRefused));
+}
+
+#[test]
 fn login_without_blank_or_in_other_bytes_than_utf8_is_refused_without_asking() {
     for response in [&b"\0u\0passord"[..], b"\0u", b"", b"\0u\0\xff\xfe \xff"] {
         let mut client = Client::started(Config::default());

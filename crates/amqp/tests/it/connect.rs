@@ -1,5 +1,9 @@
 //! Getting in, and being sent away.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use app::Caller;
 use futures::StreamExt as _;
 use knutepunkt_amqp::Config;
@@ -38,6 +42,33 @@ async fn wrong_password_unknown_user_and_token_of_another_are_refused_alike() {
         assert_eq!(reply(&error), (403, text.to_owned()));
     }
     world.connect_as(&user, &good).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
+async fn failed_log_ins_of_an_address_are_limited_and_the_right_one_gets_in() {
+    let refused = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&refused);
+    let config = Config {
+        refused_log_ins: Arc::new(move |address| {
+            assert!(address.is_loopback());
+            counted.fetch_add(1, Ordering::SeqCst) < 3
+        }),
+        refusal_delay: Duration::from_millis(20),
+        ..Config::default()
+    };
+    let world = World::with(config).await;
+    let party = &world.storevik;
+    let user = party.integrasjon.to_string();
+    let wrong = format!("wrong {}", party.token);
+    for attempt in 0..5 {
+        let error = world.connect_as(&user, &wrong).await.expect_err("it is refused");
+        let is_told = matches!(error.kind(), ErrorKind::ProtocolError(_));
+        assert_eq!(is_told, attempt < 3, "{attempt}: {error:?}");
+        // It is their own client that gets in between, and counts for nothing.
+        world.connect(party).await.unwrap();
+    }
+    assert_eq!(refused.load(Ordering::SeqCst), 5);
     world.end().await;
 }
 

@@ -109,8 +109,8 @@ impl Gate {
         Ok(UnderWay { gate: Arc::clone(self), who: whole })
     }
 
-    /// Counts one log-in from `address` that was refused.
-    fn log_in_refused(&self, address: IpAddr, now: Instant) -> Result<(), Error> {
+    /// Counts one log-in from `address` that was refused, over whatever protocol.
+    pub(super) fn log_in_refused(&self, address: IpAddr, now: Instant) -> Result<(), Error> {
         self.take(&mut self.callers(), Who::Address(address), now)
     }
 }

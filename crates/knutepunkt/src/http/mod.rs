@@ -13,11 +13,12 @@ mod tests;
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use app::Door;
+use app::crowd::neighbourhood;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -31,6 +32,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -70,6 +72,12 @@ impl Entrance {
             gate: Gate::new(Arc::clone(&limits)),
             limits,
         }
+    }
+
+    /// Counts a log-in over another protocol that was refused, together with those over HTTP. Says whether there are not too
+    /// many of them from `peer`.
+    pub(crate) fn log_in_refused(&self, peer: IpAddr) -> bool {
+        self.gate.log_in_refused(neighbourhood(peer), Instant::now()).is_ok()
     }
 }
 

@@ -224,6 +224,15 @@ async fn answer_is_made_no_faster_than_it_is_fetched() {
     assert!(made.load(Ordering::Relaxed) < 32 * 1024 * 1024, "{}", made.load(Ordering::Relaxed));
 }
 
+#[tokio::test]
+async fn failed_log_ins_over_other_protocols_are_counted_by_neighbourhood_too() {
+    let entrance = Entrance::new(limits());
+    let from = |last: u16| std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 1, 0, 0, 0, last).into();
+    let told = (0..1_000).filter(|n| entrance.log_in_refused(from(*n))).count();
+    assert!((40..1_000).contains(&told), "{told}");
+    assert!(entrance.log_in_refused(std::net::IpAddr::from([192, 0, 2, 1])));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn endless_chunk_extension_is_refused() {
     let server = Server::start(limits()).await;

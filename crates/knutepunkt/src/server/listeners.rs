@@ -126,16 +126,19 @@ pub(super) fn amqp_config(
     config: &Config,
     grenser: Grenser,
     listeners: usize,
+    entrance: &http::Entrance,
 ) -> anyhow::Result<::amqp::Config> {
     let proxies = Proxies::parse(&config.http.betrodde_proxyer).context("http.betrodde_proxyer is wrong")?;
     let defaults = ::amqp::Config::default();
     let connections_max = grenser.amqp_tilkoblinger / listeners.max(1);
+    let entrance = entrance.clone();
     let unauthenticated_max = (connections_max / 2).min(defaults.unauthenticated_max);
     Ok(::amqp::Config {
         connections_max: connections_max.min(defaults.connections_max),
         unauthenticated_max,
         unauthenticated_per_address: unauthenticated_max / 2,
         proxies: Arc::new(move |address| proxies.contains(address)),
+        refused_log_ins: Arc::new(move |address| entrance.log_in_refused(address)),
         ..defaults
     })
 }

@@ -106,7 +106,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
     let router = router(&app, &config, login, verktoy, more)?;
-    let amqp = amqp_config(&config, grenser, listeners.amqp_count())?;
+    let amqp = amqp_config(&config, grenser, listeners.amqp_count(), &entrance)?;
     let service = Service { app: app.clone(), router, entrance, amqp, tls };
     let Addresses { http, https, amqps, amqp } = listeners.serve(service, &tasks, &shutdown)?;
     let commands = styring::Context {
