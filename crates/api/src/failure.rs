@@ -400,6 +400,9 @@ fn too_large(max_bytes: u64) -> String {
 
 impl From<FormFault> for Failure {
     fn from(fault: FormFault) -> Self {
+        if let FormFault::NoMemory(refusal) = fault {
+            return (*refusal).into();
+        }
         let (code, message) = of_form(&fault);
         Self::because(code, message, fault)
     }
@@ -453,6 +456,7 @@ fn of_form(fault: &FormFault) -> (Code, String) {
         FormFault::Metadata(fault) => return of_json("Delen «metadata»", fault),
         FormFault::Interrupted(cause) if is_late(&**cause) => return too_slow(),
         FormFault::Stalled => return too_slow(),
+        FormFault::NoMemory(refusal) => return (Code::ForMange, refusal.to_string()),
         FormFault::Interrupted(_) => {
             return (
                 Code::Avbrutt,
@@ -466,6 +470,11 @@ fn of_form(fault: &FormFault) -> (Code, String) {
 
 impl From<JsonFault> for Failure {
     fn from(fault: JsonFault) -> Self {
+        if let JsonFault::Interrupted(cause) = &fault
+            && let Some(refusal) = app::memory::refusal_of(&**cause)
+        {
+            return refusal.into();
+        }
         let (code, message) = of_json("Innholdet", &fault);
         Self::because(code, message, fault)
     }

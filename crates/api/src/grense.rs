@@ -16,6 +16,8 @@ fn counts(grense: Grense) -> &'static str {
         Grense::KonsumenterPerIntegrasjon => "konsumenter for én integrasjon",
         Grense::KonsumenterPerOrganisasjon => "konsumenter for én organisasjon",
         Grense::UbekreftedePerOrganisasjon => "ubekreftede meldinger hos konsumentene til én organisasjon",
+        Grense::MinneBytes => "byte i minnet på vei inn eller ut av tjenesten",
+        Grense::MinneBytesPerOrganisasjon => "byte i minnet på vei inn eller ut for én organisasjon",
         Grense::SendteBytesPerOrganisasjon => {
             "byte som en organisasjon har sendt og som ikke er hentet eller slettet"
         }

@@ -52,6 +52,10 @@ grenser! {
     KonsumenterPerOrganisasjon = "konsumenter_per_organisasjon", 20_000;
     /// Meldinger that all consumers of one organisasjon may hold together without having settled them.
     UbekreftedePerOrganisasjon = "ubekreftede_per_organisasjon", 1_000_000;
+    /// Bytes of payloads in memory on their way in, and as many on their way out.
+    MinneBytes = "minne_bytes", 0;
+    /// Of those, for one organisasjon.
+    MinneBytesPerOrganisasjon = "minne_bytes_per_organisasjon", 0;
     /// Bytes that one organisasjon has sent and that are still kept.
     SendteBytesPerOrganisasjon = "sendte_bytes_per_organisasjon", 107_374_182_400;
     /// Bytes that are kept for one organisasjon to fetch.

@@ -33,6 +33,7 @@ pub mod katalog;
 pub mod konto;
 pub mod lister;
 pub mod melding;
+pub mod memory;
 pub mod organisasjon;
 pub mod paging;
 pub mod person;
@@ -83,6 +84,7 @@ struct Inner {
     facts: Facts,
     found: drift::Found,
     bruk: Arc<bruk::Bruk>,
+    memory: memory::Memory,
     svar: melding::Svartall,
     endringer: endringer::Endringer,
     kvote: Arc<dokument::Kvote>,
@@ -113,8 +115,10 @@ impl App {
         let (events, _) = broadcast::channel(256);
         let Adapters { registry, broker, tokens, payloads, clock, ids } = adapters;
         let facts = Facts::default();
+        let memory = memory::Memory::new(&settings.grenser, settings.inline_payload_max_bytes);
         Self {
             inner: Arc::new(Inner {
+                memory,
                 registry,
                 broker,
                 tokens,

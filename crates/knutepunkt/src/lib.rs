@@ -14,6 +14,7 @@ mod health;
 mod http;
 mod installasjon;
 pub mod jumps;
+mod memory;
 mod names;
 mod passord_key;
 mod payloads;

@@ -159,6 +159,9 @@ fn unread(error: &(dyn StdError + 'static)) -> Feil {
         if error.is::<LengthLimitError>() {
             return Feil::ForStor;
         }
+        if let Some(refusal) = app::memory::refusal_of(error) {
+            return Feil::App(refusal);
+        }
         // Whoever holds the connection reports a body that comes too slowly as a time-out.
         if error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::TimedOut) {
             return Feil::ForTreg;
@@ -308,6 +311,10 @@ mod tests {
     fn form_that_does_not_arrive_says_why() {
         let late = axum::Error::new(io::Error::from(io::ErrorKind::TimedOut));
         assert!(matches!(unread(&late), Feil::ForTreg));
+        let retry_after = std::time::Duration::from_secs(5);
+        let too_many = app::Error::TooMany { retry_after, what: app::Grense::MinneBytes };
+        let crowded = axum::Error::new(app::memory::broken_off(too_many));
+        assert!(matches!(unread(&crowded), Feil::App(app::Error::TooMany { .. })));
         let gone = axum::Error::new(io::Error::from(io::ErrorKind::ConnectionReset));
         assert!(matches!(unread(&gone), Feil::UleseligSkjema));
     }

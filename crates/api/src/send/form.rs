@@ -2,6 +2,7 @@
 
 use app::BoxError;
 use app::melding::Payload;
+use app::memory::Held;
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
 use futures::stream;
@@ -59,6 +60,9 @@ pub(crate) enum FormFault {
     /// The client went away.
     #[error("the form did not arrive whole")]
     Interrupted(#[source] BoxError),
+    /// There is no memory for its metadata.
+    #[error(transparent)]
+    NoMemory(Box<app::Error>),
     /// The client fell silent.
     #[error("the form stopped arriving")]
     Stalled,
@@ -82,7 +86,11 @@ impl Form {
     ///
     /// The payload ends well only when the whole form did: a duplicate part or a missing last boundary is an error of the
     /// stream, so that nothing is sent.
-    pub(super) async fn open(mut self) -> Result<(SendMetadata, Option<Payload>), FormFault> {
+    /// Metadata take what they need beyond the usual from `held`.
+    pub(super) async fn open(
+        mut self,
+        held: &mut Held,
+    ) -> Result<(SendMetadata, Option<Payload>), FormFault> {
         match self.next().await? {
             Event::Part(name) if name == PART_METADATA => {}
             Event::Part(name) => return Err(FormFault::NotMetadataFirst { name }),
@@ -94,6 +102,10 @@ impl Form {
                 Event::Data(bytes) => {
                     if metadata.len() + bytes.len() > MAX_METADATA_BYTES {
                         return Err(FormFault::MetadataTooLarge { max_bytes: MAX_METADATA_BYTES });
+                    }
+                    let more = bytes.len() as u64;
+                    if !metadata.is_empty() && !held.try_grow(more) {
+                        return Err(FormFault::NoMemory(Box::new(held.refusal(more))));
                     }
                     metadata = join(metadata, bytes);
                 }
@@ -171,7 +183,10 @@ mod tests {
         let id = "5c6ebc4e-5b3c-4cea-8c54-2e1f0f0aa0c1";
         let metadata = json!({ "avsenderKontoId": id, "mottakerKontoId": id, "meldingType": "m" });
         let body = Bytes::from(form(&metadata, Some(b"payload")));
-        let (_, payload) = Form::new(&headers, Body::from(body.clone())).unwrap().open().await.unwrap();
+        let owner = app::memory::Owner::Strangers;
+        let mut held = app::memory::Pool::new(1, 1).share(owner).try_take(1).unwrap();
+        let (_, payload) =
+            Form::new(&headers, Body::from(body.clone())).unwrap().open(&mut held).await.unwrap();
         let pieces: Vec<_> = payload.unwrap().collect().await;
         assert_eq!(pieces.len(), 1);
         assert_eq!(pieces[0].as_ref().unwrap(), "payload");

@@ -50,8 +50,10 @@ async fn send_melding(
         }
     };
     check_length(&app, &parts.headers)?;
-    let (metadata, payload) = Form::new(&parts.headers, body)?.open().await?;
-    Ok((StatusCode::ACCEPTED, Json(app.send_melding(&caller, metadata, payload).await?)))
+    let form = Form::new(&parts.headers, body)?;
+    let mut held = app.memory_to_send(&caller).await?;
+    let (metadata, payload) = form.open(&mut held).await?;
+    Ok((StatusCode::ACCEPTED, Json(app.send_melding_within(&caller, metadata, payload, held).await?)))
 }
 
 /// Refuses at once what says itself that it is too large, before gigabytes of it are read.
@@ -67,6 +69,7 @@ fn check_length(app: &App, headers: &HeaderMap) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use app::Caller;
+    use app::memory::Owner;
     use app::ports::{Broker as _, ChannelOptions, Consumer, EndedBy};
     use axum::body::Body;
     use bytes::Bytes;
@@ -151,6 +154,28 @@ mod tests {
         let fetched = world.call(&world.arkiv, Method::GET, path, None).await;
         assert_eq!(fetched.body, payload);
         assert_eq!(receive(&world, &world.arkiv).await.payload, "");
+    }
+
+    #[tokio::test]
+    async fn without_memory_to_gather_it_a_small_payload_goes_to_dokumentlager() {
+        let world = World::new().await;
+        let payload: Vec<u8> = (0..=u8::MAX).cycle().take(INLINE_MAX / 2).collect();
+        let whole = form(&world.metadata(OPPRETT), Some(&payload));
+        let pieces: Vec<_> =
+            whole.chunks(100).map(|piece| Ok::<_, std::io::Error>(Bytes::copy_from_slice(piece))).collect();
+        let share = world.app.memory_in().share(Owner::Organisasjon(world.fag.org));
+        let mut taken = share.try_take(0).unwrap();
+        while taken.try_grow_beyond_need(1024) {}
+        let before = world.app.memory_in().held();
+        let sent =
+            world.send(&world.fag, Body::from_stream(stream::iter(pieces))).await.ok(StatusCode::ACCEPTED);
+        let path = format!("/dokumentlager/nedlasting/{}", sent["dokumentlagerId"].as_str().unwrap());
+        assert_eq!(world.call(&world.arkiv, Method::GET, path, None).await.body, payload);
+        assert_eq!(world.app.memory_in().held(), before, "all was given back");
+        assert_eq!(world.app.memory_out().held(), 0);
+        drop(taken);
+        let sent = world.send(&world.fag, whole).await.ok(StatusCode::ACCEPTED);
+        assert_eq!(sent["dokumentlagerId"], Value::Null);
     }
 
     #[tokio::test]

@@ -2,11 +2,17 @@
 
 use bytes::Bytes;
 use domain::id::DokumentId;
+use futures::StreamExt as _;
 use futures::stream::BoxStream;
 
 use crate::error::{BoxError, Error, Forbidden, Missing};
+use crate::memory::Owner;
 use crate::ports::Dokument;
 use crate::{App, Caller};
+
+/// What is held of a payload while somebody fetches it, at most: what the edge has not sent yet, and a few pieces that were
+/// read. None of it is read before it is asked for.
+const WAITING_BYTES: u64 = 96 * 1024;
 
 /// A payload on its way out.
 pub struct Download {
@@ -46,10 +52,20 @@ impl App {
     /// What is served is compared with what was stored. Where it differs, the stream ends in an error before its last bytes.
     ///
     /// # Errors
-    /// As [`App::dokument`]; [`Error::Damaged`] where that is known before the first byte.
+    /// As [`App::dokument`]; [`Error::TooMany`] where its organisasjon, or all together, fetch as much as there is memory for;
+    /// [`Error::Damaged`] where that is known before the first byte.
     pub async fn download_dokument(&self, caller: &Caller, id: DokumentId) -> Result<Download, Error> {
         let dokument = self.dokument(caller, id).await?;
+        let held = match Owner::of(caller) {
+            Some(owner) => Some(self.memory_out().share(owner).take_soon(WAITING_BYTES).await?),
+            None => None,
+        };
         let size_bytes = dokument.size_bytes;
-        Ok(Download { bytes: self.open_whole(dokument).await?, size_bytes })
+        let bytes = self.open_whole(dokument).await?;
+        // Held for as long as somebody may still fetch.
+        let bytes = bytes.inspect(move |_| {
+            let _ = &held;
+        });
+        Ok(Download { bytes: bytes.boxed(), size_bytes })
     }
 }

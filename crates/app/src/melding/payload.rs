@@ -1,4 +1,7 @@
 //! The payload of a melding on its way in: small ones are collected, large ones go to Dokumentlager as they come.
+//!
+//! Whatever is collected is taken from the memory of its sender first. Where there is none a payload goes to Dokumentlager
+//! though it is small, so that nobody waits for somebody who stopped in the middle of a body.
 
 use std::pin::Pin;
 
@@ -10,12 +13,18 @@ use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload
 
 use crate::dokument::object_path;
 use crate::error::{BoxError, Error};
+use crate::memory::Held;
 
 /// A payload as it arrives, in pieces of whatever size.
 pub type Payload = Pin<Box<dyn Stream<Item = Result<Bytes, BoxError>> + Send>>;
 
-/// Pieces in which a large payload is stored. S3 wants at least 5 MiB and at most 10 000 of them; this fits 5 GiB.
-const PART_BYTES: usize = 8 * 1024 * 1024;
+/// Pieces in which a large payload is stored, where there is memory for that; else it is stored as it comes. Files take parts of
+/// any size; a store that does not (S3 wants 5 MiB at least) must not be used without gathering them.
+const PART_BYTES: usize = 256 * 1024;
+/// A body comes in pieces of up to this.
+const PIECE_BYTES: usize = 64 * 1024;
+/// What is held of any payload while it comes: what was read ahead of it, and a piece in hand.
+pub(super) const READ_AHEAD_BYTES: u64 = 64 * 1024;
 
 /// Waits for the first byte and gives the stream back from there; `None` when there is no byte at all.
 pub(super) async fn first_bytes(payload: &mut Payload) -> Result<Option<Bytes>, Error> {
@@ -32,15 +41,16 @@ pub(super) async fn first_bytes(payload: &mut Payload) -> Result<Option<Bytes>, 
 pub(super) enum Received {
     /// It is small enough to go with the melding.
     Inline(Bytes),
-    /// More than that has come; these are the first bytes and the stream goes on.
+    /// It is larger than that, or than there is memory for; these are the first bytes and the stream goes on.
     Large(BytesMut),
 }
 
-/// Collects at most `inline_max` bytes.
+/// Collects at most `inline_max` bytes, as far as there is memory for them in `held`.
 pub(super) async fn collect(
     first: Bytes,
     payload: &mut Payload,
     inline_max: usize,
+    held: &mut Held,
 ) -> Result<Received, Error> {
     let Some(second) = first_bytes(payload).await? else {
         // The usual case: one piece, no copy.
@@ -51,14 +61,38 @@ pub(super) async fn collect(
         });
     };
     let mut collected = BytesMut::from(first.as_ref());
-    collected.extend_from_slice(&second);
-    while collected.len() <= inline_max {
-        match first_bytes(payload).await? {
-            Some(piece) => collected.extend_from_slice(&piece),
-            None => return Ok(Received::Inline(collected.freeze())),
+    drop(first);
+    let mut next = Some(second);
+    while let Some(piece) = next {
+        let has_memory = make_room(&mut collected, piece.len(), inline_max, held);
+        collected.extend_from_slice(&piece);
+        if !has_memory || collected.len() > inline_max {
+            return Ok(Received::Large(collected));
         }
+        drop(piece);
+        next = first_bytes(payload).await?;
     }
-    Ok(Received::Large(collected))
+    Ok(Received::Inline(collected.freeze()))
+}
+
+/// Makes room for `more` bytes behind what was collected, and some beyond that, up to `max`. Whether there is memory for it.
+fn make_room(collected: &mut BytesMut, more: usize, max: usize, held: &mut Held) -> bool {
+    let needed = collected.len() + more;
+    if needed <= collected.capacity() && size(needed) + READ_AHEAD_BYTES <= held.bytes() {
+        return true;
+    }
+    // Twice as much each time, so that what is there is not copied for every piece.
+    let wanted = needed.saturating_mul(2).min(max).max(needed);
+    let missing = (size(wanted) + READ_AHEAD_BYTES).saturating_sub(held.bytes());
+    let has_memory = held.try_grow_beyond_need(missing);
+    if has_memory {
+        collected.reserve(wanted - collected.len());
+    }
+    has_memory
+}
+
+fn size(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 /// What was stored.
@@ -68,7 +102,7 @@ pub(super) struct Stored {
 }
 
 /// Stores a large payload, starting with `begun`, and tells what was stored. `take_room` is asked before each part
-/// is written. On failure nothing is left behind.
+/// is written, and what waits to be written is taken from `held`. On failure nothing is left behind.
 pub(super) async fn store(
     store: &dyn ObjectStore,
     dokument: DokumentId,
@@ -76,9 +110,10 @@ pub(super) async fn store(
     payload: &mut Payload,
     max_bytes: u64,
     take_room: &mut (dyn FnMut(u64) -> Result<(), Error> + Send),
+    held: &mut Held,
 ) -> Result<Stored, Error> {
     let upload = Upload { inner: Some(store.put_multipart(&object_path(dokument)).await?) };
-    upload.fill(begun, payload, max_bytes, take_room).await
+    upload.fill(begun, payload, max_bytes, take_room, held).await
 }
 
 /// The sum of what a context has seen.
@@ -98,19 +133,29 @@ impl Upload {
         payload: &mut Payload,
         max_bytes: u64,
         take_room: &mut (dyn FnMut(u64) -> Result<(), Error> + Send),
+        held: &mut Held,
     ) -> Result<Stored, Error> {
         let upload = self.inner.as_mut().expect("it is taken only at the end");
         let mut size_bytes = begun.len() as u64;
         let mut sum = digest::Context::new(&digest::SHA256);
         sum.update(&begun);
         let mut part = begun;
+        // What was collected is written first of all, which gives its memory back.
+        let mut next_part = 1;
         loop {
             if size_bytes > max_bytes {
                 return Err(Error::TooLarge { max_bytes });
             }
-            while part.len() >= PART_BYTES {
-                take_room(PART_BYTES as u64)?;
-                upload.put_part(PutPayload::from(part.split_to(PART_BYTES).freeze())).await?;
+            if part.len() >= next_part {
+                take_room(size(part.len()))?;
+                upload.put_part(PutPayload::from(std::mem::take(&mut part).freeze())).await?;
+                // Of a body that comes slowly nothing is held but what has just come.
+                held.shrink_to(READ_AHEAD_BYTES);
+                next_part = 1;
+                if held.try_grow_beyond_need(size(PART_BYTES)) {
+                    part.reserve(PART_BYTES);
+                    next_part = PART_BYTES - PIECE_BYTES;
+                }
             }
             let Some(piece) = first_bytes(payload).await? else { break };
             size_bytes += piece.len() as u64;

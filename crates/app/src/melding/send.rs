@@ -14,6 +14,7 @@ use crate::cache::SendFacts;
 use crate::error::{Error, FieldError, Forbidden, Missing};
 use crate::melding::korom;
 use crate::melding::payload::{self, Payload, Received, Stored};
+use crate::memory::{Held, Owner};
 use crate::ports::{BrokerError, Dokument, KoRom};
 use crate::rule::Rule;
 use crate::{App, Caller};
@@ -27,12 +28,37 @@ impl App {
     /// # Errors
     /// [`Error::Invalid`] for metadata that break rules, [`Error::NotFound`] for an unknown Konto,
     /// [`Error::Forbidden`] when the sender's Konto is not the caller's, [`Error::Refused`] with the reason,
-    /// [`Error::TooLarge`], [`Error::Interrupted`], [`Error::QuotaFull`], [`Error::Full`], [`Error::Unavailable`].
+    /// [`Error::TooLarge`], [`Error::Interrupted`], [`Error::TooMany`], [`Error::QuotaFull`], [`Error::Full`], [`Error::Unavailable`].
     pub async fn send_melding(
         &self,
         caller: &Caller,
         metadata: SendMetadata,
         payload: Option<Payload>,
+    ) -> Result<SendtMelding, Error> {
+        let held = self.memory_to_send(caller).await?;
+        self.send_melding_within(caller, metadata, payload, held).await
+    }
+
+    /// Memory for reading what `caller` sends, to be taken before its first byte is read: whoever waits for it holds nothing.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`].
+    pub async fn memory_to_send(&self, caller: &Caller) -> Result<Held, Error> {
+        // The operator sends as often as a person clicks.
+        let owner = Owner::of(caller).unwrap_or(Owner::Strangers);
+        self.memory_in().share(owner).take_soon(payload::READ_AHEAD_BYTES).await
+    }
+
+    /// The same as [`App::send_melding`], with memory that was taken before.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn send_melding_within(
+        &self,
+        caller: &Caller,
+        metadata: SendMetadata,
+        payload: Option<Payload>,
+        mut held: Held,
     ) -> Result<SendtMelding, Error> {
         let ttl = self.check_metadata(&metadata)?;
         let (avsender, mottaker) = (metadata.avsender_konto_id, metadata.mottaker_konto_id);
@@ -52,7 +78,7 @@ impl App {
         };
 
         let body = match (first, &mut payload) {
-            (Some(first), Some(payload)) => self.receive(first, payload, &facts, ttl).await?,
+            (Some(first), Some(payload)) => self.receive(first, payload, &facts, ttl, &mut held).await?,
             _ => Body::Inline(Bytes::new()),
         };
         // The payload may have taken minutes: what was allowed then may be gone, and its owner counts on that.
@@ -70,6 +96,7 @@ impl App {
             }
         };
         let sent = self.put_on_queue(metadata, ttl, body, room).await;
+        drop(held);
         // A broker that could not answer may have taken it; its sender is told to send again.
         if let (Some(svar), Ok(_)) = (svar, &sent) {
             svar.keep();
@@ -196,9 +223,10 @@ impl App {
         payload: &mut Payload,
         facts: &SendFacts,
         ttl: Duration,
+        held: &mut Held,
     ) -> Result<Body, Error> {
         let settings = &self.inner.settings;
-        let begun = match payload::collect(first, payload, settings.inline_payload_max_bytes).await? {
+        let begun = match payload::collect(first, payload, settings.inline_payload_max_bytes, held).await? {
             Received::Inline(bytes) => return Ok(Body::Inline(bytes)),
             Received::Large(begun) => begun,
         };
@@ -210,7 +238,8 @@ impl App {
         };
         let max_bytes = settings.payload_max_bytes;
         let Stored { size_bytes, sha256 } =
-            payload::store(&*self.inner.payloads, id, begun, payload, max_bytes, &mut take_room).await?;
+            payload::store(&*self.inner.payloads, id, begun, payload, max_bytes, &mut take_room, held)
+                .await?;
         let now = self.now();
         let melding = MeldingId::from_uuid(self.inner.ids.uuid());
         let body = Body::Dokument { id, melding };

@@ -7,6 +7,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use app::memory::{Held, Owner, Pool, broken_off};
 use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -27,14 +28,53 @@ pub(super) struct RequestBody<B> {
     /// When all of it must have come.
     until: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// What has come so far of a body that is gathered before anybody looks at it.
+    gathered: Option<Gathered>,
+}
+
+/// Bytes below this are not worth counting.
+const SMALL_BYTES: u64 = 16 * 1024;
+
+/// The memory of a body that is gathered.
+struct Gathered {
+    memory: Arc<Pool>,
+    bytes: u64,
+    held: Option<Held>,
+}
+
+impl Gathered {
+    /// Takes memory for `more` bytes of whoever has logged in by now.
+    fn grow(&mut self, slot: &Slot, more: usize) -> Result<(), BoxError> {
+        let more = u64::try_from(more).unwrap_or(u64::MAX);
+        self.bytes = self.bytes.saturating_add(more);
+        if self.bytes <= SMALL_BYTES {
+            return Ok(());
+        }
+        if let Some(held) = &mut self.held {
+            let has_grown = held.try_grow(more);
+            return if has_grown { Ok(()) } else { Err(broken_off(held.refusal(more)).into()) };
+        }
+        let share = self.memory.share(slot.owner().unwrap_or(Owner::Strangers));
+        self.held = share.try_take(self.bytes);
+        if self.held.is_some() { Ok(()) } else { Err(broken_off(share.refusal(self.bytes)).into()) }
+    }
 }
 
 impl<B> RequestBody<B> {
     /// A body that begins now. A payload may take as long as it keeps the pace, anything else must come within a time.
-    pub(super) fn new(inner: B, slot: Arc<Slot>, limits: &Limits, is_payload: bool) -> Self {
+    /// What is gathered of the latter is taken from `memory`, if there is any.
+    pub(super) fn new(
+        inner: B,
+        slot: Arc<Slot>,
+        limits: &Limits,
+        is_payload: bool,
+        memory: Option<&Arc<Pool>>,
+    ) -> Self {
         let pace = Pace::new(limits.stall, limits.least_speed);
         let until = (!is_payload).then(|| Instant::now() + limits.form);
-        Self { inner, slot, pace, until, timer: None }
+        let memory = memory.filter(|_| !is_payload).map(Arc::clone);
+        let gathered = memory.map(|memory| Gathered { memory, bytes: 0, held: None });
+        Self { inner, slot, pace, until, timer: None, gathered }
     }
 
     fn is_late(&mut self, now: Instant) -> bool {
@@ -69,6 +109,11 @@ where
                 this.pace.moved(now, bytes.unwrap_or(0));
                 if bytes.is_some() && this.is_late(now) {
                     return Poll::Ready(Some(Err(late())));
+                }
+                if let (Some(gathered), Some(bytes)) = (&mut this.gathered, bytes)
+                    && let Err(refusal) = gathered.grow(&this.slot, bytes)
+                {
+                    return Poll::Ready(Some(Err(refusal)));
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
@@ -161,7 +206,7 @@ mod tests {
 
     async fn read(inner: Body, is_payload: bool) -> Result<usize, BoxError> {
         let slot = Arc::new(Slot::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), false, false));
-        let body = RequestBody::new(inner, slot, &limits(), is_payload);
+        let body = RequestBody::new(inner, slot, &limits(), is_payload, None);
         Ok(body.collect().await?.to_bytes().len())
     }
 
@@ -186,6 +231,26 @@ mod tests {
             assert!(is_timed_out(read(trickle(usize::MAX, 1), is_payload).await));
             assert_eq!(start.elapsed(), limits().stall);
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_gathered_is_counted_and_broken_off_where_there_is_no_memory() {
+        let slot = || Arc::new(Slot::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), false, false));
+        let memory = Pool::new(100_000, 50_000);
+        let of =
+            |is_payload| RequestBody::new(trickle(4, 10_000), slot(), &limits(), is_payload, Some(&memory));
+        let mut first = of(false);
+        for _ in 0..3 {
+            first.frame().await.unwrap().unwrap();
+        }
+        assert_eq!(memory.held(), 30_000);
+        let error = of(false).collect().await.unwrap_err();
+        assert!(app::memory::refusal_of(&*error).is_some(), "{error:?}");
+        // Whoever takes a payload piece by piece counts those pieces by itself.
+        assert_eq!(of(true).collect().await.unwrap().to_bytes().len(), 40_000);
+        drop(first);
+        assert_eq!(memory.held(), 0);
+        of(false).collect().await.unwrap();
     }
 
     #[tokio::test(start_paused = true)]

@@ -9,10 +9,11 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use app::crowd::{Stranger, batch, give_way, neighbourhood};
+use app::memory::Owner;
 use tokio::sync::Notify;
 
 use super::limits::Limits;
-use super::slot::{Owner, Rank, Slot};
+use super::slot::{Rank, Slot};
 use crate::telemetry::REFUSED;
 
 /// Connections that are let in when there is no room at all, to be answered how the server is.

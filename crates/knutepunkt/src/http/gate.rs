@@ -5,13 +5,14 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use app::memory::Owner;
 use app::{Caller, Doorkeeper, Error, Grense};
 use domain::id::{FiksOrgId, IntegrasjonId, PersonId};
 use tokio::time::Instant;
 
 use super::connections::Connections;
 use super::limits::Limits;
-use super::slot::{Owner, Slot};
+use super::slot::Slot;
 
 /// Callers that are remembered before those who are at rest are forgotten.
 const MANY: usize = 4_096;

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use app::Door;
 use app::crowd::neighbourhood;
+use app::memory::Pool;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
@@ -62,6 +63,8 @@ pub(crate) struct Entrance {
     limits: Arc<Limits>,
     connections: Arc<Connections>,
     gate: Arc<Gate>,
+    /// For bodies that are gathered.
+    memory: Option<Arc<Pool>>,
 }
 
 impl Entrance {
@@ -71,7 +74,13 @@ impl Entrance {
             connections: Connections::new(Arc::clone(&limits)),
             gate: Gate::new(Arc::clone(&limits)),
             limits,
+            memory: None,
         }
+    }
+
+    /// The same, with memory from which bodies are taken that are gathered before anybody looks at them.
+    pub(crate) fn with_memory(self, memory: &Arc<Pool>) -> Self {
+        Self { memory: Some(Arc::clone(memory)), ..self }
     }
 
     /// Counts a log-in over another protocol that was refused, together with those over HTTP. Says whether there are not too
@@ -201,7 +210,13 @@ async fn connection(
             let (mut parts, body) = request.into_parts();
             let is_payload = parts.uri.path() == wire::send::PATH;
             slot.request_begins(!body.is_end_stream());
-            let body = RequestBody::new(body, Arc::clone(&slot), &entrance.limits, is_payload);
+            let body = RequestBody::new(
+                body,
+                Arc::clone(&slot),
+                &entrance.limits,
+                is_payload,
+                entrance.memory.as_ref(),
+            );
             let ticket = Ticket::new(Arc::clone(&slot), entrance.connections, entrance.gate);
             let response = if slot.is_last_resort && parts.uri.path() != HELSE {
                 no_room()

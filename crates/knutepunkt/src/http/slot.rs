@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use domain::id::{FiksOrgId, PersonId};
+use app::memory::Owner;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -12,15 +12,6 @@ use super::limits::Limits;
 
 /// Time in which the rest of a body that nobody wants may still come.
 const DRAIN: Duration = Duration::from_secs(30);
-
-/// Whose connection it is, once somebody has logged in over it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Owner {
-    /// A machine of this organisasjon.
-    Organisasjon(FiksOrgId),
-    /// A person in the portal.
-    Person(PersonId),
-}
 
 /// What a connection is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

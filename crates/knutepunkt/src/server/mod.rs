@@ -40,7 +40,7 @@ use crate::health::{
 use crate::installasjon::watch;
 use crate::portal::portal_config;
 use crate::rom::{self, Mappe};
-use crate::{http, styring};
+use crate::{http, memory, styring};
 
 /// What a server is made of, besides its configuration.
 pub struct Parts {
@@ -106,6 +106,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
     let router = router(&app, &config, login, verktoy, more)?;
+    let entrance = entrance.with_memory(app.memory_in());
     let amqp = amqp_config(&config, grenser, listeners.amqp_count(), &entrance)?;
     let service = Service { app: app.clone(), router, entrance, amqp, tls };
     let Addresses { http, https, amqps, amqp } = listeners.serve(service, &tasks, &shutdown)?;
@@ -220,6 +221,9 @@ fn settings(config: &Config, grenser: Grenser) -> Settings {
         settings.grenser = settings.grenser.with(grense, value);
     }
     settings.grenser = rom::share_queues(settings.grenser, &config.data);
+    if settings.grenser.get(Grense::MinneBytes) == 0 {
+        settings.grenser = settings.grenser.with(Grense::MinneBytes, memory::for_payloads());
+    }
     settings
 }
 

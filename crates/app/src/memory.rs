@@ -1,0 +1,525 @@
+//! Bytes that payloads on their way take in memory: bounded for all together, and for each organisasjon.
+//!
+//! What is counted is what is really held, piece by piece. Whoever cannot have more waits, or puts what it has elsewhere, so
+//! that a client that stops in the middle, or reads nothing, costs its own organisasjon and nobody else.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::error::Error as StdError;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{fmt, io};
+
+use domain::id::{FiksOrgId, PersonId};
+use tokio::sync::oneshot;
+
+use crate::error::Error;
+use crate::grense::{Grense, Grenser};
+use crate::{App, Caller};
+
+/// How long somebody who asks for memory waits until it is refused.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// When it is worth a retry after that.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Owners that are remembered before those who hold nothing are forgotten.
+const MANY: usize = 4_096;
+/// What there is where nobody says: tests of an edge by itself.
+const UNSET_BYTES: u64 = 1024 * 1024 * 1024;
+
+/// Whose bytes are counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Owner {
+    /// All machines of an organisasjon.
+    Organisasjon(FiksOrgId),
+    /// A person in the portal.
+    Person(PersonId),
+    /// Everybody who has not logged in.
+    Strangers,
+}
+
+impl Owner {
+    /// Whose the bytes are that `caller` has under way; nobody counts those of the operator.
+    pub fn of(caller: &Caller) -> Option<Self> {
+        match caller {
+            Caller::Integrasjon(one) => Some(Self::Organisasjon(one.fiks_org_id)),
+            Caller::Person(one) => Some(Self::Person(one.person_id)),
+            Caller::Operator => None,
+        }
+    }
+}
+
+/// How much there is for one direction, in or out.
+pub struct Pool {
+    max: u64,
+    per_owner: u64,
+    owners: Mutex<HashMap<Owner, Arc<Account>>>,
+    /// The first of those who wait does so for what all share.
+    is_short: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    held: u64,
+    queue: VecDeque<Waiting>,
+}
+
+/// What one owner has. Changed under the lock of the pool alone.
+#[derive(Default)]
+struct Account {
+    held: AtomicU64,
+    waiting: AtomicUsize,
+}
+
+struct Waiting {
+    owner: Owner,
+    account: Arc<Account>,
+    bytes: u64,
+    granted: oneshot::Sender<()>,
+}
+
+impl fmt::Debug for Pool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pool").field("max", &self.max).finish_non_exhaustive()
+    }
+}
+
+impl Pool {
+    /// A pool of `max` bytes, of which one owner gets at most `per_owner`.
+    pub fn new(max: u64, per_owner: u64) -> Arc<Self> {
+        Arc::new(Self {
+            max,
+            per_owner: per_owner.min(max),
+            owners: Mutex::default(),
+            is_short: AtomicBool::new(false),
+            state: Mutex::default(),
+        })
+    }
+
+    /// What `owner` may take of it.
+    pub fn share(self: &Arc<Self>, owner: Owner) -> Share {
+        let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
+        if owners.len() >= MANY && !owners.contains_key(&owner) {
+            owners.retain(|_, account| Arc::strong_count(account) > 1);
+        }
+        let account = Arc::clone(owners.entry(owner).or_default());
+        Share { pool: Arc::clone(self), owner, account }
+    }
+
+    /// How much of it is held.
+    pub fn held(&self) -> u64 {
+        self.state().held
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes `bytes` if that keeps to both bounds.
+    fn take(&self, state: &mut State, account: &Account, bytes: u64) -> Result<(), Bound> {
+        let (own, all) = (account.held().saturating_add(bytes), state.held.saturating_add(bytes));
+        if own > self.per_owner {
+            return Err(Bound::Own);
+        }
+        if all > self.max {
+            return Err(Bound::All);
+        }
+        account.held.store(own, Ordering::Relaxed);
+        state.held = all;
+        Ok(())
+    }
+
+    fn give_back(&self, state: &mut State, account: &Account, bytes: u64) {
+        state.held = state.held.saturating_sub(bytes);
+        account.held.store(account.held().saturating_sub(bytes), Ordering::Relaxed);
+    }
+
+    /// Gives to those who wait what there is: to whoever holds least first, and of one owner to the first that came.
+    fn serve(&self, state: &mut State) {
+        let mut passed: HashSet<Owner> = HashSet::new();
+        let mut is_short = false;
+        while !state.queue.is_empty() {
+            let mut seen = passed.clone();
+            let first_of_each = state.queue.iter().enumerate().filter(|(_, one)| seen.insert(one.owner));
+            let Some((at, _)) = first_of_each.min_by_key(|(at, one)| (one.account.held(), *at)) else {
+                break;
+            };
+            let Some(one) = state.queue.remove(at) else { break };
+            match self.take(state, &one.account, one.bytes) {
+                Ok(()) => {
+                    one.account.waiting.fetch_sub(1, Ordering::Relaxed);
+                    if one.granted.send(()).is_err() {
+                        self.give_back(state, &one.account, one.bytes);
+                    }
+                }
+                Err(bound) => {
+                    passed.insert(one.owner);
+                    state.queue.insert(at, one);
+                    if matches!(bound, Bound::All) {
+                        is_short = true;
+                        break;
+                    }
+                }
+            }
+        }
+        self.is_short.store(is_short, Ordering::Relaxed);
+    }
+}
+
+impl Account {
+    fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
+}
+
+/// Which bound was met.
+enum Bound {
+    /// That of the owner.
+    Own,
+    /// That of all together.
+    All,
+}
+
+/// What one owner may take of a [`Pool`].
+#[derive(Clone)]
+pub struct Share {
+    pool: Arc<Pool>,
+    owner: Owner,
+    account: Arc<Account>,
+}
+
+impl fmt::Debug for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Share").field("owner", &self.owner).field("held", &self.account.held).finish()
+    }
+}
+
+impl Share {
+    /// Takes `bytes` at once, unless there are not so many or others wait for them.
+    pub fn try_take(&self, bytes: u64) -> Option<Held> {
+        let mut held = Held { share: self.clone(), bytes: 0 };
+        held.try_grow(bytes).then_some(held)
+    }
+
+    /// Takes `bytes`, or all that the owner may ever have, as soon as they are there. Cancel-safe; whoever waits holds nothing.
+    pub async fn take(&self, bytes: u64) -> Held {
+        let bytes = bytes.min(self.pool.per_owner);
+        if let Some(held) = self.try_take(bytes) {
+            return held;
+        }
+        let (granted, grant) = oneshot::channel();
+        {
+            let mut state = self.pool.state();
+            let account = Arc::clone(&self.account);
+            account.waiting.fetch_add(1, Ordering::Relaxed);
+            state.queue.push_back(Waiting { owner: self.owner, account, bytes, granted });
+            // What was given back before this one stood in the queue was given to nobody.
+            self.pool.serve(&mut state);
+        }
+        let mut wait = Wait { share: self, bytes, granted: grant };
+        // Its other end is in the queue until it is granted.
+        let bytes = (&mut wait.granted).await.map_or(0, |()| bytes);
+        wait.bytes = 0;
+        Held { share: self.clone(), bytes }
+    }
+
+    /// The same, but not for ever.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] with the bound that was met.
+    pub async fn take_soon(&self, bytes: u64) -> Result<Held, Error> {
+        if let Some(held) = self.try_take(bytes) {
+            return Ok(held);
+        }
+        match tokio::time::timeout(PATIENCE, self.take(bytes)).await {
+            Ok(held) => Ok(held),
+            Err(_elapsed) => Err(self.refusal(bytes)),
+        }
+    }
+
+    /// What to answer where `bytes` cannot be had.
+    pub fn refusal(&self, bytes: u64) -> Error {
+        let own = self.account.held().saturating_add(bytes) > self.pool.per_owner;
+        let what = if own { Grense::MinneBytesPerOrganisasjon } else { Grense::MinneBytes };
+        Error::TooMany { retry_after: RETRY_AFTER, what }
+    }
+
+    /// Whether somebody waits for what this owner holds.
+    pub fn is_wanted(&self) -> bool {
+        self.account.waiting.load(Ordering::Relaxed) > 0 || self.pool.is_short.load(Ordering::Relaxed)
+    }
+}
+
+/// Somebody who waits; what was granted to one who has left meanwhile goes back.
+struct Wait<'a> {
+    share: &'a Share,
+    /// None once it came.
+    bytes: u64,
+    granted: oneshot::Receiver<()>,
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        if self.bytes == 0 {
+            return;
+        }
+        let (pool, account) = (&self.share.pool, &self.share.account);
+        let mut state = pool.state();
+        if self.granted.try_recv().is_ok() {
+            pool.give_back(&mut state, account, self.bytes);
+        } else {
+            self.granted.close();
+            let left = state.queue.len();
+            state.queue.retain(|one| !one.granted.is_closed());
+            account.waiting.fetch_sub(left - state.queue.len(), Ordering::Relaxed);
+        }
+        pool.serve(&mut state);
+    }
+}
+
+/// Bytes that were taken, given back when this is dropped.
+#[must_use = "the bytes are given back when this is dropped"]
+pub struct Held {
+    share: Share,
+    bytes: u64,
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
+
+impl Held {
+    /// How many.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Takes `more` at once, unless there are not so many or others wait for them.
+    pub fn try_grow(&mut self, more: u64) -> bool {
+        let share = &self.share;
+        let grown =
+            !share.is_wanted() && share.pool.take(&mut share.pool.state(), &share.account, more).is_ok();
+        if grown {
+            self.bytes += more;
+        }
+        grown
+    }
+
+    /// What to answer where `more` cannot be had.
+    pub fn refusal(&self, more: u64) -> Error {
+        self.share.refusal(more)
+    }
+
+    /// Takes `more` at once where there is plenty: half of what the owner may have stays for those who cannot do without.
+    pub fn try_grow_beyond_need(&mut self, more: u64) -> bool {
+        let share = &self.share;
+        share.account.held().saturating_add(more) <= share.pool.per_owner / 2 && self.try_grow(more)
+    }
+
+    /// Gives back what is more than `bytes`.
+    pub fn shrink_to(&mut self, bytes: u64) {
+        if let Some(less) = self.bytes.checked_sub(bytes).filter(|less| *less > 0) {
+            self.bytes = bytes;
+            let pool = &self.share.pool;
+            let mut state = pool.state();
+            pool.give_back(&mut state, &self.share.account, less);
+            if !state.queue.is_empty() {
+                pool.serve(&mut state);
+            }
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.shrink_to(0);
+    }
+}
+
+/// What there is for payloads on their way.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    pub(crate) inn: Arc<Pool>,
+    pub(crate) ut: Arc<Pool>,
+}
+
+impl Memory {
+    pub(crate) fn new(grenser: &Grenser, inline_max: usize) -> Self {
+        let or = |grense, unset| match grenser.get(grense) {
+            0 => unset,
+            set => set,
+        };
+        // Whatever is set, the largest payload of a queue must fit twice, or nobody would ever get it.
+        let largest = 2 * u64::try_from(inline_max).unwrap_or(u64::MAX / 4).saturating_add(1024 * 1024);
+        let max = or(Grense::MinneBytes, UNSET_BYTES).max(largest);
+        let per_owner = or(Grense::MinneBytesPerOrganisasjon, max / 4).max(largest / 2);
+        Self { inn: Pool::new(max, per_owner), ut: Pool::new(max, per_owner) }
+    }
+}
+
+impl App {
+    /// Memory for what comes in.
+    pub fn memory_in(&self) -> &Arc<Pool> {
+        &self.inner.memory.inn
+    }
+
+    /// Memory for what goes out.
+    pub fn memory_out(&self) -> &Arc<Pool> {
+        &self.inner.memory.ut
+    }
+}
+
+/// Why the body of a request is read no further: there is no memory for it. Edges find that again with [`refusal_of`].
+pub fn broken_off(refusal: Error) -> io::Error {
+    io::Error::new(io::ErrorKind::QuotaExceeded, refusal)
+}
+
+/// What to answer, where a body was [`broken_off`].
+pub fn refusal_of(error: &(dyn StdError + 'static)) -> Option<Error> {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let refusal = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref()?.downcast_ref());
+        if let Some(&Error::TooMany { retry_after, what }) = refusal {
+            return Some(Error::TooMany { retry_after, what });
+        }
+        next = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::id::Uuid;
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    fn org(n: u128) -> Owner {
+        Owner::Organisasjon(FiksOrgId::from_uuid(Uuid::from_u128(n)))
+    }
+
+    #[test]
+    fn one_owner_gets_its_share_and_all_together_what_there_is() {
+        let pool = Pool::new(100, 40);
+        let first = pool.share(org(1));
+        let held = first.try_take(40).unwrap();
+        assert!(first.try_take(1).is_none());
+        let others: Vec<_> = [2, 3].map(|n| pool.share(org(n)).try_take(30).unwrap()).into();
+        assert!(pool.share(org(4)).try_take(1).is_none(), "all is taken");
+        drop(held);
+        assert!(pool.share(org(4)).try_take(40).is_some());
+        drop(others);
+        assert_eq!(pool.held(), 0);
+    }
+
+    #[test]
+    fn half_is_kept_for_those_who_cannot_do_without() {
+        let pool = Pool::new(100, 40);
+        let mut greedy = pool.share(org(1)).try_take(10).unwrap();
+        assert!(greedy.try_grow_beyond_need(10) && !greedy.try_grow_beyond_need(1));
+        assert!(pool.share(org(1)).try_take(20).is_some());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_gets_nothing_in_time_is_told_which_bound_it_met() {
+        let pool = Pool::new(100, 40);
+        let first = pool.share(org(1));
+        let mut held = vec![first.take_soon(40).await.unwrap()];
+        let refused = first.take_soon(1).await;
+        assert!(
+            matches!(refused, Err(Error::TooMany { what: Grense::MinneBytesPerOrganisasjon, .. })),
+            "{refused:?}"
+        );
+        held.extend([2, 3].map(|n| pool.share(org(n)).try_take(30).unwrap()));
+        let refused = pool.share(org(4)).take_soon(1).await;
+        assert!(matches!(refused, Err(Error::TooMany { what: Grense::MinneBytes, .. })), "{refused:?}");
+        drop(held);
+        assert!(pool.share(org(4)).take_soon(1).await.is_ok());
+        assert_eq!(pool.state().queue.len(), 0);
+    }
+
+    #[tokio::test]
+    async fn what_is_given_back_goes_to_whoever_holds_least_and_then_in_order() {
+        let pool = Pool::new(100, 60);
+        let (large, small) = (pool.share(org(1)), pool.share(org(2)));
+        let held = large.try_take(50).unwrap();
+        let other = pool.share(org(3)).try_take(50).unwrap();
+        let mut waiting = [&large, &small, &small].map(|share| share.take(10).boxed());
+        for one in &mut waiting {
+            assert!(one.now_or_never().is_none());
+        }
+        drop(other);
+        let [mine, first, second] = waiting;
+        drop((first.await, second.await, mine.await));
+        drop(held);
+        assert_eq!(pool.held(), 0);
+    }
+
+    #[tokio::test]
+    async fn nobody_overtakes_who_waits_and_others_are_not_held_up() {
+        let pool = Pool::new(100, 40);
+        let first = pool.share(org(1));
+        let held = first.try_take(30).unwrap();
+        let mut large = first.take(40).boxed();
+        assert!((&mut large).now_or_never().is_none());
+        assert!(first.is_wanted() && first.try_take(5).is_none(), "it would take from who waits");
+        assert!(pool.share(org(2)).try_take(40).is_some(), "another has its own");
+        drop(held);
+        assert_eq!(large.await.bytes(), 40);
+    }
+
+    #[tokio::test]
+    async fn whoever_stops_waiting_leaves_nothing_behind() {
+        let pool = Pool::new(100, 40);
+        let first = pool.share(org(1));
+        for granted in [false, true] {
+            let held = first.try_take(40).unwrap();
+            let mut waits = first.take(10).boxed();
+            assert!((&mut waits).now_or_never().is_none());
+            if granted {
+                drop(held);
+                drop(waits);
+            } else {
+                drop(waits);
+                drop(held);
+            }
+            assert_eq!((pool.held(), pool.state().queue.len()), (0, 0));
+            assert!(!first.is_wanted());
+        }
+    }
+
+    #[test]
+    fn largest_payload_of_a_queue_fits_whatever_is_set() {
+        let grenser =
+            Grenser::default().with(Grense::MinneBytes, 1).with(Grense::MinneBytesPerOrganisasjon, 1);
+        let memory = Memory::new(&grenser, 5_000_000);
+        assert!(memory.inn.share(org(1)).try_take(5_000_000).is_some());
+        assert!(memory.ut.share(org(1)).try_take(5_000_000).is_some());
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+    async fn many_at_once_never_hold_more_than_there_is_and_all_get_some() {
+        let pool = Pool::new(1_000, 400);
+        let tasks: Vec<_> = (0..64_u64)
+            .map(|n| {
+                let share = pool.share(org(u128::from(n % 5)));
+                tokio::spawn(async move {
+                    for round in 0..200 {
+                        let mut held = share.take((n * 37 + round) % 390 + 1).await;
+                        assert!(share.pool.held() <= 1_000);
+                        assert!(share.account.held() <= 400);
+                        tokio::task::yield_now().await;
+                        held.shrink_to(held.bytes() / 2);
+                        tokio::task::yield_now().await;
+                    }
+                })
+            })
+            .collect();
+        for task in tasks {
+            task.await.unwrap();
+        }
+        assert_eq!((pool.held(), pool.state().queue.len()), (0, 0));
+    }
+}

@@ -1,0 +1,118 @@
+//! How much memory this process may use, and how much of it payloads on their way may take.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const MIB: u64 = 1024 * 1024;
+/// Payloads get this part of the memory, in each direction.
+const PART: u64 = 8;
+const FEWEST_BYTES: u64 = 12 * MIB;
+const MOST_BYTES: u64 = 1024 * MIB;
+
+/// Bytes for payloads on their way in, and as many for those on their way out.
+pub(crate) fn for_payloads() -> u64 {
+    let memory = of_process(Path::new("/"));
+    let payloads = share(memory);
+    tracing::info!(
+        memory.bytes = memory,
+        payloads.bytes = payloads,
+        "shared out the memory: payloads on their way in may take so much, and those on their way out as much"
+    );
+    payloads
+}
+
+/// What payloads get of so much memory; where nobody knows how much there is, little.
+fn share(memory: Option<u64>) -> u64 {
+    memory.map_or(FEWEST_BYTES, |memory| (memory / PART).clamp(FEWEST_BYTES, MOST_BYTES))
+}
+
+/// The memory of the machine below `root`, or of the control group that this process is in, where that is less.
+fn of_process(root: &Path) -> Option<u64> {
+    let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
+    let limits = groups.lines().filter_map(|line| {
+        let mut parts = line.splitn(3, ':');
+        let (number, controllers, group) = (parts.next()?, parts.next()?, parts.next()?);
+        let (mount, file) = if number == "0" && controllers.is_empty() {
+            ("sys/fs/cgroup", "memory.max")
+        } else if controllers.split(',').any(|controller| controller == "memory") {
+            ("sys/fs/cgroup/memory", "memory.limit_in_bytes")
+        } else {
+            return None;
+        };
+        smallest(&root.join(mount), group, file)
+    });
+    limits.chain(of_machine(root)).min()
+}
+
+/// The smallest limit of `group` and those that it is in. Within a container the group may be named as the host sees it,
+/// while the mount shows that of the container.
+fn smallest(mount: &Path, group: &str, file: &str) -> Option<u64> {
+    let within: PathBuf = mount.join(group.trim_start_matches('/'));
+    let folders = within.ancestors().take_while(|folder| folder.starts_with(mount));
+    folders.filter_map(|folder| number(&fs::read_to_string(folder.join(file)).ok()?)).min()
+}
+
+/// Version 2 says "max" where there is no limit, version 1 a number beyond all memory.
+fn number(text: &str) -> Option<u64> {
+    text.trim().parse().ok()
+}
+
+fn of_machine(root: &Path) -> Option<u64> {
+    let known = fs::read_to_string(root.join("proc/meminfo")).ok()?;
+    let total = known.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    number(total.trim().strip_suffix("kB")?).map(|kib| kib.saturating_mul(1024))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine of 8 GiB with these files besides.
+    fn machine(files: &[(&str, &str)]) -> Option<u64> {
+        let root = tempfile::tempdir().unwrap();
+        for (path, text) in
+            [("proc/meminfo", "MemFree: 1 kB\nMemTotal:        8388608 kB\n")].iter().chain(files)
+        {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        of_process(root.path())
+    }
+
+    #[test]
+    fn memory_is_that_of_the_machine_or_of_the_tightest_control_group() {
+        assert_eq!(machine(&[]), Some(8 << 30));
+        let v2 = ("proc/self/cgroup", "0::/system.slice/knutepunkt.service\n");
+        let service = "sys/fs/cgroup/system.slice/knutepunkt.service/memory.max";
+        assert_eq!(machine(&[v2, (service, "max\n")]), Some(8 << 30));
+        assert_eq!(machine(&[v2, (service, "268435456\n")]), Some(256 << 20));
+        let slice = ("sys/fs/cgroup/system.slice/memory.max", "134217728\n");
+        assert_eq!(machine(&[v2, (service, "268435456\n"), slice]), Some(128 << 20));
+        let container = [("proc/self/cgroup", "0::/\n"), ("sys/fs/cgroup/memory.max", "536870912\n")];
+        assert_eq!(machine(&container), Some(512 << 20));
+        let v1 = ("proc/self/cgroup", "5:cpu,cpuacct:/x\n4:memory:/docker/abc\n0::/docker/abc\n");
+        let file = |limit| ("sys/fs/cgroup/memory/docker/abc/memory.limit_in_bytes", limit);
+        assert_eq!(machine(&[v1, file("9223372036854771712\n")]), Some(8 << 30));
+        assert_eq!(machine(&[v1, file("268435456\n")]), Some(256 << 20));
+        // Where the container sees its own group as the root of the mount.
+        assert_eq!(
+            machine(&[v1, ("sys/fs/cgroup/memory/memory.limit_in_bytes", "268435456")]),
+            Some(256 << 20)
+        );
+    }
+
+    #[test]
+    fn payloads_get_an_eighth_within_bounds() {
+        assert_eq!(share(Some(256 * MIB)), 32 * MIB);
+        assert_eq!(
+            (share(Some(64 * MIB)), share(None), share(Some(u64::MAX))),
+            (12 * MIB, 12 * MIB, 1024 * MIB)
+        );
+    }
+
+    #[test]
+    fn memory_of_this_machine_is_known() {
+        assert!(of_process(Path::new("/")).is_some_and(|bytes| bytes > 16 * MIB));
+    }
+}
