@@ -30,6 +30,7 @@ SCENARIOS = {
     "descriptors": "no file descriptors left",
     "strangers": "silent and slow strangers, and tenants that take all they can get",
     "memory": "little memory, much queued, slow consumers",
+    "bodies": "little memory, bodies left unfinished, downloads and consumers that do not read",
     "clock": "jumps of the wall clock",
     "issuer": "token issuer and login provider away",
     "postgres": "PostgreSQL killed, slow, restored",

@@ -48,6 +48,9 @@ pub struct Config {
     /// Counts a log-in that was refused; with the address that it came from, unless that is one of [`Config::proxies`]. Says
     /// whether there are not too many of them. Shared with other ways to log in. Default counts nothing.
     pub refused_log_ins: RefusedLogIns,
+    /// A client that has taken next to nothing of what waits for it for so long is closed where others wait for the memory that
+    /// this takes. Default 5 s.
+    pub give_way_after: Duration,
     /// How long a connection whose log-in was refused is kept silent before it is closed, if the client cannot be told, or
     /// where too many were refused that came from its address. Default 3 s.
     pub refusal_delay: Duration,
@@ -74,6 +77,7 @@ impl Default for Config {
             handshake_timeout: Duration::from_secs(10),
             login_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_mins(5),
+            give_way_after: Duration::from_secs(5),
             refused_log_ins: Arc::new(|_| true),
             refusal_delay: Duration::from_secs(3),
             close_grace: Duration::from_secs(3),

@@ -71,5 +71,5 @@ fn delivery(consumer: Consumer, id: u64) -> Delivery {
         mottatt: jiff::Timestamp::UNIX_EPOCH,
     };
     let payload = Bytes::from_static(b"ASiC");
-    Delivery { id: DeliveryId(id), consumer, melding: Arc::new(melding), payload, attempts: 0 }
+    Delivery { id: DeliveryId(id), consumer, melding: Arc::new(melding), payload, attempts: 0, memory: None }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
+use app::memory::{Owner, Share};
 use app::ports::{
     BrokerChannel, BrokerError, ChannelOptions, Consumer, Delivery, EndedBy, OpenChannel, TokenError,
 };
@@ -87,6 +88,8 @@ pub(crate) struct Session<S> {
     stranger: Option<Stranger>,
     /// Completes when it must make room before that.
     dropped: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    /// Where deliveries take their memory from, once the client is logged in.
+    memory: Option<Share>,
     /// The place of the connection, once the client is logged in.
     plass: Option<Plass>,
 }
@@ -128,10 +131,18 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
         grace_ends: None,
         dropped: Some(Box::pin(stranger.dropped().clone().cancelled_owned())),
         stranger: Some(stranger),
+        memory: None,
         plass: None,
     };
     let ended = poll_fn(|cx| session.poll(cx)).await;
     match &ended {
+        Ok(End::GaveWay) => {
+            let integrasjon = session.login.map(|login| login.integrasjon_id);
+            tracing::info!(
+                integrasjon.id = integrasjon.map(tracing::field::display),
+                "closed an AMQP connection that takes next to nothing while meldinger wait for memory"
+            );
+        }
         Ok(end) => tracing::debug!(?end, "AMQP connection ended"),
         Err(error) => tracing::debug!(error = error as &dyn std::error::Error, "AMQP connection was lost"),
     }
@@ -306,6 +317,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                     self.login = Some(login);
                     self.revoked = Some(Box::pin(revoked(events, login)));
                     (self.stranger, self.dropped) = (None, None);
+                    let share = self.app.memory_out().share(Owner::Organisasjon(login.fiks_org_id));
+                    self.machine.set_memory(share.clone());
+                    self.memory = Some(share);
                     match self.app.open(&login, Apen::Tilkobling) {
                         Ok(plass) => {
                             self.plass = Some(plass);
@@ -414,7 +428,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             }
             Request::OpenChannel { channel } => {
                 let broker = self.app.broker().clone();
-                let options = ChannelOptions { adresse: Some(self.peer) };
+                let options = ChannelOptions { adresse: Some(self.peer), memory: self.memory.clone() };
                 let plass = match self.place(Apen::Kanal) {
                     Ok(plass) => plass,
                     Err(answer) => return Box::pin(std::future::ready(Outcome::Other(answer))),

@@ -1,18 +1,20 @@
 //! A channel: the control side, and the forwarder that brings deliveries to its receiver.
 //!
 //! The engine never waits for a receiver. It hands over what was delivered, mostly without the payload of large meldinger,
-//! and the forwarder reads those from disk one after the other, as fast as its own receiver takes them.
+//! and the forwarder reads those from disk one after the other, as fast as its own receiver takes them, and none before there
+//! is memory for it.
 
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Weak};
 
+use app::memory::{Held, Share};
 use app::ports::{BrokerChannel, BrokerError, Consumer, Delivery, DeliveryId, EndedBy, Settlement};
 use async_trait::async_trait;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use wire::id::KontoId;
 
-use crate::request::{ChannelKey, Handle, Request, Shared, Stopped, unavailable};
+use crate::request::{ChannelKey, Handle, Request, Shared, Stopped, cost, unavailable};
 use crate::store::{Remains, Store, StoreError, guarded};
 
 /// Deliveries that may wait for the receiver.
@@ -88,6 +90,8 @@ pub(crate) async fn forward(
     out: mpsc::Sender<Delivery>,
 ) {
     let mut waiting = Vec::new();
+    // Memory for the next that is read.
+    let mut granted = None;
     loop {
         let count = tokio::select! {
             biased;
@@ -109,9 +113,10 @@ pub(crate) async fn forward(
             if loaded > 0 || rest.is_empty() {
                 continue;
             }
-            let store = store.clone();
-            let read = tokio::task::spawn_blocking(move || load(&store, rest)).await;
-            let Loaded { read, damaged, left } = match read {
+            let (store, share, granted_now) = (store.clone(), shared.memory.clone(), granted.take());
+            let read =
+                tokio::task::spawn_blocking(move || load(&store, rest, share.as_ref(), granted_now)).await;
+            let Loaded { read, damaged, left, missing } = match read {
                 Ok(Ok(loaded)) => loaded,
                 Ok(Err(error)) => {
                     tracing::error!(
@@ -132,6 +137,13 @@ pub(crate) async fn forward(
                     return;
                 }
             }
+            if let (Some(missing), Some(share)) = (missing, &shared.memory) {
+                granted = tokio::select! {
+                    biased;
+                    () = out.closed() => return,
+                    held = share.take(missing) => Some(held),
+                };
+            }
         }
         waiting = rest;
     }
@@ -146,20 +158,41 @@ struct Loaded {
     damaged: Vec<(DeliveryId, Box<Remains>)>,
     /// Still have to be loaded.
     left: Vec<Handle>,
+    /// How much memory the first of those takes, where there is not so much now.
+    missing: Option<u64>,
 }
 
-/// Loads the first of `handles` that have to be.
-fn load(store: &Weak<Store>, handles: Vec<Handle>) -> Result<Loaded, StoreError> {
+/// Loads the first of `handles` that have to be, as far as there is memory: that which was `granted` for the first of them, and
+/// what there is left of `share`.
+fn load(
+    store: &Weak<Store>,
+    handles: Vec<Handle>,
+    share: Option<&Share>,
+    mut granted: Option<Held>,
+) -> Result<Loaded, StoreError> {
     let Some(store) = store.upgrade() else { return Ok(Loaded::default()) };
-    let (mut read, mut damaged) = (Vec::new(), Vec::new());
+    let (mut read, mut damaged, mut left, mut missing) = (Vec::new(), Vec::new(), Vec::new(), None);
     let mut bytes = 0;
     let mut rest = handles.into_iter();
     for mut handle in rest.by_ref() {
         if handle.loaded.is_none() {
-            match guarded(|| store.load(handle.number)) {
-                Ok((melding, payload)) => {
+            let mut wanted = 0;
+            let may_read = |payload_bytes| {
+                wanted = cost(payload_bytes);
+                let Some(share) = share else { return true };
+                // What was granted is all that there ever will be, also for a payload that is larger than that.
+                handle.memory = granted.take().or_else(|| share.try_take(wanted));
+                handle.memory.is_some()
+            };
+            match guarded(|| store.load(handle.number, may_read)) {
+                Ok(Some((melding, payload))) => {
                     bytes += payload.len();
                     handle.loaded = Some((Arc::new(melding), payload));
+                }
+                Ok(None) => {
+                    missing = Some(wanted);
+                    left.push(handle);
+                    break;
                 }
                 // Also one that is gone with its queue; the engine knows.
                 Err(error) if error.is_damage() => {
@@ -174,12 +207,13 @@ fn load(store: &Weak<Store>, handles: Vec<Handle>) -> Result<Loaded, StoreError>
             break;
         }
     }
-    Ok(Loaded { read, damaged, left: rest.collect() })
+    left.extend(rest);
+    Ok(Loaded { read, damaged, left, missing })
 }
 
 /// Gives one delivery to the receiver once it has room. Tells whether to go on.
 async fn send(shared: &Shared, out: &mpsc::Sender<Delivery>, handle: Handle) -> bool {
-    let Handle { id, consumer, konto: _, number: _, attempts, loaded, counted } = handle;
+    let Handle { id, consumer, konto: _, number: _, attempts, loaded, counted, memory } = handle;
     let Some((melding, payload)) = loaded else { return true };
     let size = payload.len();
     // A large payload waits until all before it are taken, so that a channel never holds two of them.
@@ -192,7 +226,7 @@ async fn send(shared: &Shared, out: &mpsc::Sender<Delivery>, handle: Handle) -> 
         return false;
     }
     if let Some(permit) = permits.next() {
-        permit.send(Delivery { id, consumer, melding, payload, attempts });
+        permit.send(Delivery { id, consumer, melding, payload, attempts, memory: memory.map(Arc::new) });
     }
     true
 }

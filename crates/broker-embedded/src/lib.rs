@@ -366,10 +366,10 @@ impl Broker for EmbeddedBroker {
         let (out, deliveries) = mpsc::channel(WAITING);
         let (handles, handed) = mpsc::unbounded_channel();
         let (ended, has_ended) = mpsc::unbounded_channel();
-        let shared = Arc::new(Shared::default());
+        let ChannelOptions { adresse, memory } = options;
+        let shared = Arc::new(Shared { memory, ..Shared::default() });
         let store = Arc::downgrade(&self.store()?);
         let link = ChannelLink { handles, ended, shared: shared.clone() };
-        let ChannelOptions { adresse } = options;
         let key = ask(&self.requests, |answer| Request::OpenChannel { link, adresse, answer }).await?;
         let requests = self.requests.clone();
         let control = Channel { key, requests: requests.clone(), ended: tokio::sync::Mutex::new(has_ended) };

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
 
+use app::memory::Held;
 use app::ports::{BrokerError, Consumer, DeletedQueue, DeliveryId, EndedBy, KoRom, QueueStatus, Settlement};
 use bytes::Bytes;
 use domain::melding::Melding;
@@ -126,6 +127,8 @@ pub(crate) struct Shared {
     pub(crate) closed: AtomicBool,
     /// Bytes under way to it.
     pub(crate) bytes: AtomicUsize,
+    /// Where what is under way to it takes its memory from.
+    pub(crate) memory: Option<app::memory::Share>,
 }
 
 /// A delivery on its way to a channel.
@@ -140,6 +143,13 @@ pub(crate) struct Handle {
     pub(crate) loaded: Option<Loaded>,
     /// How much of [`Shared::bytes`] is this one's.
     pub(crate) counted: usize,
+    /// The memory that it takes.
+    pub(crate) memory: Option<Held>,
+}
+
+/// What a delivery with so much payload takes in memory, about.
+pub(crate) fn cost(payload_bytes: u64) -> u64 {
+    payload_bytes.saturating_add(512)
 }
 
 impl Request {

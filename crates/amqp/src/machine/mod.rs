@@ -8,6 +8,7 @@ mod channel;
 mod methods;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use std::time::{Duration, Instant};
 use amq_protocol::protocol::{AMQPClass, connection};
 use amq_protocol::types::{AMQPValue, FieldTable};
 use app::Nadd;
+use app::memory::Share;
 use app::ports::{Consumer, Delivery, DeliveryId, EndedBy, IdSource, QueueStatus, Settlement};
 use bytes::{Buf, BytesMut};
 use domain::melding::Retur;
@@ -26,6 +28,7 @@ use crate::encode;
 use crate::frame::{self, DecodeError, Frame, Kind};
 use crate::reply::{self, Reply};
 use channel::Channel;
+use waiting::WaitingOutput;
 
 /// A buffer with more room than this is given back once it is empty.
 const KEEP_BUFFER: usize = 128 * 1024;
@@ -107,6 +110,8 @@ pub(crate) enum End {
     MissedHeartbeats,
     /// The client took nothing of what was written to it for too long.
     NotReading,
+    /// The client took next to nothing, and others wait for the memory that this takes.
+    GaveWay,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -182,6 +187,8 @@ pub(crate) struct Machine {
     last_output: Instant,
     /// Since when the client has taken nothing of what waits for it.
     blocked_since: Option<Instant>,
+    /// The memory of what is in `output`.
+    waiting_output: WaitingOutput,
 }
 
 impl Machine {
@@ -209,6 +216,7 @@ impl Machine {
             login_by,
             refused: None,
             blocked_since: None,
+            waiting_output: WaitingOutput::new(now),
             last_input: now,
             last_output: now,
         }
@@ -265,6 +273,12 @@ impl Machine {
     /// The client takes nothing of [`Machine::output`] just now.
     pub(crate) fn blocked(&mut self, now: Instant) {
         self.blocked_since.get_or_insert(now);
+        self.waiting_output.blocked(now);
+    }
+
+    /// Where deliveries take their memory from, once it is known whose they are.
+    pub(crate) fn set_memory(&mut self, share: Share) {
+        self.waiting_output.share = Some(share);
     }
 
     /// The first `count` bytes of [`Machine::output`] were written.
@@ -273,6 +287,7 @@ impl Machine {
         self.blocked_since = None;
         self.output_peak = self.output_peak.max(self.output.len());
         self.output.advance(count);
+        self.waiting_output.wrote(count, self.output.is_empty());
         if self.output.is_empty() {
             self.replies = 0;
             if std::mem::take(&mut self.output_peak) > KEEP_BUFFER {
@@ -310,7 +325,8 @@ impl Machine {
         let beat = heartbeat.map(|interval| self.last_output + interval / 2);
         let silence = heartbeat.map(|interval| self.last_input + interval * 2);
         let stuck = self.blocked_since.map(|since| since + self.config.write_timeout);
-        [self.deadline, beat, silence, stuck].into_iter().flatten().min()
+        let gives_way = self.waiting_output.to_look_at(self.config.give_way_after);
+        [self.deadline, beat, silence, stuck, gives_way].into_iter().flatten().min()
     }
 
     /// Does what is due at `now`.
@@ -325,6 +341,13 @@ impl Machine {
         }
         if self.blocked_since.is_some_and(|since| now >= since + self.config.write_timeout) {
             self.finish(End::NotReading);
+            return;
+        }
+        if self.waiting_output.gives_way(now, self.config.give_way_after) {
+            // Half a frame may be out, so there is nothing more to say.
+            (self.output, self.waiting_output) = (BytesMut::new(), WaitingOutput::new(now));
+            self.ended_by = Some(EndedBy::Server);
+            self.finish(End::GaveWay);
             return;
         }
         let Some(interval) = self.heartbeat.filter(|_| self.is_running()) else { return };
@@ -392,6 +415,7 @@ impl Machine {
             // The channel was closed meanwhile; the broker takes back whatever it held.
             None => None,
         };
+        self.waiting_output.delivered(self.output.len(), delivery.memory.as_ref());
         self.commands.extend(command);
     }
 

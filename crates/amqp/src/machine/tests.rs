@@ -1,10 +1,12 @@
 //! The machine with raw frames, right ones and wrong ones.
 
 use std::collections::BTreeMap;
+use std::future::Future as _;
 
 use amq_protocol::frame::{AMQPContentHeader, AMQPFrame, parse_frame};
 use amq_protocol::protocol::{access, basic, channel, confirm, exchange, queue, tx};
 use app::contract::CountingIds;
+use app::memory::{Owner, Pool};
 use bytes::Bytes;
 use domain::melding::Melding;
 use proptest::prelude::*;
@@ -220,6 +222,7 @@ fn melding() -> Melding {
 
 fn delivery(consumer: Consumer, id: u64) -> Delivery {
     Delivery {
+        memory: None,
         id: DeliveryId(id),
         consumer,
         melding: Arc::new(melding()),
@@ -1297,4 +1300,82 @@ fn limit_met_at_the_log_in_is_told_at_open_with_530() {
     let (code, text, ids) = client.connection_close();
     assert_eq!((code, ids), (530, (10, 40)));
     assert!(text.starts_with("NOT_ALLOWED - limit grenser.tilkoblinger_per_organisasjon = 5"), "{text}");
+}
+
+/// A pool of `max` bytes, and what an organisasjon may take of it.
+fn memory(max: u64) -> (Arc<Pool>, Share) {
+    let pool = Pool::new(max, max);
+    let share = pool.share(Owner::Organisasjon(wire::id::FiksOrgId::from_uuid(wire::id::Uuid::from_u128(1))));
+    (pool, share)
+}
+
+#[test]
+fn memory_of_a_delivery_is_given_back_once_the_client_has_taken_it() {
+    let (mut client, consumer) = Client::with_consumer(consume());
+    let (pool, share) = memory(10_000);
+    client.machine.set_memory(share.clone());
+    let before = client.machine.output().len();
+    let mut ends = Vec::new();
+    for id in 1..=3 {
+        let memory = share.try_take(1_000).map(Arc::new);
+        client.machine.deliver(1, &Delivery { memory, ..delivery(consumer, id) });
+        ends.push(client.machine.output().len() - before);
+    }
+    assert_eq!(pool.held(), 3_000);
+    client.machine.wrote(client.now, before + ends[0] - 1);
+    assert_eq!(pool.held(), 3_000);
+    client.machine.wrote(client.now, 1);
+    assert_eq!(pool.held(), 2_000);
+    client.machine.wrote(client.now, ends[2] - ends[0]);
+    assert_eq!(pool.held(), 0);
+}
+
+#[test]
+fn client_that_takes_next_to_nothing_gives_way_where_others_wait_and_that_counts_nothing() {
+    let (mut client, consumer) = Client::with_consumer(consume());
+    let (pool, share) = memory(1_000);
+    client.machine.set_memory(share.clone());
+    let memory = share.try_take(1_000).map(Arc::new);
+    let payload = vec![0; 100_000].into();
+    client.machine.deliver(1, &Delivery { memory, payload, ..delivery(consumer, 1) });
+    client.machine.blocked(client.now);
+    for _ in 0..20 {
+        client.tick_after(1);
+        // One byte a second is next to nothing.
+        client.machine.wrote(client.now, 1);
+        client.machine.blocked(client.now);
+        assert_eq!(client.machine.end(), None, "nobody waits");
+    }
+    let mut waits = Box::pin(share.take(500));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(waits.as_mut().poll(&mut cx).is_pending());
+    let next = client.machine.next_deadline().unwrap();
+    assert!(next <= client.now + Duration::from_secs(1));
+    client.now = next;
+    client.machine.tick(client.now);
+    assert_eq!(client.machine.end(), Some(End::GaveWay));
+    assert_eq!(client.machine.ended_by(), EndedBy::Server);
+    assert!(waits.as_mut().poll(&mut cx).is_ready());
+    drop(waits);
+    assert_eq!(pool.held(), 0);
+}
+
+#[test]
+fn client_that_keeps_a_pace_does_not_give_way() {
+    let (mut client, consumer) = Client::with_consumer(consume());
+    let (_pool, share) = memory(1_000);
+    client.machine.set_memory(share.clone());
+    let memory = share.try_take(1_000).map(Arc::new);
+    let payload = vec![0; 1_000_000].into();
+    client.machine.deliver(1, &Delivery { memory, payload, ..delivery(consumer, 1) });
+    let mut waits = Box::pin(share.take(500));
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(waits.as_mut().poll(&mut cx).is_pending());
+    for _ in 0..20 {
+        client.machine.blocked(client.now);
+        client.tick_after(4);
+        client.machine.wrote(client.now, 20_000);
+        client.receive(&[8, 0, 0, 0, 0, 0, 0, 0xce]);
+        assert_eq!(client.machine.end(), None);
+    }
 }

@@ -1505,7 +1505,11 @@ pub async fn sporing_tells_where_the_consumer_calls_from(h: &mut impl BrokerHarn
     let (a, b) = (konto(h).await, konto(h).await);
     let sent = publish_many(h, a, b, 1).await;
     let adresse = Some("192.0.2.7:50123".parse().expect("it is an address"));
-    let channel = h.broker().open_channel(ChannelOptions { adresse }).await.expect("the broker runs");
+    let channel = h
+        .broker()
+        .open_channel(ChannelOptions { adresse, ..ChannelOptions::default() })
+        .await
+        .expect("the broker runs");
     let mut receiver = Receiver { channel };
     receiver.control().consume(Consumer(1), b, 1).await.expect("the queue is there");
     receiver.next().await;

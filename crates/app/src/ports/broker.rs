@@ -9,6 +9,8 @@ use jiff::Timestamp;
 use tokio::sync::mpsc;
 use wire::id::{DokumentId, FiksOrgId, KontoId, MeldingId, Uuid};
 
+use crate::memory::{Held, Share};
+
 /// How many meldinger a search looks at before it gives up; see [`MeldingTreff::avkortet`].
 pub const SEARCH_MAX: usize = 10_000;
 /// How many later meldinger are looked through for the svar to one; see [`Broker::list_svar`].
@@ -278,10 +280,12 @@ pub enum BrokerError {
 }
 
 /// How a channel is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ChannelOptions {
     /// Where whoever consumes on it calls from. Goes into the sporing of what is handed out.
     pub adresse: Option<SocketAddr>,
+    /// What is handed out on it takes its memory from here, before it is read; none is counted without.
+    pub memory: Option<Share>,
 }
 
 /// An open channel: what comes in and how to answer.
@@ -357,6 +361,8 @@ pub struct Delivery {
     pub payload: Bytes,
     /// How often it has come back before; `redelivered` when more than zero.
     pub attempts: u32,
+    /// The memory that it takes, given back when the last clone of this is dropped.
+    pub memory: Option<Arc<Held>>,
 }
 
 /// What a consumer says of a delivery.

@@ -12,7 +12,7 @@ use wire::id::{KontoId, MeldingId};
 use super::Engine;
 use crate::cache::SMALL;
 use crate::queue::{Command, ConsumerKey, Effect, Entry, Millis, Number, Share};
-use crate::request::Handle;
+use crate::request::{Handle, cost};
 use crate::store::{Line, Remains, StoreError, guarded};
 
 /// How many bytes may be under way to one channel in memory; the rest it reads from disk as it goes.
@@ -101,10 +101,17 @@ impl Engine {
         let loaded = loaded.filter(|(_, payload)| {
             payload.len() <= SMALL && shared.bytes.load(Ordering::Relaxed) <= UNDER_WAY
         });
+        // Without memory for it the channel reads it later, when there is some.
+        let mut memory = None;
+        let loaded = loaded.filter(|(_, payload)| {
+            let Some(share) = &shared.memory else { return true };
+            memory = share.try_take(cost(payload.len() as u64));
+            memory.is_some()
+        });
         let counted = loaded.as_ref().map_or(0, |(_, payload)| payload.len());
         shared.bytes.fetch_add(counted, Ordering::Relaxed);
         let attempts = u32::from(tries.returned);
-        let handle = Handle { id, consumer: name, konto, number, attempts, loaded, counted };
+        let handle = Handle { id, consumer: name, konto, number, attempts, loaded, counted, memory };
         self.step.handles.push((channel, handle));
         self.step.entries.insert(number, Some((konto, entry)));
         self.line(number, &Hendelse::Levert { forsok: attempts + 1, adresse });

@@ -61,22 +61,29 @@ impl Store {
         }
     }
 
-    /// A melding with its payload.
+    /// A melding with its payload, unless `may_read` says of the size of the latter that it may not be read now.
     ///
     /// # Errors
     /// Damage also where either is not there at all.
-    pub(crate) fn load(&self, number: Number) -> Result<(Melding, Bytes), StoreError> {
+    pub(crate) fn load(
+        &self,
+        number: Number,
+        may_read: impl FnOnce(u64) -> bool,
+    ) -> Result<Option<(Melding, Bytes)>, StoreError> {
         let snapshot = self.db.snapshot();
         let value = snapshot.get(&self.meldinger, number.to_be_bytes())?;
         let value = value.ok_or(StoreError::Damaged("a melding that is not there"))?;
         let (melding, payload_bytes, _) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
+        if !may_read(payload_bytes) {
+            return Ok(None);
+        }
         if payload_bytes == 0 {
-            return Ok((melding, Bytes::new()));
+            return Ok(Some((melding, Bytes::new())));
         }
         let payload = snapshot.get(&self.payloads, number.to_be_bytes())?;
         match payload {
             Some(payload) if payload.len() as u64 == payload_bytes => {
-                Ok((melding, Bytes::from_owner(payload)))
+                Ok(Some((melding, Bytes::from_owner(payload))))
             }
             Some(_) => Err(StoreError::Damaged("a payload of another size")),
             None => Err(StoreError::Damaged("a payload that is not there")),

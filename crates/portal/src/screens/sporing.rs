@@ -593,7 +593,7 @@ pub(crate) mod tests {
     async fn settle(world: &World, konto: KontoId, count: u32, settlement: Settlement) {
         let adresse = Some("192.0.2.7:5671".parse().unwrap());
         let OpenChannel { mut deliveries, control } =
-            world.broker.open_channel(ChannelOptions { adresse }).await.unwrap();
+            world.broker.open_channel(ChannelOptions { adresse, ..ChannelOptions::default() }).await.unwrap();
         control.consume(Consumer(1), konto, 1).await.unwrap();
         for _ in 0..count {
             let delivery = tokio::time::timeout(DEADLINE, deliveries.recv()).await.unwrap().unwrap();
