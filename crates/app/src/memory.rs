@@ -129,11 +129,6 @@ impl Pool {
         Ok(())
     }
 
-    fn give_back(&self, state: &mut State, account: &Account, bytes: u64) {
-        state.held = state.held.saturating_sub(bytes);
-        account.held.store(account.held().saturating_sub(bytes), Ordering::Relaxed);
-    }
-
     /// Gives to those who wait what there is: to whoever holds least first, and of one owner to the first that came.
     fn serve(&self, state: &mut State) {
         let mut passed: HashSet<Owner> = HashSet::new();
@@ -149,7 +144,7 @@ impl Pool {
                 Ok(()) => {
                     one.account.waiting.fetch_sub(1, Ordering::Relaxed);
                     if one.granted.send(()).is_err() {
-                        self.give_back(state, &one.account, one.bytes);
+                        state.give_back(&one.account, one.bytes);
                     }
                 }
                 Err(bound) => {
@@ -163,6 +158,13 @@ impl Pool {
             }
         }
         self.is_short.store(is_short, Ordering::Relaxed);
+    }
+}
+
+impl State {
+    fn give_back(&mut self, account: &Account, bytes: u64) {
+        self.held = self.held.saturating_sub(bytes);
+        account.held.store(account.held().saturating_sub(bytes), Ordering::Relaxed);
     }
 }
 
@@ -190,7 +192,7 @@ pub struct Share {
 
 impl fmt::Debug for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Share").field("owner", &self.owner).field("held", &self.account.held).finish()
+        f.debug_struct("Share").field("owner", &self.owner).finish_non_exhaustive()
     }
 }
 
@@ -266,7 +268,7 @@ impl Drop for Wait<'_> {
         let (pool, account) = (&self.share.pool, &self.share.account);
         let mut state = pool.state();
         if self.granted.try_recv().is_ok() {
-            pool.give_back(&mut state, account, self.bytes);
+            state.give_back(account, self.bytes);
         } else {
             self.granted.close();
             let left = state.queue.len();
@@ -324,7 +326,7 @@ impl Held {
             self.bytes = bytes;
             let pool = &self.share.pool;
             let mut state = pool.state();
-            pool.give_back(&mut state, &self.share.account, less);
+            state.give_back(&self.share.account, less);
             if !state.queue.is_empty() {
                 pool.serve(&mut state);
             }

@@ -389,7 +389,7 @@ impl Machine {
                 self.fail(now, &reply, (0, 0));
             }
             (Waiting::Login, Answer::RefusedAgain) => {
-                self.step(now, State::Refused, self.config.refusal_delay)
+                self.step(now, State::Refused, self.config.refusal_delay);
             }
             (Waiting::Login, _) => self.refuse_login(now),
             (Waiting::UpdateSecret, Answer::Done) => {
