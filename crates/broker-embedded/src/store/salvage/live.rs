@@ -136,7 +136,7 @@ impl Saving<'_> {
                 return Ok(());
             }
             // Without its sporing it may be over; better twice, and marked, than not at all.
-            // Who owned its kontoer is not known here; the next start finds that out.
+            // Who owned its kontoer stood in its entry alone, so it counts for nobody until it has left.
             let bytes = melding.room_bytes(usize::try_from(payload_bytes).unwrap_or(usize::MAX));
             let cost = Cost::of_nobody(bytes);
             let end = match ends.get(&number) {
