@@ -138,11 +138,23 @@ pub(crate) async fn forward(
                 }
             }
             if let (Some(missing), Some(share)) = (missing, &shared.memory) {
-                granted = tokio::select! {
-                    biased;
-                    () = out.closed() => return,
-                    held = share.take(missing) => Some(held),
+                // Whoever waits holds nothing, or several that wait for each other would do so for ever. What comes while this
+                // waits has no memory already, or gives it back.
+                rest.iter_mut().for_each(|handle| unload(&shared, handle));
+                let taken = share.take(missing);
+                tokio::pin!(taken);
+                let held = loop {
+                    tokio::select! {
+                        biased;
+                        () = out.closed() => return,
+                        held = &mut taken => break held,
+                        Some(mut handle) = handles.recv() => {
+                            unload(&shared, &mut handle);
+                            rest.push(handle);
+                        }
+                    }
                 };
+                granted = Some(held);
             }
         }
         waiting = rest;
@@ -209,6 +221,13 @@ fn load(
     }
     left.extend(rest);
     Ok(Loaded { read, damaged, left, missing })
+}
+
+/// Lets go of what was loaded of a delivery; it is read again when its turn comes.
+fn unload(shared: &Shared, handle: &mut Handle) {
+    handle.loaded = None;
+    handle.memory = None;
+    shared.bytes.fetch_sub(std::mem::take(&mut handle.counted), Ordering::Relaxed);
 }
 
 /// Gives one delivery to the receiver once it has room. Tells whether to go on.

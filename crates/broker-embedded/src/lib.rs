@@ -486,7 +486,8 @@ async fn sync_witness(clock: Arc<dyn Clock>, slot: Arc<Slot>) {
                 error = &error as &dyn std::error::Error,
                 "the witness of the queue log could not be synced"
             ),
-            Err(_) => return,
+            Err(error) if error.is_cancelled() => return,
+            Err(_) => tracing::error!("a panic ended the upkeep of the queue log; it is tried again"),
         }
     }
 }
@@ -504,7 +505,8 @@ async fn tidy(clock: Arc<dyn Clock>, slot: Arc<Slot>, min_free_bytes: u64) {
                 error = &error as &dyn std::error::Error,
                 "the room of removed meldinger could not be given back"
             ),
-            Err(_) => return,
+            Err(error) if error.is_cancelled() => return,
+            Err(_) => tracing::error!("a panic ended the upkeep of the queue log; it is tried again"),
         }
     }
 }
@@ -542,7 +544,8 @@ async fn forget(
                     "old meldinger could not be forgotten"
                 );
             }
-            Err(_) => return,
+            Err(error) if error.is_cancelled() => return,
+            Err(_) => tracing::error!("a panic ended the upkeep of the queue log; it is tried again"),
         }
         clock.sleep_until(next).await;
     }

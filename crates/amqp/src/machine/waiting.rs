@@ -33,7 +33,8 @@ impl WaitingOutput {
 
     /// A delivery was put behind what waits, which has so many bytes now.
     pub(super) fn delivered(&mut self, waiting: usize, memory: Option<&Arc<Held>>) {
-        if let Some(memory) = memory {
+        // Nothing waits where the delivery was not written, since its channel had closed.
+        if let Some(memory) = memory.filter(|_| waiting > 0) {
             let out_at = self.written.saturating_add(u64::try_from(waiting).unwrap_or(u64::MAX));
             self.held.push_back((out_at, Arc::clone(memory)));
         }

@@ -84,6 +84,8 @@ const MIB: u64 = 1024 * 1024;
 const FORGOTTEN: &str = "glemt";
 /// Key of the last synced step.
 const STEP: &str = "siste";
+/// Key of what is written for no other reason than to fill a journal or a table, beside the number of the last step.
+const FILLING: &str = "fyll";
 
 /// Why the store did not do as asked.
 #[derive(Debug, thiserror::Error)]

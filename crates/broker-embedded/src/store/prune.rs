@@ -15,6 +15,14 @@ use super::{FORGOTTEN, Store, StoreError};
 /// How many meldinger are looked at, and forgotten if it is time, in one write.
 const PRUNE_AT_ONCE: usize = 256;
 
+/// Dead letters that are forgotten: of which Konto, and what each took.
+#[derive(Default)]
+struct Dead {
+    all: Vec<(KontoId, Cost)>,
+    /// How many of them are gone from the log, the others being in a batch that was not written yet.
+    committed: usize,
+}
+
 impl Store {
     /// Holds off forgetting.
     pub(crate) fn no_forgetting(&self) -> MutexGuard<'_, ()> {
@@ -29,9 +37,26 @@ impl Store {
 
     /// Forgets meldinger whose last line of sporing is from before `before`, with their sporing, index and dead letter.
     /// Returns the dead letters that went with them: of which Konto, and what each took of the room.
+    ///
+    /// What was forgotten before something failed is returned as well, so that it is not counted any more.
     pub(crate) fn prune(&self, before: Timestamp) -> Result<Vec<(KontoId, Cost)>, StoreError> {
+        let mut dead = Dead::default();
+        match self.prune_into(before, &mut dead) {
+            Ok(()) => Ok(dead.all),
+            Err(error) if dead.committed == 0 => Err(error),
+            Err(error) => {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "not all old meldinger could be forgotten"
+                );
+                dead.all.truncate(dead.committed);
+                Ok(dead.all)
+            }
+        }
+    }
+
+    fn prune_into(&self, before: Timestamp, dead: &mut Dead) -> Result<(), StoreError> {
         let snapshot = self.db.snapshot();
-        let mut dead = Vec::new();
         let mut batch = self.db.batch();
         // Whoever looks for a melding that was promised must know that the log may have forgotten it.
         let forgotten = before.max(self.forgotten_before().unwrap_or(before)).as_nanosecond().to_be_bytes();
@@ -59,6 +84,7 @@ impl Store {
                 std::mem::replace(&mut batch, self.db.batch())
                     .durability(Some(PersistMode::Buffer))
                     .commit()?;
+                dead.committed = dead.all.len();
                 (in_batch, is_noted) = (0, false);
                 // Whoever puts a dead letter back waits for no more than this.
                 drop(turn);
@@ -80,7 +106,9 @@ impl Store {
                 continue;
             };
             let last = lines.iter().map(|line| line.at).max().unwrap_or_default();
-            if last >= before.as_nanosecond() || snapshot.contains_key(&self.entries, number.to_be_bytes())? {
+            let waits = guarded(|| Ok(snapshot.contains_key(&self.entries, number.to_be_bytes())?));
+            // Where it cannot be read, it may wait.
+            if last >= before.as_nanosecond() || self.readable(number, waits)?.unwrap_or(true) {
                 first_left.get_or_insert(number);
                 if melding.mottatt >= before {
                     break; // All that follow were taken later.
@@ -88,11 +116,19 @@ impl Store {
                 continue;
             }
             let dead_key = pair(melding.mottaker, number);
-            if let Some(kept) = snapshot.get(&self.dead, dead_key)? {
-                if !self.dead.contains_key(dead_key)? {
+            let kept = guarded(|| match snapshot.get(&self.dead, dead_key)? {
+                Some(kept) => Ok(Some((decode_dead(&kept)?.cost, self.dead.contains_key(dead_key)?))),
+                None => Ok(None),
+            });
+            let Some(kept) = self.readable(number, kept)? else {
+                first_left.get_or_insert(number);
+                continue;
+            };
+            if let Some((cost, is_there)) = kept {
+                if !is_there {
                     continue; // Back on its queue since, under a new number.
                 }
-                dead.push((melding.mottaker, decode_dead(&kept)?.cost));
+                dead.all.push((melding.mottaker, cost));
                 batch.remove(&self.dead, dead_key);
                 if let Ok(Some(bytes)) = guarded(|| Ok(self.payloads.size_of(number.to_be_bytes())?)) {
                     self.live.went(bytes);
@@ -116,7 +152,8 @@ impl Store {
         }
         batch.durability(Some(PersistMode::Buffer)).commit()?;
         drop(turn);
+        dead.committed = dead.all.len();
         self.pruned_to.store(first_left.unwrap_or(last_seen), Ordering::Relaxed);
-        Ok(dead)
+        Ok(())
     }
 }

@@ -96,7 +96,7 @@ fn fill(source: Source, target: &Path, runtime: &Handle, progress: &Progress) ->
 
     let mut dokumenter = copy_payloads(&*payloads, &objects, &known, target, runtime, &mut sums, progress)?;
     let stored: BTreeSet<_> = objects.iter().filter_map(Object::id).collect();
-    dokumenter.mangler = named.difference(&stored).copied().collect();
+    dokumenter.mangler.extend(named.difference(&stored));
     let sha256sums = sums.write(target)?;
     progress.check()?;
     let register = Register::of(form, copied.stand);
@@ -218,10 +218,28 @@ fn copy_payloads(
         let path = folder.join(name);
         let cannot = || format!("cannot copy the payload {location} to {}", path.display());
         let mut file = SumFile::create(&path).with_context(cannot)?;
-        let mut pieces = runtime.block_on(payloads.get(location)).with_context(cannot)?.into_stream();
-        while let Some(piece) = runtime.block_on(pieces.try_next()).with_context(cannot)? {
-            progress.check()?;
-            file.write_all(&piece).with_context(cannot)?;
+        let mut read = || -> anyhow::Result<object_store::Result<()>> {
+            let mut pieces = match runtime.block_on(payloads.get(location)) {
+                Ok(found) => found.into_stream(),
+                Err(error) => return Ok(Err(error)),
+            };
+            loop {
+                progress.check()?;
+                match runtime.block_on(pieces.try_next()) {
+                    Ok(Some(piece)) => file.write_all(&piece).with_context(cannot)?,
+                    Ok(None) => return Ok(Ok(())),
+                    Err(error) => return Ok(Err(error)),
+                }
+            }
+        };
+        // One that cannot be read keeps nobody from having a backup of all others.
+        if let Err(error) = read()? {
+            let id = object.id().with_context(cannot)?;
+            progress
+                .say(format!("Dokumentlager: payload {id} cannot be read: {:#}", anyhow::Error::from(error)));
+            std::fs::remove_file(&path).with_context(cannot)?;
+            copied.mangler.push(id);
+            continue;
         }
         let (sum, bytes) = file.finish().with_context(cannot)?;
         if let Some(id) = object.id()

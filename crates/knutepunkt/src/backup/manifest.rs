@@ -62,7 +62,7 @@ pub(crate) struct Payloads {
     /// Those that were not what had been stored when the backup was made. They are in it as they were.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) skadet: Vec<DokumentId>,
-    /// Those that meldinger name and that were not there, so they are not in it.
+    /// Those that meldinger name and that were not there, and those that could not be read: they are not in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) mangler: Vec<DokumentId>,
 }
@@ -166,7 +166,7 @@ impl std::fmt::Display for Manifest {
                 &dokumenter.skadet,
                 "were not what had been stored when it was made, and are in it as they were",
             ),
-            (&dokumenter.mangler, "that meldinger name were missing when it was made, and are not in it"),
+            (&dokumenter.mangler, "were missing or could not be read when it was made, and are not in it"),
         ] {
             if let Some(first) = ids.first() {
                 write!(f, "\n  {} payloads {what}, such as {first}", ids.len())?;

@@ -39,7 +39,7 @@ pub async fn run(args: RepairArgs) -> anyhow::Result<()> {
     let data = args.data.unwrap_or(config.data);
     // A supervisor may start the server meanwhile. Where there is no folder, none is made.
     let _lock = if data.is_dir() { Some(FolderLock::take(&data)?) } else { None };
-    let log = data.join("ko");
+    let log = data.join(crate::names::LOG);
     if args.berg {
         // The library that reads tables panics over what is damaged. That is caught, and what could not be read is in the answer.
         std::panic::set_hook(Box::new(|_| {}));

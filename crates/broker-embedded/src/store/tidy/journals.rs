@@ -6,16 +6,14 @@
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fjall::Slice;
 
-use super::MIB;
+use super::{FLUSH_DEADLINE, MIB};
 use crate::store::journal;
-use crate::store::{Store, StoreError};
+use crate::store::{FILLING, Store, StoreError};
 
-/// Key of what is written for no other reason than to fill a journal, beside the number of the last step.
-pub(super) const FILLING: &str = "fyll";
 /// Beyond this a journal is given up for a new one.
 const LONG: u64 = 24 * MIB;
 /// One that grows faster between two looks is not at rest, and is full soon by itself.
@@ -77,7 +75,11 @@ impl Store {
         while left > 0 && self.db.journal_count() == journals {
             self.steps.insert(FILLING, piece.clone())?;
             // Whoever writes a step would wait for these tables.
+            let deadline = Instant::now() + FLUSH_DEADLINE;
             while self.steps.sealed_memtable_count() > 0 {
+                if Instant::now() > deadline {
+                    return Ok(());
+                }
                 self.check()?;
                 thread::sleep(BETWEEN);
             }

@@ -17,7 +17,8 @@ use fjall::{AbstractTree as _, Keyspace};
 
 use self::journals::Seen;
 pub(super) use self::live::Live;
-use super::{MIB, Store, StoreError};
+use super::damage::guarded;
+use super::{FILLING, MIB, Store, StoreError};
 
 /// How often the log is looked at.
 pub(crate) const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -41,6 +42,20 @@ const LONGEST_PAUSE: u32 = 12;
 /// How long to wait for a table to be written from memory.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(30);
 
+/// For the log.
+const KEYSPACE_NAMES: [&str; 10] = [
+    "konto",
+    "queue",
+    "melding",
+    "sporing",
+    "payload",
+    "melding_id",
+    "konto_melding",
+    "dodko",
+    "meta",
+    "steg",
+];
+
 /// What is known from one look to the next.
 #[derive(Default)]
 pub(super) struct Tidying(Mutex<State>);
@@ -53,6 +68,9 @@ struct State {
     pause: u32,
     /// The same for keyspaces without payloads.
     skip_records: u32,
+    /// Keyspaces that cannot be written anew, since something in them is damaged. What an attempt has written until then stays
+    /// until the log is opened again, so there is no second one before.
+    damaged: Vec<&'static str>,
     /// Whether the log said that it needs room to give room back.
     said_short: bool,
 }
@@ -118,6 +136,8 @@ impl Store {
             state.skip -= 1;
             return Ok(false);
         }
+        // For whatever fails below.
+        state.skip = LONGEST_PAUSE;
         // What is gone is known to the tables only once it stands in one.
         self.write_out(&self.payloads)?;
         let before = self.room()?;
@@ -126,12 +146,15 @@ impl Store {
             if !room.is_due() || !self.has_room(room, state) {
                 break;
             }
-            self.payloads.major_compact()?;
+            if !compact(&self.payloads, "payload", state)? {
+                break;
+            }
             // Before the next round, which needs the room.
             self.let_go()?;
         }
         let after = self.room()?;
         let given_back_bytes = before.disk.saturating_sub(after.disk);
+        state.skip = 0;
         if given_back_bytes < before.waste_bytes() / 4 {
             // Somebody reads an earlier moment: it is tried again, and not all the time. Room may be there soon.
             if !state.said_short {
@@ -139,7 +162,7 @@ impl Store {
                 state.skip = state.pause;
             }
         } else {
-            (state.skip, state.pause) = (0, 0);
+            state.pause = 0;
         }
         if given_back_bytes == 0 {
             return Ok(false);
@@ -185,7 +208,7 @@ impl Store {
             state.skip_records -= 1;
             return Ok(false);
         }
-        for keyspace in self.keyspaces() {
+        for (keyspace, name) in self.keyspaces().into_iter().zip(KEYSPACE_NAMES) {
             let disk_bytes = keyspace.disk_space();
             if keyspace.is_kv_separated() || disk_bytes < SMALL_KEYSPACE {
                 continue;
@@ -194,8 +217,13 @@ impl Store {
             let removed = keyspace.tree.tombstone_count();
             let is_due = removed > keyspace.approximate_len() as u64 / 4;
             if is_due && self.free_bytes().is_none_or(|free| free > disk_bytes + WASTE_BYTES) {
+                // For whatever fails below.
+                state.skip_records = LONGEST_PAUSE;
                 self.write_out(keyspace)?;
-                keyspace.major_compact()?;
+                if !compact(keyspace, name, state)? {
+                    continue;
+                }
+                state.skip_records = 0;
                 done = true;
                 if keyspace.tree.tombstone_count() > removed / 2 {
                     // Somebody reads an earlier moment.
@@ -211,12 +239,13 @@ impl Store {
     /// disk, where nothing is taken, there would be none.
     fn let_go(&self) -> Result<(), StoreError> {
         for _ in 0..2 {
-            self.steps.insert(journals::FILLING, [])?;
+            self.steps.insert(FILLING, [])?;
             self.write_out(&self.steps)?;
         }
         Ok(())
     }
 
+    /// In the order of [`KEYSPACE_NAMES`].
     fn keyspaces(&self) -> [&Keyspace; 10] {
         [
             &self.kontoer,
@@ -244,6 +273,26 @@ impl Store {
             thread::sleep(Duration::from_millis(10));
         }
         Ok(())
+    }
+}
+
+/// Has a keyspace written anew. Tells whether it was; one with something damaged in it is left as it is, and said.
+fn compact(keyspace: &Keyspace, name: &'static str, state: &mut State) -> Result<bool, StoreError> {
+    if state.damaged.contains(&name) {
+        return Ok(false);
+    }
+    match guarded(|| Ok(keyspace.major_compact()?)) {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_damage() => {
+            state.damaged.push(name);
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                keyspace = name,
+                "the room of what was removed cannot be given back, since something else there is damaged: run knutepunkt doctor"
+            );
+            Ok(false)
+        }
+        Err(error) => Err(error),
     }
 }
 
