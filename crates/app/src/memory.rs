@@ -56,6 +56,8 @@ pub struct Pool {
     /// The first of those who wait does so for what all share.
     is_short: AtomicBool,
     state: Mutex<State>,
+    /// What there is for those who belong to no organisasjon: so much less that they take nothing from any.
+    others: Option<Arc<Self>>,
 }
 
 #[derive(Default)]
@@ -93,11 +95,26 @@ impl Pool {
             owners: Mutex::default(),
             is_short: AtomicBool::new(false),
             state: Mutex::default(),
+            others: None,
         })
+    }
+
+    /// A pool for organisasjoner, with a smaller one beside it for strangers and persons. What they send is short, and anybody
+    /// may be one of them, so however many there are, no organisasjon has less for it.
+    fn with_others(max: u64, per_owner: u64) -> Arc<Self> {
+        let others = Self::new(max / 8, max / 32);
+        let mut pool = Self::new(max, per_owner);
+        if let Some(pool) = Arc::get_mut(&mut pool) {
+            pool.others = Some(others);
+        }
+        pool
     }
 
     /// What `owner` may take of it.
     pub fn share(self: &Arc<Self>, owner: Owner) -> Share {
+        if let (Some(others), Owner::Person(_) | Owner::Strangers) = (&self.others, owner) {
+            return others.share(owner);
+        }
         let mut owners = self.owners.lock().unwrap_or_else(PoisonError::into_inner);
         if owners.len() >= MANY && !owners.contains_key(&owner) {
             owners.retain(|_, account| Arc::strong_count(account) > 1);
@@ -357,7 +374,7 @@ impl Memory {
         let largest = 2 * u64::try_from(inline_max).unwrap_or(u64::MAX / 4).saturating_add(1024 * 1024);
         let max = or(Grense::MinneBytes, UNSET_BYTES).max(largest);
         let per_owner = or(Grense::MinneBytesPerOrganisasjon, max / 4).max(largest / 2);
-        Self { inn: Pool::new(max, per_owner), ut: Pool::new(max, per_owner) }
+        Self { inn: Pool::with_others(max, per_owner), ut: Pool::with_others(max, per_owner) }
     }
 }
 
@@ -414,6 +431,19 @@ mod tests {
         assert!(pool.share(org(4)).try_take(40).is_some());
         drop(others);
         assert_eq!(pool.held(), 0);
+    }
+
+    /// A form of a stranger is as large as it may be, and there is no end of them.
+    #[test]
+    fn those_of_no_organisasjon_take_nothing_from_any() {
+        let pool = Pool::with_others(3_200, 800);
+        let person = |n: u128| Owner::Person(PersonId::from_uuid(Uuid::from_u128(n)));
+        let owners = [Owner::Strangers].into_iter().chain((1..100).map(person));
+        let held: Vec<_> = owners.filter_map(|owner| pool.share(owner).try_take(100)).collect();
+        assert_eq!((held.len(), pool.held()), (4, 0));
+        assert!(pool.share(Owner::Strangers).try_take(1).is_none());
+        let all: Vec<_> = (1..=4).map(|n| pool.share(org(n)).try_take(800)).collect();
+        assert!(all.iter().all(Option::is_some), "each has all that is its own");
     }
 
     #[test]

@@ -70,12 +70,26 @@ pub fn accept_loss(path: &Path, now: Timestamp) -> Result<Option<AcceptedLoss>, 
     let rests = std::mem::take(&mut begun.cuts).into_iter().filter_map(Cut::into_copy).collect();
     let report = path.with_extension(format!("tap-{}.jsonl", now.as_second()));
     write_report(&report, &loss).map_err(|error| failed(StoreError::Witness(error)))?;
+    let witness_failed = |error| failed(StoreError::Witness(error));
+    let kept = keep_damaged_witness(path, &loss, now).map_err(witness_failed)?;
     let (store, ..) = Store::go_on(path, begun).map_err(failed)?;
     store.mark_all_returned().map_err(failed)?;
     drop(store);
     let old_witness =
         replace_witness(path, &loss, now).map_err(|error| failed(StoreError::Witness(error)))?;
+    let old_witness = old_witness.or(kept);
     Ok(Some(AcceptedLoss { loss, report, old_witness, rests }))
+}
+
+/// Moves a witness out of the way that is there and cannot be read. Gives where it lies from then on.
+fn keep_damaged_witness(path: &Path, loss: &Loss, now: Timestamp) -> io::Result<Option<PathBuf>> {
+    let witness = witness::beside(path);
+    if loss.witness_missing.is_none() || !witness.exists() {
+        return Ok(None);
+    }
+    let old = path.with_extension(format!("vitne-{}", now.as_second()));
+    std::fs::rename(witness, &old)?;
+    Ok(Some(old))
 }
 
 /// Puts an empty witness in the place of the one that knows of the loss. Gives where that one lies from then on.
@@ -86,7 +100,7 @@ fn replace_witness(path: &Path, loss: &Loss, now: Timestamp) -> io::Result<Optio
     }
     let old = path.with_extension(format!("vitne-{}", now.as_second()));
     std::fs::rename(witness::beside(path), &old)?;
-    Witness::open(path)?;
+    Witness::make(path)?;
     sync_folder_of(path)?;
     Ok(Some(old))
 }

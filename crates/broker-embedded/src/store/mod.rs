@@ -334,13 +334,11 @@ fn unknown(step: u64) -> Loss {
 
 /// The witness of the log at `path`, which ends with `step`, if there is one, and what the log lacks.
 fn call_witness(path: &Path, step: u64) -> Result<(Option<Witness>, Option<Loss>), StoreError> {
-    let file = witness::beside(path);
-    if !std::fs::metadata(&file).is_ok_and(|known| known.len() > 0) {
+    let Some(mut witness) = Witness::open(path).map_err(StoreError::Witness)? else {
         // A log without any step has promised nothing.
-        let loss = (step > 0).then(|| Loss { witness_missing: Some(file), ..unknown(step) });
-        return Ok((None, loss));
-    }
-    let mut witness = Witness::open(path).map_err(StoreError::Witness)?;
+        let missing = || Loss { witness_missing: Some(witness::beside(path)), ..unknown(step) };
+        return Ok((None, (step > 0).then(missing)));
+    };
     let loss = witness.loss(step);
     witness.forget_read();
     Ok((Some(witness), loss))
@@ -369,7 +367,7 @@ impl Store {
     /// Begins a new epoch of a log.
     fn go_on(path: &Path, begun: Begun) -> Result<Opened, StoreError> {
         let Begun { db, meta, steps, step, witness, .. } = begun;
-        let witness = witness.map_or_else(|| Witness::open(path), Ok).map_err(StoreError::Witness)?;
+        let witness = witness.map_or_else(|| Witness::make(path), Ok).map_err(StoreError::Witness)?;
         let epoch = match meta.get("epoch")? {
             Some(value) => number_at(&value, 0)? + 1,
             None => 1,

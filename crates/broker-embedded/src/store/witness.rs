@@ -30,6 +30,10 @@ use super::journal::TornJournal;
 const RECORD: usize = 80;
 /// Where the checksum stands.
 const CHECKSUM: usize = 76;
+/// In a record that was never written, so that one is told from a file that was wiped.
+const UNUSED: [u8; RECORD] = [b'-'; RECORD];
+/// So many records may be torn by a loss of power: all that are written in a second or two. More than that is damage.
+const TORN: u64 = 4_096;
 /// How many records the ring has: at least what stands in a journal.
 const SLOTS: u64 = 65_536;
 /// The step of the log and the ring belong together.
@@ -63,7 +67,7 @@ pub struct Loss {
     pub journals: Vec<TornJournal>,
     /// How many whole writes stand behind damage in the journals: accepting the loss takes them too, a salvage keeps them.
     pub whole_behind: u64,
-    /// The file that knows what was promised; `None` where it is there. Without it nobody can say whether anything is lost.
+    /// The file that knows what was promised; `None` where it is there and can be read. Without it nobody can say whether anything is lost.
     pub witness_missing: Option<PathBuf>,
 }
 
@@ -79,7 +83,7 @@ impl fmt::Display for Loss {
         if let Some(witness) = &self.witness_missing {
             write!(
                 f,
-                "the file {}, which knows what was promised, is missing, so nobody can tell whether the log is whole",
+                "the file {}, which knows what was promised, is missing or damaged, so nobody can tell whether the log is whole",
                 witness.display()
             )?;
             f.write_str(if self.is_unknown() { "" } else { "; " })?;
@@ -217,7 +221,7 @@ pub(super) fn recall(path: &Path) -> io::Result<Recalled> {
     for record in bytes.as_chunks::<RECORD>().0 {
         match decode(record) {
             Some(note) => recalled.notes.push(note),
-            None if record.iter().any(|byte| *byte != 0) => recalled.unreadable += 1,
+            None if *record != UNUSED && record.iter().any(|byte| *byte != 0) => recalled.unreadable += 1,
             None => {}
         }
     }
@@ -250,35 +254,55 @@ pub(crate) struct Witness {
 }
 
 impl Witness {
-    /// Opens the witness beside the log at `path`, and makes it where there is none.
-    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+    /// Makes an empty witness beside the log at `path`, in place of one that is of no use. All of its room is taken now, so that a
+    /// full disk does not keep it from being written later.
+    pub(crate) fn make(path: &Path) -> io::Result<Self> {
         let path = beside(path);
         let file =
-            OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path)?;
+            OpenOptions::new().read(true).write(true).create(true).truncate(true).mode(0o600).open(&path)?;
+        file.write_all_at(&UNUSED.repeat(usize::try_from(SLOTS).unwrap_or_default()), 0)?;
+        file.sync_all()?;
+        sync_folder_of(&path)?;
+        let unsynced = AtomicBool::new(false);
+        Ok(Self { file, next: 0, last_step: 0, notes: Vec::new(), failed: false, unsynced })
+    }
+
+    /// Opens the witness beside the log at `path`; `None` where there is none, or none that can be believed.
+    pub(crate) fn open(path: &Path) -> io::Result<Option<Self>> {
+        let path = beside(path);
+        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            file => file?,
+        };
         let size = SLOTS * RECORD as u64;
+        if file.metadata()?.len() != size {
+            return Ok(None);
+        }
         let mut bytes = vec![0; usize::try_from(size).unwrap_or_default()];
-        let have = usize::try_from(file.metadata()?.len().min(size)).unwrap_or_default();
-        if let Some(some) = bytes.get_mut(..have) {
-            file.read_exact_at(some, 0)?;
-        }
-        if (have as u64) < size {
-            // All of its room is taken now, so that a full disk does not keep it from being written later.
-            file.write_all_at(bytes.get(have..).unwrap_or_default(), have as u64)?;
-            file.sync_all()?;
-            sync_folder_of(&path)?;
-        }
+        file.read_exact_at(&mut bytes, 0)?;
         let mut notes = Vec::new();
         let (mut last_step, mut next) = (0, 0);
+        let (mut unused, mut wiped) = (0, 0);
         for (slot, record) in bytes.as_chunks::<RECORD>().0.iter().enumerate() {
-            let Some(note) = decode(record) else { continue };
+            let Some(note) = decode(record) else {
+                unused += u64::from(*record == UNUSED);
+                // As files of early versions had it.
+                wiped += u64::from(record.iter().all(|byte| *byte == 0));
+                continue;
+            };
             // Of a step with many records the last one is the end of what was written.
             if note.step >= last_step {
                 (last_step, next) = (note.step, slot as u64 + 1);
             }
             notes.push(note);
         }
+        let known = notes.len() as u64 + unused;
+        let torn = SLOTS.saturating_sub(known + wiped);
+        if known == 0 || torn > TORN {
+            return Ok(None);
+        }
         let unsynced = AtomicBool::new(false);
-        Ok(Self { file, next: next % SLOTS, last_step, notes, failed: false, unsynced })
+        Ok(Some(Self { file, next: next % SLOTS, last_step, notes, failed: false, unsynced }))
     }
 
     /// What was promised after `log_step`; `None` if the log has it all.
@@ -366,7 +390,9 @@ mod tests {
     }
 
     fn open(folder: &tempfile::TempDir) -> Witness {
-        Witness::open(&folder.path().join("ko")).expect("it can be opened")
+        let log = folder.path().join("ko");
+        let opened = Witness::open(&log).expect("it can be opened");
+        opened.map_or_else(|| Witness::make(&log), Ok).expect("there is room")
     }
 
     #[test]

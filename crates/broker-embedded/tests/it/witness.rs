@@ -116,16 +116,21 @@ async fn log_without_its_witness_is_refused_until_it_is_taken_as_it_is() {
     let log = h.path().with_file_name("left");
     let witness = log.with_extension("vitne");
     let whole = std::fs::read(&witness).unwrap();
-    for is_empty in [false, true] {
+    let size = whole.len();
+    let zeroed = [&whole[..0], &vec![0; size]].concat();
+    for damaged in [None, Some(vec![]), Some(zeroed), Some(vec![0xff; size]), Some(whole[..4_096].to_vec())] {
         std::fs::remove_file(&witness).unwrap();
-        if is_empty {
-            std::fs::write(&witness, []).unwrap();
+        if let Some(bytes) = &damaged {
+            std::fs::write(&witness, bytes).unwrap();
         }
         for _ in 0..2 {
             let refused = text(&open(&log).await.err().unwrap());
-            assert!(refused.contains("left.vitne, which knows what was promised, is missing"), "{refused}");
+            assert!(
+                refused.contains("left.vitne, which knows what was promised, is missing or damaged"),
+                "{refused}"
+            );
             assert!(refused.contains("repair --godta-tap"), "{refused}");
-            assert_eq!(witness.exists(), is_empty, "nothing changes by looking");
+            assert_eq!(std::fs::read(&witness).ok(), damaged, "nothing changes by looking");
         }
         let loss = find_loss(&log).unwrap().unwrap();
         assert!(loss.is_unknown() && loss.meldinger.is_empty(), "{loss}");

@@ -12,6 +12,7 @@ use crate::adapters::SystemClock;
 use crate::backup::make::{self, Source};
 use crate::backup::manifest::Manifest;
 use crate::config::Config;
+use crate::installasjon::check_expected;
 use crate::installasjon::judge::{Verdict, judge};
 use crate::installasjon::lock::FolderLock;
 use crate::installasjon::look::{self, Places};
@@ -75,7 +76,9 @@ async fn offline(config: &Config, target: &Path) -> anyhow::Result<Manifest> {
     let _registry =
         RegistryLock::take(&places.registry_url).await.context("cannot have the registry for itself")?;
     let (parts, _) = look::look(&places).await?;
-    match judge(&parts).map_err(|refusal| anyhow::anyhow!("{refusal} ({places})"))? {
+    let verdict = judge(&parts).map_err(|refusal| anyhow::anyhow!("{refusal} ({places})"))?;
+    check_expected(config, &verdict, &places)?;
+    match verdict {
         Verdict::Same { .. } => {}
         Verdict::New(_) | Verdict::Adopt(_) => {
             bail!("this installation has not been started yet; start the server once ({places})")

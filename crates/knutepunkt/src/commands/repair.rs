@@ -8,7 +8,10 @@ use broker_embedded::{Emptied, Loss, Salvaged, accept_loss, find_loss, finish_sa
 
 use crate::adapters::SystemClock;
 use crate::config::Config;
+use crate::installasjon::check_found;
 use crate::installasjon::lock::FolderLock;
+use crate::installasjon::look::Places;
+use crate::installasjon::mark::MarkFile;
 
 /// What to repair, and whether to.
 #[derive(clap::Args)]
@@ -35,8 +38,12 @@ pub struct RepairArgs {
 /// # Errors
 /// There is no queue log, a server uses it, or it cannot be read; or something is lost and was not accepted.
 pub async fn run(args: RepairArgs) -> anyhow::Result<()> {
-    let config = Config::load(args.config.as_deref(), std::env::vars())?;
-    let data = args.data.unwrap_or(config.data);
+    let mut config = Config::load(args.config.as_deref(), std::env::vars())?;
+    config.data = args.data.unwrap_or(config.data);
+    if let Some(mark) = MarkFile::read(&config.data).ok().flatten() {
+        check_found(&config, Some(mark.installasjon), &Places::of(&config)?)?;
+    }
+    let data = config.data;
     // A supervisor may start the server meanwhile. Where there is no folder, none is made.
     let _lock = if data.is_dir() { Some(FolderLock::take(&data)?) } else { None };
     let log = data.join(crate::names::LOG);

@@ -5,8 +5,10 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use tokio::runtime::Handle;
 
+use crate::backup::manifest::Manifest;
 use crate::backup::{restore, verify};
 use crate::config::Config;
+use crate::installasjon::check_found;
 use crate::installasjon::look::Places;
 use crate::progress::Progress;
 
@@ -45,6 +47,7 @@ pub async fn run(args: RestoreArgs) -> anyhow::Result<()> {
     let mut config = Config::load(config.as_deref(), std::env::vars())?;
     config.data = data.unwrap_or(config.data);
     let places = Places::of(&config)?;
+    check_found(&config, Some(Manifest::read(&backup)?.installasjon), &places)?;
     let restored = tokio::task::spawn_blocking(move || {
         restore::restore(&backup, &places, &runtime, &progress).map(|manifest| (places, manifest))
     });

@@ -12,6 +12,7 @@ use crate::adapters::SystemClock;
 use crate::config::Config;
 use crate::grenser::Grenser;
 use crate::health::{PlassCheck, TlsCheck};
+use crate::installasjon::check_expected;
 use crate::installasjon::judge::{Verdict, judge};
 use crate::installasjon::look::{self, Places};
 use crate::names;
@@ -28,7 +29,7 @@ const AHEAD_SECONDS: i64 = 60;
 pub(crate) async fn look(config: &Config, places: &Places) -> Vec<Finding> {
     let data = &config.data;
     let mut findings = Vec::new();
-    findings.extend(parts(places).await);
+    findings.extend(parts(config, places).await);
     findings.extend(registry(places).await);
     findings.push(permissions(data));
     findings.extend(socket(data));
@@ -48,13 +49,23 @@ pub(crate) async fn look(config: &Config, places: &Places) -> Vec<Finding> {
     findings
 }
 
-async fn parts(places: &Places) -> Vec<Finding> {
+async fn parts(config: &Config, places: &Places) -> Vec<Finding> {
     const PART: &str = "installation";
     let looked = match look::look(places).await {
         Ok((parts, _)) => parts,
         Err(error) => return vec![Finding::error(PART, &error, what_to_do(places, &error))],
     };
-    match judge(&looked) {
+    let verdict = judge(&looked);
+    if let Ok(verdict) = &verdict
+        && let Err(error) = check_expected(config, verdict, places)
+    {
+        return vec![Finding::error(
+            PART,
+            &error,
+            "mount its disk, or correct data, registry.url or installasjon",
+        )];
+    }
+    match verdict {
         Err(refusal) => vec![Finding::fault(PART, refusal.to_string(), format!("{places}"))],
         Ok(Verdict::New(_) | Verdict::Adopt(_)) => {
             vec![Finding::warning(

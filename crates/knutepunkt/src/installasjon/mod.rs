@@ -78,13 +78,18 @@ pub(crate) async fn claim(config: &Config, ids: &dyn IdSource) -> anyhow::Result
 }
 
 /// Whether this is the installation that the configuration names, if it names one.
-fn check_expected(config: &Config, verdict: &Verdict, places: &Places) -> anyhow::Result<()> {
-    let Some(expected) = config.expected_installasjon()? else { return Ok(()) };
+pub(crate) fn check_expected(config: &Config, verdict: &Verdict, places: &Places) -> anyhow::Result<()> {
     let found = match verdict {
         Verdict::Same { installasjon, .. } => Some(*installasjon),
         // One whose first start was cut off.
         Verdict::New(id) | Verdict::Adopt(id) => *id,
     };
+    check_found(config, found, places)
+}
+
+/// The same, where nothing but the id is known.
+pub(crate) fn check_found(config: &Config, found: Option<Uuid>, places: &Places) -> anyhow::Result<()> {
+    let Some(expected) = config.expected_installasjon()? else { return Ok(()) };
     match found {
         Some(found) if found == expected => Ok(()),
         Some(found) => bail!(

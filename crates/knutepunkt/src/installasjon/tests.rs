@@ -28,6 +28,11 @@ async fn installation_that_the_configuration_names_is_never_made_anew() {
     assert!(refused.contains("but this is installation"), "{refused}");
 
     first.installasjon = Uuid::nil().to_string();
+    let findings = crate::doctor::place::look(&first, &super::Places::of(&first).unwrap()).await;
+    assert!(
+        findings.iter().any(|finding| finding.to_string().contains("but this is installation")),
+        "{findings:#?}"
+    );
     let refused = super::require(&first).await.err().unwrap().to_string();
     assert!(
         refused.contains("but this is installation"),
