@@ -140,7 +140,9 @@ pub(crate) async fn forward(
             if let (Some(missing), Some(share)) = (missing, &shared.memory) {
                 // Whoever waits holds nothing, or several that wait for each other would do so for ever. What comes while this
                 // waits has no memory already, or gives it back.
-                rest.iter_mut().for_each(|handle| unload(&shared, handle));
+                for handle in &mut rest {
+                    unload(&shared, handle);
+                }
                 let taken = share.take(missing);
                 tokio::pin!(taken);
                 let held = loop {

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 const MIB: u64 = 1024 * 1024;
 /// Payloads get this part of the memory, in each direction.
-const PART: u64 = 8;
+const PART: u64 = 16;
 const FEWEST_BYTES: u64 = 12 * MIB;
 const MOST_BYTES: u64 = 1024 * MIB;
 
@@ -103,8 +103,8 @@ mod tests {
     }
 
     #[test]
-    fn payloads_get_an_eighth_within_bounds() {
-        assert_eq!(share(Some(256 * MIB)), 32 * MIB);
+    fn payloads_get_a_sixteenth_within_bounds() {
+        assert_eq!(share(Some(256 * MIB)), 16 * MIB);
         assert_eq!(
             (share(Some(64 * MIB)), share(None), share(Some(u64::MAX))),
             (12 * MIB, 12 * MIB, 1024 * MIB)

@@ -153,7 +153,7 @@ def run(context):
     bodies, seconds = context.of(150, 300), context.of(8, 60)
     prefix, how = limited()
     # As it follows from the limit where there is a control group.
-    env = {} if "group" in how else {"KNUTEPUNKT__GRENSER__MINNE_BYTES": str(LIMIT_MB * 1024**2 // 8)}
+    env = {} if "group" in how else {"KNUTEPUNKT__GRENSER__MINNE_BYTES": str(LIMIT_MB * 1024**2 // 16)}
     server = context.server("bodies", prefix=prefix, env=env).start()
     tenant, konto = Konto(server, "klient.full"), Konto(server, "arkiv.full")
     faults, queued = [], {}

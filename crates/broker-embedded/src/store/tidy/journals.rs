@@ -20,6 +20,8 @@ const LONG: u64 = 24 * MIB;
 const FAST: u64 = 2 * MIB;
 /// Where the log store begins a new one: 64 MB, and some more since what it takes on disk is not known to the byte.
 const FULL: u64 = 66 * MIB;
+/// What is written beyond that, if there is no new one yet: the log store counts otherwise than the disk.
+const FILL_BEYOND: u64 = 8 * MIB;
 /// What is written at a time, and how long others are let through in between.
 const PIECE: usize = 256 * 1024;
 const BETWEEN: Duration = Duration::from_millis(2);
@@ -56,7 +58,7 @@ impl Store {
         // Where meldinger are refused already, it can only become better.
         let has_room = free > min_free_bytes + to_fill || (to_fill + LONG..min_free_bytes).contains(&free);
         if is_at_rest && before.bytes > LONG && has_room {
-            self.fill_journal(to_fill)?;
+            self.fill_journal(to_fill + FILL_BEYOND)?;
         }
         if self.db.journal_count() < 2 {
             return Ok(false);
