@@ -14,8 +14,8 @@ GROUPS = (("/sys/fs/cgroup", "memory.max"), ("/sys/fs/cgroup/memory", "memory.li
 NAME = "knutepunkt-faults"
 
 
-def limited():
-    """A prefix that holds the server to `LIMIT_MB`: a control group where this may make one, else address space."""
+def limited(limit_mb=LIMIT_MB):
+    """A prefix that holds the server to so much memory: a control group where this may make one, else address space."""
     for root, limit in GROUPS:
         # Beside version 1 the first of them is a folder like any other, and holds nothing to anything.
         if not (pathlib.Path(root) / "cgroup.procs").exists():
@@ -23,12 +23,12 @@ def limited():
         group = pathlib.Path(root) / NAME
         try:
             group.mkdir(exist_ok=True)
-            (group / limit).write_text(f"{LIMIT_MB}M")
+            (group / limit).write_text(f"{limit_mb}M")
         except OSError:
             continue
         return ["sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "sh"], "a control group"
     # Threads and the allocator reserve much that they do not use, so this is no more than a stop against growth.
-    return ["prlimit", f"--as={LIMIT_MB * 16 * 1024**2}"], "nothing; it is measured"
+    return ["prlimit", f"--as={limit_mb * 16 * 1024**2}"], "nothing; it is measured"
 
 
 def run(context):

@@ -511,11 +511,11 @@ async fn change_on_top_of_another_ones_change_is_refused() {
     app.ta_i_bruk(&OPERATOR, org).await.unwrap();
     let made = app.create_system(&OPERATOR, org, nytt_system(), None).await.unwrap();
     let (opened, integrasjon) = (made.system, made.integrasjon);
-    let info = nytt_system().info;
+    let info = SystemInfo { beskrivelse: "Brukes nå".to_owned(), ..nytt_system().info };
     world.clock.advance(Duration::from_secs(1));
     let expected = Some(opened.sist_endret);
     let changed = app.update_system_info(&OPERATOR, org, opened.id, info.clone(), expected).await.unwrap();
-    let late = app.update_system_info(&OPERATOR, org, opened.id, info.clone(), expected).await;
+    let late = app.update_system_info(&OPERATOR, org, opened.id, nytt_system().info, expected).await;
     assert_conflict(late, "endring");
     app.update_system_info(&OPERATOR, org, opened.id, info.clone(), Some(changed.sist_endret)).await.unwrap();
     app.update_system_info(&OPERATOR, org, opened.id, info, None).await.unwrap();
