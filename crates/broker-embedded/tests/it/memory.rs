@@ -59,6 +59,26 @@ async fn nothing_is_read_for_a_consumer_before_there_is_memory_for_it() {
     soon(async || pool.held() == 0).await;
 }
 
+/// A large one first, and small ones behind it that are at hand: whoever waits for the large one must not hold the memory of the
+/// small ones, or it would wait for itself.
+#[tokio::test]
+async fn whoever_waits_for_memory_holds_none() {
+    let h = Harness::start().await;
+    let (sender, receiver) = (konto(&h).await, konto(&h).await);
+    let sizes = || std::iter::once(LARGE).chain(std::iter::repeat_n(20_000, 20));
+    for size in sizes() {
+        h.broker().publish(melding(&h, sender, receiver), vec![7; size].into()).await.unwrap();
+    }
+    let pool = Pool::new(1_000_000, 600_000);
+    let share = pool.share(Owner::Organisasjon(FiksOrgId::from_uuid(Uuid::from_u128(1))));
+    let mut channel = channel(&h, receiver, share, 30).await;
+    for size in sizes() {
+        let delivery = next(&mut channel).await;
+        assert_eq!(delivery.payload.len(), size, "in their order");
+        channel.control.settle(delivery.id, Settlement::Ack);
+    }
+}
+
 #[tokio::test]
 async fn melding_larger_than_all_memory_is_handed_out_alone() {
     let h = Harness::start().await;

@@ -188,3 +188,43 @@ async fn journal_of_a_log_at_rest_is_given_up() {
     assert!(on_disk(&h.path()) > BESIDES / 2);
     comes_down_to(&h, BESIDES / 2).await;
 }
+
+/// What cannot be written anew is tried once, not at every look: each attempt would leave what it had written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_table_is_not_written_anew_again_and_again() {
+    let mut h = Harness::start().await;
+    fill(&h, 500, 20 * 1024).await;
+    let (drained, _) = fill(&h, 3_000, 20 * 1024).await;
+    let payloads: Vec<_> = crate::damage::tables(&h.path())
+        .into_iter()
+        .filter(|file| std::fs::metadata(file).unwrap().len() > MIB)
+        .collect();
+    assert!(!payloads.is_empty());
+    h.embedded().close().await.unwrap();
+    for file in payloads {
+        let mut bytes = std::fs::read(&file).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 0x10;
+        std::fs::write(&file, bytes).unwrap();
+    }
+    h.open_when_free().await;
+    let mut channel = consume(&h, drained).await;
+    let status = async || h.embedded().queue_status(drained).await.unwrap();
+    // Those that are damaged become dead letters.
+    while status().await.ready + status().await.unacked > 0 {
+        if let Ok(delivery) =
+            tokio::time::timeout(Duration::from_millis(100), channel.deliveries.recv()).await
+        {
+            channel.control.settle(delivery.unwrap().id, Settlement::Ack);
+        }
+    }
+    assert!(status().await.dead > 0);
+    h.embedded().tidy().await.unwrap();
+    let before = on_disk(&h.path());
+    for _ in 0..5 {
+        h.clock.advance(Duration::from_secs(10));
+        h.embedded().tidy().await.unwrap();
+    }
+    let after = on_disk(&h.path());
+    assert!(after <= before + MIB, "{before} bytes became {after}");
+}

@@ -82,10 +82,13 @@ fn repair(log: &Path, accept: bool) -> anyhow::Result<String> {
         );
     }
     let Some(done) = accept_loss(log, SystemClock.now())? else { return Ok(nothing()) };
+    let old_witness =
+        done.old_witness.iter().map(|file| format!("\nThe old witness is kept in {}.", file.display()));
+    let old_witness: String = old_witness.collect();
     if done.loss.is_unknown() {
         return Ok(format!(
             "{}: {}\nThe log is taken as it is, with a new witness, and the server can be started. What waits is handed out as \
-             redelivered.",
+             redelivered.{old_witness}",
             log.display(),
             done.loss
         ));
@@ -95,9 +98,7 @@ fn repair(log: &Path, accept: bool) -> anyhow::Result<String> {
         log.display(),
         done.loss,
         done.report.display(),
-        done.old_witness
-            .map(|file| format!("\nWhat the witness knew is kept in {}.", file.display()))
-            .unwrap_or_default(),
+        old_witness,
         kept(&done.rests)
     ))
 }

@@ -9,6 +9,7 @@
 mod journals;
 mod live;
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -42,20 +43,6 @@ const LONGEST_PAUSE: u32 = 12;
 /// How long to wait for a table to be written from memory.
 const FLUSH_DEADLINE: Duration = Duration::from_secs(30);
 
-/// For the log.
-const KEYSPACE_NAMES: [&str; 10] = [
-    "konto",
-    "queue",
-    "melding",
-    "sporing",
-    "payload",
-    "melding_id",
-    "konto_melding",
-    "dodko",
-    "meta",
-    "steg",
-];
-
 /// What is known from one look to the next.
 #[derive(Default)]
 pub(super) struct Tidying(Mutex<State>);
@@ -70,7 +57,7 @@ struct State {
     skip_records: u32,
     /// Keyspaces that cannot be written anew, since something in them is damaged. What an attempt has written until then stays
     /// until the log is opened again, so there is no second one before.
-    damaged: Vec<&'static str>,
+    damaged: BTreeSet<String>,
     /// Whether the log said that it needs room to give room back.
     said_short: bool,
 }
@@ -146,7 +133,7 @@ impl Store {
             if !room.is_due() || !self.has_room(room, state) {
                 break;
             }
-            if !compact(&self.payloads, "payload", state)? {
+            if !compact(&self.payloads, state)? {
                 break;
             }
             // Before the next round, which needs the room.
@@ -208,7 +195,7 @@ impl Store {
             state.skip_records -= 1;
             return Ok(false);
         }
-        for (keyspace, name) in self.keyspaces().into_iter().zip(KEYSPACE_NAMES) {
+        for keyspace in self.keyspaces() {
             let disk_bytes = keyspace.disk_space();
             if keyspace.is_kv_separated() || disk_bytes < SMALL_KEYSPACE {
                 continue;
@@ -220,7 +207,7 @@ impl Store {
                 // For whatever fails below.
                 state.skip_records = LONGEST_PAUSE;
                 self.write_out(keyspace)?;
-                if !compact(keyspace, name, state)? {
+                if !compact(keyspace, state)? {
                     continue;
                 }
                 state.skip_records = 0;
@@ -245,7 +232,6 @@ impl Store {
         Ok(())
     }
 
-    /// In the order of [`KEYSPACE_NAMES`].
     fn keyspaces(&self) -> [&Keyspace; 10] {
         [
             &self.kontoer,
@@ -277,14 +263,15 @@ impl Store {
 }
 
 /// Has a keyspace written anew. Tells whether it was; one with something damaged in it is left as it is, and said.
-fn compact(keyspace: &Keyspace, name: &'static str, state: &mut State) -> Result<bool, StoreError> {
-    if state.damaged.contains(&name) {
+fn compact(keyspace: &Keyspace, state: &mut State) -> Result<bool, StoreError> {
+    let name: &str = keyspace.name();
+    if state.damaged.contains(name) {
         return Ok(false);
     }
     match guarded(|| Ok(keyspace.major_compact()?)) {
         Ok(()) => Ok(true),
         Err(error) if error.is_damage() => {
-            state.damaged.push(name);
+            state.damaged.insert(name.to_owned());
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 keyspace = name,
