@@ -4,17 +4,15 @@ import argparse
 import dataclasses
 import datetime
 import importlib
-import os
 import pathlib
-import platform
 import random
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
 import traceback
 
+from harness import report
 from harness.scenario import Context, Skipped
 from harness.server import Issuer, World
 
@@ -51,7 +49,7 @@ def main():
     size.add_argument("--kort", action="store_true", help="minutes: for every change")
     size.add_argument("--lang", action="store_true", help="hours: for a release")
     arguments.add_argument("--bare", action="append", choices=SCENARIOS, help="only this one; may be given again")
-    arguments.add_argument("--rapport", type=pathlib.Path, help="writes a report in Markdown")
+    arguments.add_argument("--rapport", type=pathlib.Path, help="writes a report in Markdown, or its rows into one")
     arguments.add_argument("--seed", type=int, default=None)
     arguments.add_argument("--behold", action="store_true", help="keep the folders")
     options = arguments.parse_args()
@@ -67,7 +65,7 @@ def main():
         else:
             shutil.rmtree(folder, ignore_errors=True)
     if options.rapport:
-        options.rapport.write_text(report(options, results, seed, begun))
+        report.write(options.rapport, report.Run(options.lang, seed, begun, options.binary.resolve()), SCENARIOS, results)
     bad = [result for result in results if result.state in ("BROKEN", "SKIPPED")]
     print(f"\n{len(results) - len(bad)} of {len(results)} hold; {sum(r.took for r in results):.0f} s")
     # What could not run proves nothing.
@@ -118,43 +116,6 @@ def run_all(options, folder, seed):
                 shutil.rmtree(left, ignore_errors=True)
         results.append(Result(name, state, took, counts, faults))
     return results
-
-
-def report(options, results, seed, begun):
-    """The run in Markdown: where, what, how many."""
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False).stdout.strip()
-    version = subprocess.run([options.binary, "--version"], capture_output=True, text=True, check=False).stdout.strip()
-    memory = next(line for line in pathlib.Path("/proc/meminfo").read_text().splitlines() if line.startswith("MemTotal"))
-    model = [line for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    lines = [
-        "# Reliability report",
-        "",
-        "Written by `tests/faults/run.sh`, from one run, and never by hand. What is promised, and by which test it is tried:",
-        "[guarantees.md](guarantees.md). BROKEN and SKIPPED stand here as they came.",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| when | {begun:%Y-%m-%d %H:%M} UTC, {sum(r.took for r in results) / 60:.0f} minutes |",
-        f"| form | {'long' if options.lang else 'short'}, seed {seed} |",
-        f"| commit | `{commit}` |",
-        f"| binary | {version} |",
-        f"| machine | {os.cpu_count()} × {model[0].split(':')[1].strip() if model else platform.machine()}, "
-        f"{int(memory.split()[1]) // 1024} MB, Linux {platform.release()} |",
-        "",
-        "| Scenario | Verdict | Seconds | Counts |",
-        "|---|---|---|---|",
-    ]
-    for result in results:
-        counts = ", ".join(f"{what}: {count}" for what, count in result.counts.items())
-        lines.append(f"| {SCENARIOS[result.name]} (`{result.name}`) | {result.state} | {result.took:.0f} | {counts} |")
-    for result in results:
-        if result.faults:
-            lines += ["", f"## {result.name} {result.state}", ""]
-            shown = [fault.strip().splitlines()[-1][:300] for fault in result.faults[:MOST_SHOWN]]
-            lines += [f"- {fault}" for fault in shown]
-            if len(result.faults) > MOST_SHOWN:
-                lines.append(f"- and {len(result.faults) - MOST_SHOWN} more")
-    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

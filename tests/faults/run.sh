@@ -2,7 +2,7 @@
 # Tries to break what docs/guarantees.md promises, on the release binary from outside.
 #
 #   tests/faults/run.sh <knutepunkt> --kort [--inspect <example>]                     minutes; a step of .ci/run
-#   tests/faults/run.sh <knutepunkt> --lang --rapport docs/reliability-report.md      hours
+#   tests/faults/run.sh <knutepunkt> --lang --rapport docs/reliability-report.md      hours; with --bare, by parts
 #
 # --bare <scenario> runs one (may be given again), --seed repeats a run as far as timing allows, --behold keeps the folders.
 # Needs Linux, Python 3.11, openssl, a C compiler, and for what they are named after: root, iproute2, faketime, PostgreSQL.
@@ -20,6 +20,6 @@ here=$(cd "$(dirname "$0")" && pwd)
 export PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$here
 # Sockets of strangers and of a thousand clients.
 ulimit -n "$(ulimit -Hn)"
-echo "the model finds what it must find:"
-python3 -m unittest --quiet harness.test_model harness.test_disk
+echo "the model finds what it must find, and the report says it:"
+python3 -m unittest --quiet harness.test_model harness.test_disk harness.test_report
 exec python3 "$here/faults.py" "$binary" "$@"
