@@ -37,6 +37,10 @@ impl Clock for SystemClock {
         let left = Duration::try_from(deadline.duration_since(self.now())).unwrap_or_default();
         tokio::time::sleep(left).await;
     }
+
+    async fn sleep(&self, length: Duration) {
+        tokio::time::sleep(length).await;
+    }
 }
 
 /// Different in every run of a log is all that they need to be.

@@ -38,6 +38,10 @@ impl Clock for SystemClock {
         let left = Duration::try_from(deadline.duration_since(self.now())).unwrap_or_default();
         tokio::time::sleep(left).await;
     }
+
+    async fn sleep(&self, length: Duration) {
+        tokio::time::sleep(length).await;
+    }
 }
 
 /// Spread like random ids, so that the index is as hard to keep.

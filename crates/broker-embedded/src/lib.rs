@@ -476,8 +476,7 @@ const WITNESS_LAG: Duration = Duration::from_millis(500);
 /// Has what the witness noted written to stable storage, as long as the broker lives.
 async fn sync_witness(clock: Arc<dyn Clock>, slot: Arc<Slot>) {
     loop {
-        let Ok(next) = clock.now().checked_add(WITNESS_LAG) else { return };
-        clock.sleep_until(next).await;
+        clock.sleep(WITNESS_LAG).await;
         let Some(open) = slot.get() else { continue };
         match tokio::task::spawn_blocking(move || open.sync_witness()).await {
             Ok(Ok(())) => {}
@@ -495,8 +494,7 @@ async fn sync_witness(clock: Arc<dyn Clock>, slot: Arc<Slot>) {
 /// Gives the room of what is gone back, as long as the broker lives.
 async fn tidy(clock: Arc<dyn Clock>, slot: Arc<Slot>, min_free_bytes: u64) {
     loop {
-        let Ok(next) = clock.now().checked_add(store::LOOK_EVERY) else { return };
-        clock.sleep_until(next).await;
+        clock.sleep(store::LOOK_EVERY).await;
         // While the log is not open, nothing is tidied up; there is a next time.
         let Some(open) = slot.get() else { continue };
         match tokio::task::spawn_blocking(move || open.tidy(min_free_bytes)).await {
@@ -520,11 +518,10 @@ async fn forget(
     every: Duration,
 ) {
     loop {
-        let now = clock.now();
-        let (Some(next), Some(before)) = (
-            SignedDuration::try_from(every).ok().and_then(|every| now.checked_add(every).ok()),
-            SignedDuration::try_from(retention).ok().and_then(|retention| now.checked_sub(retention).ok()),
-        ) else {
+        let Some(before) = SignedDuration::try_from(retention)
+            .ok()
+            .and_then(|retention| clock.now().checked_sub(retention).ok())
+        else {
             return; // Longer than the calendar: nothing is ever forgotten.
         };
         let open = slot.get();
@@ -547,6 +544,6 @@ async fn forget(
             Err(error) if error.is_cancelled() => return,
             Err(_) => tracing::error!("a panic ended the upkeep of the queue log; it is tried again"),
         }
-        clock.sleep_until(next).await;
+        clock.sleep(every).await;
     }
 }

@@ -49,6 +49,14 @@ impl Clock for SystemClock {
             tokio::time::sleep(left.min(STEP)).await;
         }
     }
+
+    async fn sleep(&self, length: Duration) {
+        let begun = Instant::now();
+        while let Some(left) = length.checked_sub(begun.elapsed()).filter(|left| !left.is_zero()) {
+            tokio::time::sleep(left.min(STEP)).await;
+            self.now();
+        }
+    }
 }
 
 fn log(change: Change) {

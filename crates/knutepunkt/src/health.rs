@@ -38,7 +38,7 @@ fn answers(del: Del, result: anyhow::Result<()>) -> Helse {
     }
 }
 
-/// The registry's database: one small read.
+/// The registry's database: one unit of work that could write, and does not. One that can be read alone is no registry.
 pub(crate) struct DatabaseCheck(pub(crate) Arc<dyn Registry>);
 
 #[async_trait]
@@ -48,11 +48,11 @@ impl HealthCheck for DatabaseCheck {
     }
 
     async fn check(&self, _now: Timestamp) -> Helse {
-        let read = async {
-            self.0.begin_read().await?.katalog_fingerprint().await?;
+        let work = async {
+            self.0.begin().await?.katalog_fingerprint().await?;
             Ok(())
         };
-        answers(self.del(), read.await)
+        answers(self.del(), work.await)
     }
 }
 
@@ -107,10 +107,10 @@ pub(crate) struct SamsvarCheck {
     pub(crate) samsvar: Arc<Samsvar>,
 }
 
-/// What the start found of a registry that does not fit.
+/// What was found of a registry that does not fit.
 #[derive(Debug, Default)]
 pub(crate) struct Samsvar {
-    /// The registry has been further than it was at the start.
+    /// The registry has been further than it is.
     pub(crate) eldre: AtomicBool,
     /// Dokumenter that meldinger name and the registry does not know.
     pub(crate) dokumenter: AtomicU64,
@@ -257,6 +257,8 @@ impl HealthCheck for IkkeSattOpp {
 
 #[cfg(test)]
 mod tests {
+    use app::ports::{RegistryError, Tx};
+
     use super::*;
 
     #[test]
@@ -270,6 +272,37 @@ mod tests {
         ] {
             assert_eq!(room(free, 100).tilstand, expected, "{free}");
         }
+    }
+
+    /// A registry that answers and takes nothing, as the database of a standby.
+    struct ReadOnly(Arc<dyn Registry>);
+
+    #[async_trait]
+    impl Registry for ReadOnly {
+        async fn begin(&self) -> Result<Box<dyn Tx>, RegistryError> {
+            Err(RegistryError::Backend("read only".into()))
+        }
+
+        async fn begin_read(&self) -> Result<Box<dyn Tx>, RegistryError> {
+            self.0.begin_read().await
+        }
+
+        fn generation(&self) -> u64 {
+            self.0.generation()
+        }
+    }
+
+    #[tokio::test]
+    async fn registry_that_can_only_be_read_is_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("register.sqlite").display());
+        let database = storage::connect(&url).await.unwrap();
+        database.migrate().await.unwrap();
+        let registry = database.registry().await.unwrap();
+        let whole = DatabaseCheck(Arc::clone(&registry)).check(Timestamp::UNIX_EPOCH).await;
+        assert_eq!(whole, Helse::SVARER);
+        let read_only = DatabaseCheck(Arc::new(ReadOnly(registry))).check(Timestamp::UNIX_EPOCH).await;
+        assert_eq!(read_only, Helse::SVARER_IKKE);
     }
 
     #[tokio::test]

@@ -182,7 +182,15 @@ impl Database {
     /// # Errors
     /// [`StorageError::Backend`].
     pub async fn stand(&self) -> Result<Stand, StorageError> {
-        inspect::stand(&self.read).await
+        inspect::stand(&self.read, true).await
+    }
+
+    /// The numbers of [`Database::stand`] that only grow: `generation` and `lagrede_dokumenter`. Costs next to nothing.
+    ///
+    /// # Errors
+    /// [`StorageError::Backend`].
+    pub async fn reached(&self) -> Result<(u64, u64), StorageError> {
+        inspect::reached(&self.read).await
     }
 
     /// Whether the database answers.

@@ -10,6 +10,7 @@ use wire::id::{DokumentId, FiksOrgId, KontoId};
 
 use crate::convert::{key, millis, timestamp};
 use crate::error::{backend, corrupt, failed};
+use crate::generation;
 use crate::tx::{SqlTx, insert};
 
 const TABLE: &str = "dokument";
@@ -82,7 +83,8 @@ impl DokumentRepository for SqlTx {
             sha256: dokument.sha256.map(Vec::from),
             melding_id: dokument.melding.map(|id| id.to_string()),
         };
-        insert(self.connection(), row.into_active_model(), TABLE).await
+        insert(self.connection(), row.into_active_model(), TABLE).await?;
+        generation::count_dokument(self.connection()).await.map_err(failed(TABLE))
     }
 
     async fn dokumentbytes(&mut self, organisasjon: FiksOrgId) -> Result<Dokumentbytes, RegistryError> {

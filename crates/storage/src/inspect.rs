@@ -32,6 +32,15 @@ pub struct Stand {
     pub kontoer: u64,
     /// Dokumenter in it.
     pub dokumenter: u64,
+    /// Dokumenter that were ever added to it: grows by one with each, which `generation` does not.
+    pub lagrede_dokumenter: u64,
+}
+
+impl Stand {
+    /// Whether a registry that stood here had come further than one that stands at `other`, in anything.
+    pub fn is_beyond(&self, other: &Self) -> bool {
+        self.generation > other.generation || self.lagrede_dokumenter > other.lagrede_dokumenter
+    }
 }
 
 /// What a look found.
@@ -140,7 +149,8 @@ pub(crate) async fn look(connection: &DatabaseConnection) -> Result<Option<Funne
     let mangler = migrations::list_pending(connection).await?;
     let tilhorighet =
         if has_table(connection, "installasjon").await? { tilhorighet(connection).await? } else { None };
-    Ok(Some(Funnet { tilhorighet, stand: stand(connection).await?, mangler }))
+    let counts = !mangler.iter().any(|name| name == migrations::LAGREDE_DOKUMENTER);
+    Ok(Some(Funnet { tilhorighet, stand: stand(connection, counts).await?, mangler }))
 }
 
 pub(crate) async fn tilhorighet(
@@ -158,12 +168,26 @@ pub(crate) async fn tilhorighet(
     }))
 }
 
-pub(crate) async fn stand(connection: &impl ConnectionTrait) -> Result<Stand, StorageError> {
+/// The numbers of a [`Stand`] that only grow.
+pub(crate) async fn reached(connection: &impl ConnectionTrait) -> Result<(u64, u64), StorageError> {
+    let sql = "SELECT value, COALESCE(lagrede_dokumenter, 0) AS lagrede_dokumenter FROM generation";
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    let Some(row) = connection.query_one_raw(statement).await? else { return Ok((0, 0)) };
+    let number = |name: &str| row.try_get::<i64>("", name).map(i64::unsigned_abs);
+    Ok((number("value")?, number("lagrede_dokumenter")?))
+}
+
+/// How far a registry has come; `counts` where its tables are such that documents are counted as they are added.
+pub(crate) async fn stand(connection: &impl ConnectionTrait, counts: bool) -> Result<Stand, StorageError> {
+    let lagrede = if counts { "(SELECT lagrede_dokumenter FROM generation)" } else { "NULL" };
     // One statement, so that all of it is of the same moment.
-    let sql = "SELECT (SELECT value FROM generation) AS generation, \
+    let sql = format!(
+        "SELECT (SELECT value FROM generation) AS generation, \
          (SELECT COUNT(*) FROM organisasjon) AS organisasjoner, \
          (SELECT COUNT(*) FROM konto) AS kontoer, \
-         (SELECT COUNT(*) FROM dokument) AS dokumenter";
+         (SELECT COUNT(*) FROM dokument) AS dokumenter, \
+         CAST({lagrede} AS BIGINT) AS lagrede_dokumenter"
+    );
     let statement = Statement::from_string(connection.get_database_backend(), sql);
     let Some(row) = connection.query_one_raw(statement).await? else { return Ok(Stand::default()) };
     let number = |name: &str| -> Result<u64, DbErr> {
@@ -174,6 +198,7 @@ pub(crate) async fn stand(connection: &impl ConnectionTrait) -> Result<Stand, St
         organisasjoner: number("organisasjoner")?,
         kontoer: number("kontoer")?,
         dokumenter: number("dokumenter")?,
+        lagrede_dokumenter: number("lagrede_dokumenter")?,
     })
 }
 

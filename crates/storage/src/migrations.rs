@@ -39,7 +39,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "2026_12_01_dokument_sum",
         sql: include_str!("migrations/2026_12_01_dokument_sum.sql"),
     },
+    Migration { name: LAGREDE_DOKUMENTER, sql: include_str!("migrations/2026_12_02_lagrede_dokumenter.sql") },
 ];
+
+/// Since this one, documents are counted as they are added.
+pub(crate) const LAGREDE_DOKUMENTER: &str = "2026_12_02_lagrede_dokumenter";
 
 /// The name of the newest migration: the version of the tables of every registry that is open.
 pub fn newest() -> &'static str {

@@ -41,7 +41,7 @@ async fn copy_all(connection: &DatabaseConnection, to: &Path) -> Result<Funnet, 
         .await?;
     let names = tables(&tx).await?;
     let found =
-        Funnet { tilhorighet: tilhorighet(&tx).await?, stand: stand(&tx).await?, mangler: Vec::new() };
+        Funnet { tilhorighet: tilhorighet(&tx).await?, stand: stand(&tx, true).await?, mangler: Vec::new() };
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(io)?;
     let mut file = BufWriter::new(file);
     writeln!(file, "{}", json!({ "knutepunkt": "registry", "migration": migrations::newest() }))
@@ -67,10 +67,10 @@ async fn copy_all(connection: &DatabaseConnection, to: &Path) -> Result<Funnet, 
         tx.execute_unprepared("CLOSE kopi").await?;
     }
     tx.rollback().await?;
-    let Stand { generation, organisasjoner, kontoer, dokumenter } = found.stand;
+    let Stand { generation, organisasjoner, kontoer, dokumenter, lagrede_dokumenter } = found.stand;
     let to = found.tilhorighet.map(|to| (to.installasjon.to_string(), to.nokkelprove.to_vec()));
-    let end =
-        json!({ END: count, "stand": [generation, organisasjoner, kontoer, dokumenter], "tilhorighet": to });
+    let stand = [generation, organisasjoner, kontoer, dokumenter, lagrede_dokumenter];
+    let end = json!({ END: count, "stand": stand, "tilhorighet": to });
     writeln!(file, "{end}").map_err(io)?;
     file.into_inner().map_err(|error| io(error.into_error()))?.sync_all().map_err(io)?;
     Ok(found)
@@ -181,9 +181,15 @@ impl<'a> Rows<'a> {
     }
 }
 
+/// How many numbers said how far a registry had come before documents were counted as they are added.
+const BEFORE_LAGREDE: usize = 4;
+
 fn found_of(end: &Value) -> Option<Funnet> {
-    let [generation, organisasjoner, kontoer, dokumenter] =
-        serde_json::from_value(end.get("stand")?.clone()).ok()?;
+    let mut stand: Vec<u64> = serde_json::from_value(end.get("stand")?.clone()).ok()?;
+    if stand.len() == BEFORE_LAGREDE {
+        stand.push(0);
+    }
+    let [generation, organisasjoner, kontoer, dokumenter, lagrede_dokumenter] = stand.try_into().ok()?;
     let to: Option<(String, Vec<u8>)> = serde_json::from_value(end.get("tilhorighet")?.clone()).ok()?;
     let tilhorighet = match to {
         Some((id, nokkelprove)) => {
@@ -191,7 +197,7 @@ fn found_of(end: &Value) -> Option<Funnet> {
         }
         None => None,
     };
-    let stand = Stand { generation, organisasjoner, kontoer, dokumenter };
+    let stand = Stand { generation, organisasjoner, kontoer, dokumenter, lagrede_dokumenter };
     Some(Funnet { tilhorighet, stand, mangler: Vec::new() })
 }
 

@@ -12,6 +12,9 @@ from harness.postgres import Postgres, copy_registry
 from harness.scenario import Verdict
 from harness.server import wait_for
 
+# Clients have three seconds, and what waits for the database has some more.
+LONGEST_STOP = 15
+
 
 def run(context):
     server = context.server("postgres")
@@ -59,6 +62,11 @@ def with_postgres(context, server, postgres):
             time.sleep(context.of(3, 10))
             postgres.signal_all(signal.SIGCONT)
             back.append(until_accepted(load, faults, f"round {number}: frozen and let go on"))
+        stopped_beside_silence(server, postgres, faults)
+        back.append(until_accepted(load, faults, "stopped while the database was silent"))
+        if context.long:
+            only_read(server, postgres, faults)
+            back.append(until_accepted(load, faults, "read only for a while"))
         dump = server.folder / "dump.sql"
         postgres.dump(dump)
         load.more(20)
@@ -74,6 +82,32 @@ def with_postgres(context, server, postgres):
         load.stop_receiving.set()
     counts = load.counts() | {"kills and freezes": len(back) - 1, "accepts again after, longest s": round(max(back), 1)}
     return Verdict(counts, faults + judge(history, expected_refusals=(503, 500), may_die=True))
+
+
+def stopped_beside_silence(server, postgres, faults):
+    """A stop does not wait for a database that does not answer."""
+    postgres.signal_all(signal.SIGSTOP)
+    try:
+        code, took = server.stop()
+        if code or took > LONGEST_STOP:
+            faults.append(f"with a database that is silent a stop took {took:.1f} s and ended with {code}")
+    except subprocess.TimeoutExpired:
+        faults.append("with a database that is silent the server never stops")
+        server.kill()
+    finally:
+        postgres.signal_all(signal.SIGCONT)
+    server.start()
+
+
+def only_read(server, postgres, faults):
+    """A registry that can only be read, as that of a standby, is none: whoever watches must see it."""
+    for setting, wanted in (("on", 503), ("off", 200)):
+        postgres.sql(f"ALTER SYSTEM SET default_transaction_read_only = {setting};")
+        postgres.sql("SELECT pg_reload_conf();")
+        try:
+            wait_for(lambda: server.helse()[0] == wanted, f"/helse says {wanted}", 90)
+        except AssertionError as never:
+            faults.append(f"default_transaction_read_only {setting}: {never}")
 
 
 def copies(context, server, postgres, faults):

@@ -19,23 +19,36 @@ use crate::ports::Clock;
 /// ```
 #[derive(Debug, Clone)]
 pub struct ManualClock {
-    now: watch::Sender<Timestamp>,
+    shown: watch::Sender<Shown>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Shown {
+    now: Timestamp,
+    /// How much time has passed since the clock was made: what it was set back by does not count.
+    passed: Duration,
 }
 
 impl ManualClock {
     /// A clock that shows `now`.
     pub fn new(now: Timestamp) -> Self {
-        Self { now: watch::Sender::new(now) }
+        Self { shown: watch::Sender::new(Shown { now, passed: Duration::ZERO }) }
     }
 
     /// Moves on by `by`, and wakes whoever sleeps until then. Stops at the end of the calendar.
     pub fn advance(&self, by: Duration) {
-        self.now.send_modify(|now| *now = now.saturating_add(by).unwrap_or(Timestamp::MAX));
+        self.shown.send_modify(|shown| {
+            shown.now = shown.now.saturating_add(by).unwrap_or(Timestamp::MAX);
+            shown.passed = shown.passed.saturating_add(by);
+        });
     }
 
     /// Shows `now` from here on; earlier than before is possible, as with any clock that is set.
     pub fn set(&self, now: Timestamp) {
-        self.now.send_replace(now);
+        self.shown.send_modify(|shown| {
+            let by = Duration::try_from(now.duration_since(shown.now)).unwrap_or_default();
+            *shown = Shown { now, passed: shown.passed.saturating_add(by) };
+        });
     }
 }
 
@@ -49,11 +62,17 @@ impl Default for ManualClock {
 #[async_trait]
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
-        *self.now.borrow()
+        self.shown.borrow().now
     }
 
     async fn sleep_until(&self, deadline: Timestamp) {
         // The sender is ours, so the channel cannot end under us.
-        drop(self.now.subscribe().wait_for(|now| *now >= deadline).await);
+        drop(self.shown.subscribe().wait_for(|shown| shown.now >= deadline).await);
+    }
+
+    async fn sleep(&self, length: Duration) {
+        let mut shown = self.shown.subscribe();
+        let end = shown.borrow().passed.saturating_add(length);
+        drop(shown.wait_for(|shown| shown.passed >= end).await);
     }
 }

@@ -96,7 +96,14 @@ impl App {
                 found.insert(id);
             }
         }
-        Ok(self.named_dokumenter(&found).await?.len() as u64)
+        let mut unknown = 0;
+        for id in self.named_dokumenter(&found).await? {
+            // One that was under way at the first look is known by now.
+            if self.begin_read().await?.dokument(id).await?.is_none() {
+                unknown += 1;
+            }
+        }
+        Ok(unknown)
     }
 
     async fn named_dokumenter(&self, wanted: &BTreeSet<DokumentId>) -> Result<BTreeSet<DokumentId>, Error> {

@@ -43,6 +43,9 @@ pub(crate) struct Register {
     pub(crate) organisasjoner: u64,
     pub(crate) kontoer: u64,
     pub(crate) dokumenter: u64,
+    /// Those that were ever added; backups of earlier versions do not say.
+    #[serde(default)]
+    pub(crate) lagrede_dokumenter: u64,
 }
 
 /// What the registry lay in.
@@ -69,13 +72,13 @@ pub(crate) struct Payloads {
 
 impl Register {
     pub(crate) fn of(form: Form, stand: Stand) -> Self {
-        let Stand { generation, organisasjoner, kontoer, dokumenter } = stand;
-        Self { form, generation, organisasjoner, kontoer, dokumenter }
+        let Stand { generation, organisasjoner, kontoer, dokumenter, lagrede_dokumenter } = stand;
+        Self { form, generation, organisasjoner, kontoer, dokumenter, lagrede_dokumenter }
     }
 
     pub(crate) fn stand(self) -> Stand {
-        let Self { generation, organisasjoner, kontoer, dokumenter, .. } = self;
-        Stand { generation, organisasjoner, kontoer, dokumenter }
+        let Self { generation, organisasjoner, kontoer, dokumenter, lagrede_dokumenter, .. } = self;
+        Stand { generation, organisasjoner, kontoer, dokumenter, lagrede_dokumenter }
     }
 }
 

@@ -57,6 +57,7 @@ impl Payloads<'_> {
                  a backup",
             ),
         }];
+        findings.extend(self.unknown(&stored));
         findings.extend(self.compare(&stored, runtime, progress)?);
         let (count, bytes) = self.uferdige.count().context("cannot look for unfinished uploads")?;
         if count > 0 {
@@ -66,6 +67,25 @@ impl Payloads<'_> {
             ));
         }
         Ok(findings)
+    }
+
+    /// Payloads that are there, and that the registry does not know: nobody gets them.
+    fn unknown(&self, stored: &BTreeMap<DokumentId, u64>) -> Option<Finding> {
+        let known = self.known?;
+        let is_unknown = |id: &&DokumentId| stored.contains_key(id) && !known.contains_key(id);
+        let unknown: Vec<_> = self.named.iter().filter(is_unknown).collect();
+        (!unknown.is_empty()).then(|| {
+            Finding::fault(
+                PAYLOADS,
+                format!(
+                    "{} payloads that meldinger name are not known to the registry, which is older than they are: {}",
+                    unknown.len(),
+                    ids(&unknown)
+                ),
+                "whoever fetches such a melding is answered that there is no such dokument: start with the registry as it was \
+                 last; nothing of them is removed while meldinger name them",
+            )
+        })
     }
 
     fn compare(

@@ -1,5 +1,6 @@
 //! Whether registry, queue log, payloads and key belong to one installation: the rules, without looking at anything.
 
+use storage::Stand;
 use uuid::Uuid;
 
 use super::mark::Mark;
@@ -20,9 +21,7 @@ pub(crate) enum Content {
 pub(crate) struct RegistryPart {
     pub(crate) content: Content,
     pub(crate) installasjon: Option<Uuid>,
-    pub(crate) generation: u64,
-    pub(crate) kontoer: u64,
-    pub(crate) dokumenter: u64,
+    pub(crate) stand: Stand,
 }
 
 /// The queue log, and what stands beside it.
@@ -181,7 +180,7 @@ fn bound(parts: &Parts, installasjon: Uuid) -> Result<Verdict, Refusal> {
         KeyPart::Differs => return Err(Refusal::ForeignKey),
         KeyPart::There | KeyPart::Fits => {}
     }
-    let older = mark.reached.is_some_and(|reached| registry.generation < reached.generation);
+    let older = mark.reached.is_some_and(|reached| reached.is_beyond(&registry.stand));
     Ok(Verdict::Same { installasjon, older })
 }
 
@@ -205,10 +204,10 @@ fn unbound(parts: &Parts) -> Result<Verdict, Refusal> {
         if *key == KeyPart::Missing {
             return Err(Refusal::KeyMissing);
         }
-        if !log.is_there && registry.kontoer > 0 {
+        if !log.is_there && registry.stand.kontoer > 0 {
             return Err(Refusal::LogMissing);
         }
-        if payloads.content == Content::Missing && registry.dokumenter > 0 {
+        if payloads.content == Content::Missing && registry.stand.dokumenter > 0 {
             return Err(Refusal::PayloadsMissing);
         }
         return Ok(Verdict::Adopt(id));
@@ -226,27 +225,19 @@ fn unbound(parts: &Parts) -> Result<Verdict, Refusal> {
 
 #[cfg(test)]
 mod tests {
-    use storage::Stand;
-
     use super::*;
 
     const OURS: Uuid = Uuid::from_u128(1);
     const ANOTHER: Uuid = Uuid::from_u128(2);
 
     fn stand(generation: u64) -> Stand {
-        Stand { generation, organisasjoner: 2, kontoer: 2, dokumenter: 1 }
+        Stand { generation, organisasjoner: 2, kontoer: 2, dokumenter: 1, lagrede_dokumenter: 5 }
     }
 
     /// An installation that has been used.
     fn whole() -> Parts {
         Parts {
-            registry: RegistryPart {
-                content: Content::Filled,
-                installasjon: Some(OURS),
-                generation: 10,
-                kontoer: 2,
-                dokumenter: 1,
-            },
+            registry: RegistryPart { content: Content::Filled, installasjon: Some(OURS), stand: stand(10) },
             log: LogPart {
                 is_there: true,
                 mark: Some(Mark { installasjon: OURS, reached: Some(stand(10)) }),
@@ -268,13 +259,7 @@ mod tests {
 
     fn nothing() -> Parts {
         Parts {
-            registry: RegistryPart {
-                content: Content::Missing,
-                installasjon: None,
-                generation: 0,
-                kontoer: 0,
-                dokumenter: 0,
-            },
+            registry: RegistryPart { content: Content::Missing, installasjon: None, stand: Stand::default() },
             log: LogPart { is_there: false, mark: None },
             payloads: PayloadPart { content: Content::Missing, installasjon: None },
             key: KeyPart::Missing,
@@ -299,8 +284,13 @@ mod tests {
             ("all in place", whole(), same(false)),
             ("nobody registered yet", with(whole(), |p| p.registry.content = Content::Empty), same(false)),
             ("no payload yet", with(whole(), |p| p.payloads.content = Content::Empty), same(false)),
-            ("registry further than the mark", with(whole(), |p| p.registry.generation = 11), same(false)),
-            ("registry restored or damaged", with(whole(), |p| p.registry.generation = 9), same(true)),
+            ("registry further than the mark", with(whole(), |p| p.registry.stand = stand(11)), same(false)),
+            ("registry restored or damaged", with(whole(), |p| p.registry.stand = stand(9)), same(true)),
+            (
+                "registry from before a dokument came",
+                with(whole(), |p| p.registry.stand.lagrede_dokumenter = 4),
+                same(true),
+            ),
             ("first start cut off before the mark", with(whole(), |p| p.log.mark = unconfirmed), same(false)),
             ("of an earlier version", earlier(), Ok(Verdict::Adopt(None))),
             (
@@ -328,8 +318,8 @@ mod tests {
                 "of an earlier version, never served",
                 with(earlier(), |p| {
                     p.log.is_there = false;
-                    p.registry.kontoer = 0;
-                    p.registry.dokumenter = 0;
+                    p.registry.stand.kontoer = 0;
+                    p.registry.stand.dokumenter = 0;
                     p.payloads.content = Content::Missing;
                 }),
                 Ok(Verdict::Adopt(None)),
@@ -477,9 +467,11 @@ mod tests {
                                     let registry = RegistryPart {
                                         content,
                                         installasjon,
-                                        generation: 10,
-                                        kontoer: u64::from(content == Content::Filled),
-                                        dokumenter: u64::from(content == Content::Filled),
+                                        stand: Stand {
+                                            kontoer: u64::from(content == Content::Filled),
+                                            dokumenter: u64::from(content == Content::Filled),
+                                            ..stand(10)
+                                        },
                                     };
                                     let parts = Parts {
                                         registry,
@@ -497,7 +489,10 @@ mod tests {
                                         assert!(carried.len() <= 1, "{parts:?}");
                                         let in_use = content == Content::Filled || installasjon.is_some();
                                         assert!(!(in_use && key == KeyPart::Missing), "{parts:?}");
-                                        assert!(!(in_use && !is_there && registry.kontoer > 0), "{parts:?}");
+                                        assert!(
+                                            !(in_use && !is_there && registry.stand.kontoer > 0),
+                                            "{parts:?}"
+                                        );
                                         let is_new = matches!(verdict, Verdict::New(_));
                                         assert!(!(is_new && payloads == Content::Filled), "{parts:?}");
                                     }

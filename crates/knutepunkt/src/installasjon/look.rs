@@ -102,9 +102,7 @@ fn registry(found: Option<&Funnet>) -> RegistryPart {
             Some(_) => Content::Filled,
         },
         installasjon: found.and_then(|found| found.tilhorighet).map(|to| to.installasjon),
-        generation: stand.generation,
-        kontoer: stand.kontoer,
-        dokumenter: stand.dokumenter,
+        stand,
     }
 }
 

@@ -39,6 +39,9 @@ struct Register {
     organisasjoner: u64,
     kontoer: u64,
     dokumenter: u64,
+    /// Earlier versions did not say.
+    #[serde(default)]
+    lagrede_dokumenter: u64,
 }
 
 /// The file, and what was last written to it.
@@ -68,6 +71,7 @@ impl MarkFile {
             organisasjoner: register.organisasjoner,
             kontoer: register.kontoer,
             dokumenter: register.dokumenter,
+            lagrede_dokumenter: register.lagrede_dokumenter,
         });
         Ok(Some(Mark { installasjon, reached }))
     }
@@ -82,16 +86,16 @@ impl MarkFile {
         Ok(Self { path, mark })
     }
 
-    /// Notes that the registry has come as far as `stand`, which is committed. One that has been further stays noted.
+    /// Notes that the registry has come as far as `stand`, which is committed. What has been further stays noted.
     ///
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn reach(&mut self, stand: Stand) -> io::Result<()> {
-        let further = self.mark.reached.is_none_or(|reached| {
-            stand.generation > reached.generation
-                || (stand.generation == reached.generation && stand != reached)
-        });
-        if further {
+        let reached = self.mark.reached.unwrap_or_default();
+        let newer = if stand.generation < reached.generation { reached } else { stand };
+        let stand =
+            Stand { lagrede_dokumenter: stand.lagrede_dokumenter.max(reached.lagrede_dokumenter), ..newer };
+        if self.mark.reached != Some(stand) {
             let mark = Mark { reached: Some(stand), ..self.mark };
             put(&self.path, mark)?;
             self.mark = mark;
@@ -107,10 +111,10 @@ impl MarkFile {
 
 fn put(path: &Path, mark: Mark) -> io::Result<()> {
     let register = mark.reached.map_or_else(String::new, |stand| {
-        let Stand { generation, organisasjoner, kontoer, dokumenter } = stand;
+        let Stand { generation, organisasjoner, kontoer, dokumenter, lagrede_dokumenter } = stand;
         format!(
             "\n[register]\ngeneration = {generation}\norganisasjoner = {organisasjoner}\nkontoer = {kontoer}\n\
-             dokumenter = {dokumenter}\n"
+             dokumenter = {dokumenter}\nlagrede_dokumenter = {lagrede_dokumenter}\n"
         )
     });
     let text = format!("{HEADER}installasjon = \"{}\"\n{register}", mark.installasjon);
@@ -130,11 +134,22 @@ mod tests {
         let mark = Mark { installasjon: Uuid::from_u128(7), reached: None };
         let mut file = MarkFile::write(folder.path(), mark).unwrap();
         assert_eq!(MarkFile::read(folder.path()).unwrap(), Some(mark));
-        let stand = |generation| Stand { generation, organisasjoner: 2, kontoer: 3, dokumenter: 4 };
+        let stand = |generation| Stand {
+            generation,
+            organisasjoner: 2,
+            kontoer: 3,
+            dokumenter: 4,
+            lagrede_dokumenter: generation,
+        };
         file.reach(stand(10)).unwrap();
         file.reach(stand(9)).unwrap();
+        file.reach(Stand { lagrede_dokumenter: 9, ..stand(10) }).unwrap();
         let reached = Mark { reached: Some(stand(10)), ..mark };
         assert_eq!(file.mark(), reached);
+        assert_eq!(MarkFile::read(folder.path()).unwrap(), Some(reached));
+        // Either may come further alone.
+        file.reach(Stand { lagrede_dokumenter: 12, ..stand(9) }).unwrap();
+        let reached = Mark { reached: Some(Stand { lagrede_dokumenter: 12, ..stand(10) }), ..mark };
         assert_eq!(MarkFile::read(folder.path()).unwrap(), Some(reached));
         let mode = std::fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

@@ -22,6 +22,7 @@ use axum::routing::get;
 use maskinporten::MaskinportenVerifier;
 use maskinporten::oidc::OidcLogin;
 use rustls::ServerConfig;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service as _;
@@ -122,11 +123,10 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     tasks.spawn(upkeep::sweep(app.clone(), uferdige, database.clone(), shutdown.clone()));
     let watched = app.clone();
     tasks.spawn(until(shutdown.clone(), async move { watched.watch_health(&checks).await }));
-    if claimed.is_older() || !reconciled.set_aside.is_empty() {
-        tasks.spawn(until(shutdown.clone(), upkeep::count_unknown(app.clone(), samsvar)));
-    }
+    let older = Arc::new(Notify::new());
+    tasks.spawn(until(shutdown.clone(), upkeep::watch_samsvar(app.clone(), samsvar, Arc::clone(&older))));
     tasks.spawn(upkeep::empty_ordered(app.clone(), shutdown.clone()));
-    tasks.spawn(watch::keep_mark(mark, database.clone(), registry, shutdown.clone()));
+    tasks.spawn(watch::keep_mark(mark, database.clone(), registry, older, shutdown.clone()));
     let (fail, failed) = tokio::sync::watch::channel(None);
     let lock = Arc::new(tokio::sync::Mutex::new(claimed.registry));
     tokio::spawn(watch::keep_lock(Arc::downgrade(&lock), fail));

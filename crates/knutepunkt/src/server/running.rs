@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use app::App;
@@ -10,6 +11,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::installasjon::lock::FolderLock;
+
+/// How long a stop waits for work under way. Clients have gone by then; what may be left waits for a database.
+const LONGEST_WAIT: Duration = Duration::from_secs(6);
+/// How long a stop waits for the registry's connections to end.
+const LONGEST_CLOSE: Duration = Duration::from_secs(2);
 
 /// A running server.
 pub struct Running {
@@ -78,11 +84,17 @@ impl Running {
         // Before any client can learn of it: what it does from then on is our doing.
         app::ports::Broker::begin_stop(&*self.broker);
         self.shutdown.cancel();
-        self.tasks.wait().await;
-        let closed = self.broker.close().await.context("cannot close the queues in order");
-        if let Err(error) = self.database.close().await {
+        if tokio::time::timeout(LONGEST_WAIT, self.tasks.wait()).await.is_err() {
             tracing::warn!(
-                error = &error as &dyn std::error::Error,
+                tasks = self.tasks.len(),
+                "some work did not end in time, as where the registry's database does not answer; stopping without it"
+            );
+        }
+        let closed = self.broker.close().await.context("cannot close the queues in order");
+        let registry = tokio::time::timeout(LONGEST_CLOSE, self.database.close()).await;
+        if let Err(error) = registry.map_err(anyhow::Error::from).and_then(|closed| Ok(closed?)) {
+            tracing::warn!(
+                error = &*error as &dyn std::error::Error,
                 "failed to close the registry in order; everything committed is safe"
             );
         }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use app::App;
 use app::konto::Reconciled;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::health::Samsvar;
@@ -76,16 +77,41 @@ pub(super) fn report_older(reconciled: &Reconciled, mark: &Mark) {
     );
 }
 
-/// Counts the dokumenter that meldinger name and the registry does not know. That reads the whole log, so nobody waits for it.
-pub(super) async fn count_unknown(app: App, samsvar: Arc<Samsvar>) {
+/// Looks whether the registry is that of the queue log: at once, now and then, and as soon as `older` says that it was put back
+/// to an earlier state.
+pub(super) async fn watch_samsvar(app: App, samsvar: Arc<Samsvar>, older: Arc<Notify>) {
+    loop {
+        count_unknown(&app, &samsvar).await;
+        tokio::select! {
+            () = older.notified() => {
+                if !samsvar.eldre.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        "the registry was put back to an earlier state while this server runs: changes made to it since are \
+                         gone. Nothing was removed; start with the registry as it was last, or start again to go on with this one"
+                    );
+                } else {
+                    // Known already, and it stays so until the next start.
+                    app.clock().sleep(SWEEP).await;
+                }
+            }
+            () = app.clock().sleep(SWEEP) => {}
+        }
+    }
+}
+
+/// Counts the dokumenter that meldinger name and the registry does not know. That lists all payloads and may read the whole
+/// log, so nobody waits for it.
+async fn count_unknown(app: &App, samsvar: &Samsvar) {
     match app.count_unknown_payloads().await {
-        Ok(0) => {}
         Ok(unknown_dokumenter) => {
-            samsvar.dokumenter.store(unknown_dokumenter, Ordering::Relaxed);
-            tracing::warn!(
-                unknown_dokumenter,
-                "meldinger name dokumenter that the registry does not know; they stay"
-            );
+            let before = samsvar.dokumenter.swap(unknown_dokumenter, Ordering::Relaxed);
+            if unknown_dokumenter > before {
+                tracing::warn!(
+                    unknown_dokumenter,
+                    "meldinger name dokumenter that the registry does not know: whoever fetches one gets none. They stay; start \
+                     with the registry as it was last"
+                );
+            }
         }
         Err(error) => {
             tracing::warn!(
@@ -150,10 +176,9 @@ pub(super) async fn sweep(
                 );
             }
         }
-        let next = app.clock().now().checked_add(SWEEP).unwrap_or(jiff::Timestamp::MAX);
         tokio::select! {
             () = shutdown.cancelled() => return,
-            () = app.clock().sleep_until(next) => {}
+            () = app.clock().sleep(SWEEP) => {}
         }
     }
 }

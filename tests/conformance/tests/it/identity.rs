@@ -154,16 +154,8 @@ async fn older_registry_loses_no_melding_and_no_payload() {
     server.app().remove_expired_dokumenter().await.unwrap();
     assert_eq!(server.stored_payloads().unwrap(), MELDINGER);
     assert_eq!(server.app().list_set_aside(&Caller::Operator).await.unwrap(), aside);
-    let del = eventually("the driftsstatus tells of it", async || {
-        // The parts are looked at again and again; dokumenter are counted in the background.
-        server.clock.advance(Duration::from_secs(31));
-        let deler = server.app().helse().deler;
-        let found = deler.into_iter().find(|del| del.del == Del::Samsvar)?.helse;
-        matches!(found.funn, Funn::UkjentForRegisteret { dokumenter, .. } if dokumenter > 0).then_some(found)
-    })
-    .await;
     assert_eq!(
-        del.funn,
+        samsvar(&server).await,
         Funn::UkjentForRegisteret {
             eldre: true,
             kontoer: 1,
@@ -177,6 +169,58 @@ async fn older_registry_loses_no_melding_and_no_payload() {
     let server = stopped.start().await.unwrap();
     assert_eq!(server.app().list_set_aside(&Caller::Operator).await.unwrap(), []);
     assert_eq!(server.app().broker().list_queues().await.unwrap().len(), 3);
+}
+
+/// What the health page shows of registry and queues once it has counted `dokumenter`.
+async fn samsvar(server: &TestServer) -> Funn {
+    eventually("the driftsstatus tells of dokumenter", async || {
+        server.clock.advance(Duration::from_secs(31));
+        let deler = server.app().helse().deler;
+        let found = deler.into_iter().find(|del| del.del == Del::Samsvar)?.helse.funn;
+        matches!(found, Funn::UkjentForRegisteret { dokumenter, .. } if dokumenter > 0).then_some(found)
+    })
+    .await
+}
+
+/// A registry of before some large meldinger came, and of no other change: those are counted, and so is one of the last
+/// moment, which the mark does not know of yet.
+#[tokio::test(flavor = "multi_thread")]
+async fn registry_from_before_a_dokument_came_is_recognised() {
+    let server =
+        TestServer::start_with(|config| config.melding.inline_payload_max_bytes = 100).await.unwrap();
+    let pair = server.pair().await.unwrap();
+    let mut stopped = server.stop().await.unwrap();
+    let (register, mark) = (stopped.data().join("register.sqlite"), stopped.data().join("ko.installasjon"));
+    let (older, mark_before) = (std::fs::read(&register).unwrap(), std::fs::read(&mark).unwrap());
+
+    let server = stopped.start().await.unwrap();
+    let client = server.client(&pair.fagsystem).unwrap();
+    for _ in 0..MELDINGER {
+        client.send(arkivmelding(pair.arkiv.konto_id)).await.unwrap();
+    }
+    drop(client);
+    let mut stopped = server.stop().await.unwrap();
+    let newer = std::fs::read(&register).unwrap();
+
+    std::fs::write(&register, older).unwrap();
+    for (mark_before, eldre) in [(None, true), (Some(mark_before), false)] {
+        if let Some(before) = mark_before {
+            std::fs::write(&mark, before).unwrap();
+        }
+        let server = stopped.start().await.map_err(|error| format!("{error:#}")).unwrap();
+        let expected =
+            Funn::UkjentForRegisteret { eldre, kontoer: 0, meldinger: 0, dokumenter: MELDINGER as u64 };
+        assert_eq!(samsvar(&server).await, expected);
+        stopped = server.stop().await.unwrap();
+    }
+    std::fs::write(&register, newer).unwrap();
+    let server = stopped.start().await.unwrap();
+    eventually("with the registry as it was last all is known", async || {
+        server.clock.advance(Duration::from_secs(31));
+        let deler = server.app().helse().deler;
+        deler.into_iter().find(|del| del.helse.funn == Funn::Samsvarer)
+    })
+    .await;
 }
 
 /// Emptied on purpose: the senders hear of it. One whose Konto is known is never emptied.
