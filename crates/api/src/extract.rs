@@ -30,6 +30,9 @@ impl<T: DeserializeOwned + Send> FromRequestParts<App> for Path<T> {
     type Rejection = Failure;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Failure> {
+        if parts.uri.path().contains("%00") {
+            return Err(Failure::bad_path(None, JsonFault::Nul));
+        }
         match axum::extract::Path::<T>::from_request_parts(parts, app).await {
             Ok(axum::extract::Path(ids)) => Ok(Self(ids)),
             Err(PathRejection::FailedToDeserializePathParams(error)) => {
@@ -123,6 +126,9 @@ pub(crate) enum JsonFault {
     /// It is no JSON.
     #[error("the body is not JSON")]
     Syntax(#[source] serde_json::Error),
+    /// It has the character U+0000, which not every database can keep.
+    #[error("a text has the character U+0000")]
+    Nul,
     /// It is JSON, but not what was asked for.
     #[error("the field at {path} is missing or does not fit")]
     Field {
@@ -137,8 +143,11 @@ pub(crate) enum JsonFault {
 /// Reads JSON. Only when that fails is it read again for where it went wrong.
 ///
 /// # Errors
-/// [`JsonFault::Empty`], [`JsonFault::Syntax`], [`JsonFault::Field`].
+/// [`JsonFault::Empty`], [`JsonFault::Syntax`], [`JsonFault::Nul`], [`JsonFault::Field`].
 pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, JsonFault> {
+    if has_nul(bytes) {
+        return Err(JsonFault::Nul);
+    }
     let error = match serde_json::from_slice(bytes) {
         Ok(value) => return Ok(value),
         Err(error) => error,
@@ -156,6 +165,17 @@ pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, JsonFa
             Err(JsonFault::Field { path, error: found.into_inner() })
         }
     }
+}
+
+/// Whether a text in JSON has the character U+0000: only ever as an escape, and never behind an escaped backslash.
+fn has_nul(json: &[u8]) -> bool {
+    let mut escaped = false;
+    json.iter().enumerate().any(|(at, byte)| {
+        let begins = *byte == b'\\' && !escaped;
+        let is_nul = escaped && json[at..].starts_with(b"u0000");
+        escaped = begins;
+        is_nul
+    })
 }
 
 #[cfg(test)]
@@ -195,9 +215,14 @@ mod tests {
             "{\"navn\":1,\"beskrivelse\":\"Ny\"}",
             "{\"navn\":\"Ny\"}",
             "{} {}",
+            "{\"navn\":\"Ny\\u0000\",\"beskrivelse\":\"Ny\"}",
+            "{\"navn\":\"Ny konto\",\"beskrivelse\":\"\\\\\\u0000\"}",
         ] {
             put(json, bad.into()).await.error(StatusCode::BAD_REQUEST, "UGYLDIG_JSON");
         }
+        // An escaped backslash before the same letters is a text as any other.
+        let letters = json!({ "navn": "Ny konto", "beskrivelse": "\\u0000" }).to_string();
+        put(json, letters.into()).await.ok(StatusCode::NO_CONTENT);
         let deep = "[".repeat(100_000);
         put(json, deep.into()).await.error(StatusCode::BAD_REQUEST, "UGYLDIG_JSON");
         let large = Body::from(vec![b' '; MAX_JSON_BYTES + 1]);

@@ -500,6 +500,9 @@ fn of_json(what: &str, fault: &JsonFault) -> (Code, String) {
                 error.column()
             ),
         ),
+        JsonFault::Nul => {
+            (Code::UgyldigJson, format!("{what} har en tekst med tegnet U+0000. Ta det bort og prøv igjen."))
+        }
         JsonFault::Field { path, error } => {
             let error = error.to_string();
             let message = match missing_field(&error) {

@@ -92,12 +92,20 @@ pub fn check_beskrivelse(text: &str) -> Result<(), TekstError> {
     check_max(text, MAX_BESKRIVELSE)
 }
 
-/// Checks that `text` has at most `max` characters.
+/// Checks that `text` has at most `max` characters, and no control characters but those that end lines or indent.
 ///
 /// # Errors
-/// [`TekstError::TooLong`].
+/// [`TekstError::TooLong`], [`TekstError::BadCharacter`].
 pub fn check_max(text: &str, max: usize) -> Result<(), TekstError> {
-    if text.chars().count() > max { Err(TekstError::TooLong { max }) } else { Ok(()) }
+    if text.chars().count() > max {
+        return Err(TekstError::TooLong { max });
+    }
+    // What no page can show, and U+0000 cannot even be kept by every database.
+    let is_bad = |character: &char| character.is_control() && !['\n', '\r', '\t'].contains(character);
+    match text.chars().find(is_bad) {
+        Some(character) => Err(TekstError::BadCharacter { character }),
+        None => Ok(()),
+    }
 }
 
 /// Checks the addresses for varsling: at least one, each an address, none twice.
@@ -150,6 +158,15 @@ mod tests {
         assert_eq!(check_navn("to\nlinjer"), Err(TekstError::BadCharacter { character: '\n' }));
         assert_eq!(check_navn(" foran"), Err(TekstError::BadCharacter { character: ' ' }));
         assert_eq!(check_navn("bak "), Err(TekstError::BadCharacter { character: ' ' }));
+    }
+
+    #[test]
+    fn beskrivelse_has_lines_and_no_control_characters() {
+        assert_eq!(check_beskrivelse("To\r\nlinjer\tog litt til"), Ok(()));
+        for character in ['\0', '\u{1b}', '\u{85}'] {
+            let bad = Err(TekstError::BadCharacter { character });
+            assert_eq!(check_beskrivelse(&format!("a{character}b")), bad);
+        }
     }
 
     #[test]

@@ -36,9 +36,19 @@ pub(crate) struct Felter {
 }
 
 impl Felter {
+    /// U+0000 becomes U+FFFD, as in any page: nobody can type it, and not every database can keep it.
+    fn new(mut values: Vec<(String, String)>) -> Self {
+        for (_, value) in &mut values {
+            if value.contains('\0') {
+                *value = value.replace('\0', "\u{FFFD}");
+            }
+        }
+        Self { values }
+    }
+
     /// The fields of a query, `a=b&c=d`.
     pub(crate) fn from_query(query: &str) -> Self {
-        Self { values: form_urlencoded::parse(query.as_bytes()).into_owned().take(MAX_FIELDS).collect() }
+        Self::new(form_urlencoded::parse(query.as_bytes()).into_owned().take(MAX_FIELDS).collect())
     }
 
     /// The first value of the field without blanks around it; empty where there is none.
@@ -188,7 +198,7 @@ pub(crate) fn read_urlencoded(body: &[u8]) -> Result<Felter, Feil> {
     if values.len() > MAX_FIELDS {
         return Err(Feil::UleseligSkjema);
     }
-    Ok(Felter { values })
+    Ok(Felter::new(values))
 }
 
 async fn read_multipart(request: Request, portal: &Portal) -> Result<Skjema, Feil> {
@@ -211,7 +221,7 @@ async fn read_multipart(request: Request, portal: &Portal) -> Result<Skjema, Fei
             None => values.push((name, field.text().await.map_err(unreadable)?)),
         }
     }
-    Ok(Skjema { felter: Felter { values }, filer })
+    Ok(Skjema { felter: Felter::new(values), filer })
 }
 
 #[derive(Template)]

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::ports::Registry;
+use sea_orm::sqlx::{self, Connection as _, SqliteConnection};
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
     Statement,
@@ -70,8 +71,26 @@ pub(crate) fn options(url: &str) -> ConnectOptions {
         .sqlx_logging(false)
         .record_stmt_in_spans(false)
         .acquire_timeout(MAX_WAIT)
-        .connect_timeout(MAX_WAIT);
+        .connect_timeout(MAX_WAIT)
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            pool.before_acquire(|connection, _| Box::pin(is_at_rest(connection)))
+        });
     options
+}
+
+/// Whether nobody's unit of work is open on a connection that is handed out; one that is not at rest is closed, and another
+/// takes its place.
+///
+/// A full disk or one that fails makes SQLite roll back by itself. The library, whose own rollback fails then, still believes
+/// in a unit of work, and makes the next ones parts of it, of which none is ever committed.
+async fn is_at_rest(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    let is_at_rest = !connection.is_in_transaction();
+    if !is_at_rest {
+        tracing::info!(
+            "a connection to the registry was replaced, since its last unit of work ended with an error"
+        );
+    }
+    Ok(is_at_rest)
 }
 
 async fn connect_sqlite(url: &str) -> Result<Database, StorageError> {
@@ -215,13 +234,54 @@ impl Database {
 
 #[cfg(test)]
 mod tests {
+    use app::ports::RegistryError;
+    use domain::organisasjon::Organisasjon;
     use sea_orm::DbBackend;
+    use wire::id::{FiksOrgId, Uuid};
 
     use super::*;
 
     async fn pragma<T: sea_orm::TryGetable>(connection: &DatabaseConnection, name: &str) -> T {
         let statement = Statement::from_string(DbBackend::Sqlite, format!("PRAGMA {name}"));
         connection.query_one_raw(statement).await.unwrap().unwrap().try_get_by_index(0).unwrap()
+    }
+
+    /// As on a full disk. What comes after it is kept, and what was counted in vain is not.
+    #[tokio::test]
+    async fn unit_of_work_that_the_database_rolled_back_takes_none_of_the_next_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let url = format!("sqlite://{}?mode=rwc", folder.path().join("registry.db").display());
+        let database = connect(&url).await.unwrap();
+        database.migrate().await.unwrap();
+        let registry = database.registry().await.unwrap();
+        let before = database.stand().await.unwrap().generation;
+        let pages: i32 = pragma(&database.write, "page_count").await;
+        let limit: i32 = pragma(&database.write, &format!("max_page_count = {pages}")).await;
+        assert_eq!(limit, pages);
+
+        let organisasjon = |number: usize| Organisasjon {
+            id: FiksOrgId::from_uuid(Uuid::from_u64_pair(0, number as u64)),
+            navn: "Storevik ".repeat(2_000),
+            orgnummer: ["999000001", "999000028", "999000036"][number].parse().unwrap(),
+            kommunenummer: None,
+            tatt_i_bruk: None,
+        };
+        let mut tx = registry.begin().await.unwrap();
+        assert!(matches!(tx.add_organisasjon(&organisasjon(0)).await, Err(RegistryError::Backend(_))));
+        drop(tx);
+        // There is room again, and then comes an ordinary refusal.
+        pragma::<i32>(&database.write, "max_page_count = 100000").await;
+        drop(registry.begin().await.unwrap());
+        for number in 1..3 {
+            let mut tx = registry.begin().await.unwrap();
+            tx.add_organisasjon(&organisasjon(number)).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        let mut tx = registry.begin_read().await.unwrap();
+        let kept = tx.list_organisasjoner().await.unwrap();
+        assert_eq!(kept.len(), 2);
+        drop(tx);
+        assert_eq!(database.stand().await.unwrap().generation, before + 2);
     }
 
     #[tokio::test]

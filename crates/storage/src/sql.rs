@@ -15,6 +15,14 @@ pub(crate) struct Sql {
     values: Vec<Value>,
 }
 
+/// Longest text that is searched, in bytes; SQLite takes no pattern of more than 50 000.
+const LONGEST: usize = 10_000;
+
+/// Whether no text can hold `word`: databases fail at such a one instead of finding nothing.
+fn is_nowhere(word: &str) -> bool {
+    word.len() > LONGEST || word.contains('\0')
+}
+
 impl Sql {
     pub(crate) fn new(backend: DbBackend, text: &str) -> Self {
         Self { backend, text: text.to_owned(), values: Vec::new() }
@@ -45,6 +53,9 @@ impl Sql {
 
     /// Whether `column`, which holds searchable text, holds `word`.
     pub(crate) fn has_word(&mut self, column: &str, word: &str) -> &mut Self {
+        if is_nowhere(word) {
+            return self.push("1 = 0");
+        }
         // PostgreSQL finds a text in about half the time that it takes to compare a pattern; SQLite is faster at patterns.
         if self.backend == DbBackend::Postgres {
             self.push("strpos(").push(column).push(", ").bind(word.to_lowercase()).push(") > 0")
@@ -62,6 +73,9 @@ impl Sql {
 
     /// Whether in `column` a word starts with `word`.
     pub(crate) fn has_word_start(&mut self, column: &str, word: &str) -> &mut Self {
+        if is_nowhere(word) {
+            return self.push("1 = 0");
+        }
         let inside = like_pattern(word);
         // Without its first wildcard the pattern asks for the start of the whole text.
         self.push("(").like(column, inside[1..].to_owned());
