@@ -271,12 +271,21 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Does what the machine asks for.
     fn run_machine(&mut self) -> bool {
         let mut progress = false;
-        for command in self.machine.take_commands() {
+        let mut commands = self.machine.take_commands().into_iter().peekable();
+        while let Some(command) = commands.next() {
             progress = true;
             match command {
                 Command::Settle { channel, delivery, settlement } => {
-                    if let Some(channel) = self.channels.get(&channel) {
-                        channel.control.settle(delivery, settlement);
+                    // Many that are settled alike are one request, between whose parts the broker can answer others.
+                    let mut deliveries = vec![delivery];
+                    let mut alike = |next: &Command| matches!(next, Command::Settle { channel: c, settlement: s, .. } if (*c, *s) == (channel, settlement));
+                    while let Some(Command::Settle { delivery, .. }) = commands.next_if(&mut alike) {
+                        deliveries.push(delivery);
+                    }
+                    let Some(channel) = self.channels.get(&channel) else { continue };
+                    match deliveries.as_slice() {
+                        [delivery] => channel.control.settle(*delivery, settlement),
+                        _ => channel.control.settle_all(deliveries, settlement),
                     }
                 }
                 Command::DropChannel { channel } => {

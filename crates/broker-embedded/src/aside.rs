@@ -66,17 +66,9 @@ pub(crate) fn named_dokumenter(
     };
     let mut numbers = Vec::new();
     store.scan_entries(|_, entry| numbers.push(entry.number))?;
+    store.scan_dead(|_, number, _| numbers.push(number))?;
     for number in numbers {
-        match store.melding(number) {
-            Ok(melding) => melding.iter().for_each(&mut note),
-            Err(StoreError::Damaged(_)) => {}
-            Err(error) => return Err(error),
-        }
-    }
-    for konto in store.count_dead(|_| {})?.into_keys() {
-        for letter in store.dead_letters_of(konto, usize::MAX)? {
-            note(&letter.melding);
-        }
+        store.melding_if_readable(number)?.iter().for_each(&mut note);
     }
     Ok(named)
 }

@@ -60,6 +60,10 @@ impl BrokerChannel for Channel {
         drop(self.requests.send(Request::Settle { channel: self.key, delivery, settlement }));
     }
 
+    fn settle_all(&self, deliveries: Vec<DeliveryId>, settlement: Settlement) {
+        drop(self.requests.send(Request::SettleAll { channel: self.key, deliveries, settlement }));
+    }
+
     async fn ended(&self) -> Option<Consumer> {
         self.ended.lock().await.recv().await
     }

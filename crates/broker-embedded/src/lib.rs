@@ -384,7 +384,7 @@ impl Broker for EmbeddedBroker {
     async fn queue_status(&self, konto: KontoId) -> Result<QueueStatus, BrokerError> {
         let (status, oldest) = ask(&self.requests, |answer| Request::Status { konto, answer }).await?;
         let Some(number) = oldest else { return Ok(status) };
-        let melding = self.read(move |store| store.melding(number)).await?;
+        let melding = self.read(move |store| store.melding_if_readable(number)).await?;
         Ok(QueueStatus { oldest: melding.map(|melding| melding.mottatt), ..status })
     }
 
@@ -394,7 +394,7 @@ impl Broker for EmbeddedBroker {
         // The answer came after all that it tells of was written.
         self.read_now(move |store| {
             let read = |(status, oldest): Standing| {
-                let oldest = oldest.map(|number| store.melding(number)).transpose()?.flatten();
+                let oldest = oldest.map(|number| store.melding_if_readable(number)).transpose()?.flatten();
                 Ok(QueueStatus { oldest: oldest.map(|melding| melding.mottatt), ..status })
             };
             standings.into_iter().map(|standing| standing.map(read).transpose()).collect()

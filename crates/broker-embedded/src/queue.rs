@@ -15,9 +15,9 @@ pub type Millis = i64;
 /// A consumer within the broker.
 pub type ConsumerKey = u64;
 
-/// How many meldinger one [`Queue::apply`] lets expire at most. The rest is due at once, so [`Queue::next_deadline`] says
-/// so, and other queues get their turn in between.
-pub const EXPIRED_AT_ONCE: usize = 256;
+/// How many meldinger one [`Queue::apply`] at most settles, lets expire, and hands out. For the rest [`Queue::is_behind`] and
+/// [`Queue::next_deadline`] ask for another [`Command::Tick`], and other queues get their turn in between.
+pub const AT_ONCE: usize = 256;
 
 /// The most crashes that an entry on disk can tell of.
 pub(crate) const CRASHES_KEPT: u8 = 127;
@@ -55,6 +55,15 @@ pub struct Entry<S = Share> {
     pub held: bool,
     /// What it takes of the room.
     pub share: S,
+}
+
+/// How a melding ends in a consumer's hands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// It is done with.
+    Acked,
+    /// It is not wanted.
+    Dropped,
 }
 
 /// What may happen to a queue.
@@ -96,12 +105,19 @@ pub enum Command {
         /// The melding.
         number: Number,
     },
-    /// Held meldinger come back.
+    /// Held meldinger come back, [`AT_ONCE`] at a time.
     Return {
         /// The meldinger.
         numbers: Vec<Number>,
         /// Why, which says also what it counts as.
         arsak: Retur,
+    },
+    /// Held meldinger are done with or not wanted, [`AT_ONCE`] at a time.
+    End {
+        /// The meldinger.
+        numbers: Vec<Number>,
+        /// How they end.
+        ending: Ending,
     },
     /// Nothing but the passing of time.
     Tick,
@@ -179,6 +195,8 @@ pub enum Effect {
         number: Number,
         /// What it took of the room.
         share: Share,
+        /// How a consumer had ended it before.
+        ending: Option<Ending>,
     },
     /// The queue ended under this consumer.
     Ended {
@@ -212,8 +230,15 @@ struct Consumer {
     held: u32,
 }
 
+/// What is still to happen to a held melding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settling {
+    Ends(Ending),
+    Returns(Retur),
+}
+
 /// A queue: who waits, who holds what, and whose turn it is.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Queue {
     /// Never handed out yet, by number.
     ready: VecDeque<Waiting>,
@@ -224,12 +249,40 @@ pub struct Queue {
     /// Of all that wait.
     deadlines: BTreeSet<(Millis, Number)>,
     held: BTreeMap<Number, Held>,
+    /// Those of `held` that were let go of, and whose turn has not come yet. Nothing behind the first of them is handed out,
+    /// so that all come in the order in which they would if it were done at once.
+    settling: BTreeMap<Number, Settling>,
     consumers: Vec<Consumer>,
     /// Whose turn it is, as an index into `consumers`.
     turn: usize,
+    /// Whether some could be handed out that were not, since it was enough for once.
+    has_more: bool,
+    at_once: usize,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        Self::by_pieces(AT_ONCE)
+    }
 }
 
 impl Queue {
+    /// An empty queue that does no more than `at_once` of a kind in one [`Queue::apply`]; at least one.
+    pub fn by_pieces(at_once: usize) -> Self {
+        Self {
+            ready: VecDeque::new(),
+            gone: 0,
+            returned: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            held: BTreeMap::new(),
+            settling: BTreeMap::new(),
+            consumers: Vec::new(),
+            turn: 0,
+            has_more: false,
+            at_once: at_once.max(1),
+        }
+    }
+
     /// A queue as it stood when `entries` were written, in order of their numbers. Nobody consumes it. What was held is
     /// held by nobody until it is returned; see [`Queue::held`].
     pub fn restore(entries: impl IntoIterator<Item = Entry>) -> Self {
@@ -287,11 +340,10 @@ impl Queue {
                 }
             }
             Command::Return { numbers, arsak } => {
-                for number in numbers {
-                    self.take_back(now, number, arsak, effects);
-                }
+                self.settle(now, numbers, Settling::Returns(arsak), effects);
             }
-            Command::Tick => {}
+            Command::End { numbers, ending } => self.settle(now, numbers, Settling::Ends(ending), effects),
+            Command::Tick => self.settle_some(now, effects),
             Command::Delete => {
                 self.delete(effects);
                 return;
@@ -299,6 +351,16 @@ impl Queue {
         }
         self.expire(now, effects);
         self.hand_out(now, effects);
+    }
+
+    /// Whether there is more to do at once, which a [`Command::Tick`] does.
+    pub fn is_behind(&self) -> bool {
+        self.has_more || !self.settling.is_empty()
+    }
+
+    /// Whether some that were let go of are still to be settled.
+    pub fn is_settling(&self) -> bool {
+        !self.settling.is_empty()
     }
 
     /// When the next melding that waits will expire.
@@ -368,8 +430,41 @@ impl Queue {
         }
     }
 
+    /// Those of `numbers` that are held: the first few now, the others when their turn comes. What was let go of before stays
+    /// as it was said first.
+    fn settle(&mut self, now: Millis, numbers: Vec<Number>, settling: Settling, effects: &mut Vec<Effect>) {
+        let is_first = self.settling.is_empty();
+        for number in numbers {
+            if self.held.contains_key(&number) {
+                self.settling.entry(number).or_insert(settling);
+            }
+        }
+        if is_first {
+            self.settle_some(now, effects);
+        }
+    }
+
+    fn settle_some(&mut self, now: Millis, effects: &mut Vec<Effect>) {
+        for _ in 0..self.at_once {
+            let Some((number, settling)) = self.settling.pop_first() else { return };
+            match settling {
+                Settling::Returns(arsak) => self.take_back(now, number, arsak, effects),
+                Settling::Ends(ending) => {
+                    let Some(Held { share, .. }) = self.release(number) else { continue };
+                    effects.push(match ending {
+                        Ending::Acked => Effect::Acked { number, share },
+                        Ending::Dropped => Effect::Dropped { number, share },
+                    });
+                }
+            }
+        }
+    }
+
     fn release(&mut self, number: Number) -> Option<Held> {
         let held = self.held.remove(&number)?;
+        if !self.settling.is_empty() {
+            self.settling.remove(&number);
+        }
         if let Some(key) = held.consumer
             && let Some(consumer) = self.consumers.iter_mut().find(|c| c.key == key)
         {
@@ -399,7 +494,7 @@ impl Queue {
     }
 
     fn expire(&mut self, now: Millis, effects: &mut Vec<Effect>) {
-        for _ in 0..EXPIRED_AT_ONCE {
+        for _ in 0..self.at_once {
             match self.deadlines.first() {
                 Some(&(deadline, _)) if deadline <= now => {}
                 _ => break,
@@ -430,7 +525,16 @@ impl Queue {
     }
 
     fn hand_out(&mut self, now: Millis, effects: &mut Vec<Effect>) {
-        while let Some(index) = self.next_consumer() {
+        self.has_more = false;
+        for done in 0.. {
+            let Some(index) = self.next_consumer() else { return };
+            if self.waits_for_settling() {
+                return;
+            }
+            if done == self.at_once {
+                self.has_more = self.ready_len() > 0;
+                return;
+            }
             let Some(Waiting { number, deadline, share, tries, .. }) = self.pop() else { return };
             self.deadlines.remove(&(deadline, number));
             if deadline <= now {
@@ -453,6 +557,12 @@ impl Queue {
             .find(|index| self.consumers.get(*index).is_some_and(|c| c.held < c.prefetch))
     }
 
+    /// Whether one that is still to come back stands before all that wait. Whatever was never handed out stands behind it.
+    fn waits_for_settling(&self) -> bool {
+        let Some((settling, _)) = self.settling.first_key_value() else { return false };
+        self.returned.first_key_value().is_none_or(|(returned, _)| returned > settling)
+    }
+
     fn pop(&mut self) -> Option<Waiting> {
         if let Some((_, waiting)) = self.returned.pop_first() {
             return Some(waiting);
@@ -471,10 +581,15 @@ impl Queue {
 
     fn delete(&mut self, effects: &mut Vec<Effect>) {
         effects.extend(self.consumers.iter().map(|c| Effect::Ended { consumer: c.key }));
-        effects.extend(
-            self.entries().into_iter().map(|Entry { number, share, .. }| Effect::Removed { number, share }),
-        );
-        *self = Self::default();
+        let settling = std::mem::take(&mut self.settling);
+        effects.extend(self.entries().into_iter().map(|Entry { number, share, .. }| {
+            let ending = match settling.get(&number) {
+                Some(Settling::Ends(ending)) => Some(*ending),
+                Some(Settling::Returns(_)) | None => None,
+            };
+            Effect::Removed { number, share, ending }
+        }));
+        *self = Self::by_pieces(self.at_once);
     }
 }
 
@@ -623,20 +738,94 @@ mod tests {
         assert_eq!((queue.ready_len(), queue.held_len()), (0, 1));
     }
 
+    /// Does all that is left to do, and says what followed and in how many pieces.
+    fn catch_up(queue: &mut Queue, now: Millis) -> (Vec<Effect>, usize) {
+        let (mut effects, mut pieces) = (Vec::new(), 0);
+        while queue.is_behind() || queue.next_deadline().is_some_and(|deadline| deadline <= now) {
+            let before = effects.len();
+            queue.apply(now, Command::Tick, &mut effects);
+            assert!(effects.len() > before, "each piece does something");
+            pieces += 1;
+        }
+        (effects, pieces)
+    }
+
     #[test]
     fn many_expire_a_few_at_a_time_and_none_is_handed_out_meanwhile() {
         let mut queue = Queue::default();
-        let many = EXPIRED_AT_ONCE as u64 * 2 + 1;
+        let many = AT_ONCE as u64 * 4 + 1;
         for number in 1..=many {
             apply(&mut queue, 0, publish(number, 10));
         }
         apply(&mut queue, 0, publish(many + 1, LATER));
-        assert_eq!(apply(&mut queue, 10, Command::Tick).len(), EXPIRED_AT_ONCE);
+        assert_eq!(apply(&mut queue, 10, Command::Tick).len(), AT_ONCE);
         assert_eq!(queue.next_deadline(), Some(10));
         let effects = apply(&mut queue, 10, Command::Subscribe { consumer: 1, prefetch: 1 });
+        assert_eq!(effects.len(), 2 * AT_ONCE);
+        assert_eq!(delivered(&effects), []);
+        let (effects, _) = catch_up(&mut queue, 10);
         assert_eq!(delivered(&effects), [(1, many + 1)]);
-        assert_eq!(effects.len() as u64, many + 1 - EXPIRED_AT_ONCE as u64);
         assert_eq!((queue.ready_len(), queue.held_len()), (0, 1));
+    }
+
+    /// A consumer that may hold very many is handed them a few at a time, in order.
+    #[test]
+    fn many_are_handed_out_a_few_at_a_time() {
+        let many = AT_ONCE as u64 * 3 + 1;
+        let mut queue = with(1..=many);
+        let first = apply(&mut queue, 0, Command::Subscribe { consumer: 1, prefetch: u32::MAX });
+        assert_eq!(first.len(), AT_ONCE);
+        let (rest, pieces) = catch_up(&mut queue, 0);
+        let numbers: Vec<_> = delivered(&first).into_iter().chain(delivered(&rest)).collect();
+        assert_eq!(numbers, (1..=many).map(|number| (1, number)).collect::<Vec<_>>());
+        assert_eq!(pieces, 3);
+    }
+
+    /// What comes back a few at a time goes to the next consumer in its order, before all that was never handed out.
+    #[test]
+    fn many_come_back_a_few_at_a_time_and_keep_their_order() {
+        let many = AT_ONCE as u64 * 4;
+        let mut queue = with(1..=many + 10);
+        apply(&mut queue, 0, Command::Subscribe { consumer: 1, prefetch: u32::try_from(many).unwrap() });
+        catch_up(&mut queue, 0);
+        apply(&mut queue, 0, Command::Cancel { consumer: 1 });
+        apply(&mut queue, 0, Command::Subscribe { consumer: 2, prefetch: 1 });
+        apply(&mut queue, 0, Command::Ack { number: many + 1 });
+        let back = Command::Return { numbers: (1..=many).rev().collect(), arsak: Retur::Frakoblet };
+        let effects = apply(&mut queue, 0, back);
+        assert!(effects.len() <= 2 * AT_ONCE, "{} followed at once", effects.len());
+        assert!(queue.is_settling());
+        let mut order: Vec<_> = delivered(&effects);
+        while let Some((_, number)) = order.last().copied().filter(|(_, number)| *number < many + 9) {
+            order.extend(delivered(&apply(&mut queue, 0, Command::Ack { number })));
+            let (effects, _) = catch_up(&mut queue, 0);
+            order.extend(delivered(&effects));
+        }
+        let expected: Vec<_> = (1..=many).chain(many + 2..many + 10).map(|number| (2, number)).collect();
+        assert_eq!(order, expected);
+    }
+
+    /// Acked is acked, also where the queue is removed before its turn came; what was said first holds.
+    #[test]
+    fn what_was_acked_and_not_settled_yet_is_not_given_back() {
+        let mut queue = Queue::by_pieces(1);
+        for number in 1..=5 {
+            apply(&mut queue, 0, publish(number, LATER));
+        }
+        apply(&mut queue, 0, Command::Subscribe { consumer: 1, prefetch: 9 });
+        catch_up(&mut queue, 0);
+        apply(&mut queue, 0, Command::Cancel { consumer: 1 });
+        let ended = apply(&mut queue, 0, Command::End { numbers: vec![1, 2], ending: Ending::Acked });
+        assert_eq!(ended, [Effect::Acked { number: 1, share: share(1) }]);
+        apply(&mut queue, 0, Command::End { numbers: vec![3], ending: Ending::Dropped });
+        let all = queue.held().collect();
+        assert_eq!(apply(&mut queue, 0, Command::Return { numbers: all, arsak: Retur::Omstart }), []);
+        let ends = |number, ending| Effect::Removed { number, share: share(number), ending };
+        assert_eq!(
+            apply(&mut queue, 0, Command::Delete),
+            [ends(2, Some(Ending::Acked)), ends(3, Some(Ending::Dropped)), ends(4, None), ends(5, None)]
+        );
+        assert!(!queue.is_behind());
     }
 
     #[test]
@@ -663,6 +852,9 @@ mod tests {
         Nack { pick: usize },
         Lose { pick: usize },
         Stop { arsak: Retur },
+        EndAll { ending: Ending },
+        ReturnAll,
+        Go,
         Wait { by: Millis },
         Nonsense { number: Number },
     }
@@ -679,6 +871,10 @@ mod tests {
             1 => any::<usize>().prop_map(|pick| Step::Lose { pick }),
             1 => proptest::sample::select(vec![Retur::Omstart, Retur::Avbrutt, Retur::Krasj])
                 .prop_map(|arsak| Step::Stop { arsak }),
+            1 => proptest::sample::select(vec![Ending::Acked, Ending::Dropped])
+                .prop_map(|ending| Step::EndAll { ending }),
+            1 => Just(Step::ReturnAll),
+            2 => Just(Step::Go),
             3 => (1_i64..20).prop_map(|by| Step::Wait { by }),
             1 => (0_u64..200).prop_map(|number| Step::Nonsense { number }),
         ]
@@ -704,6 +900,10 @@ mod tests {
         crashes: HashMap<Number, u32>,
         prefetch: BTreeMap<ConsumerKey, u32>,
         left: u64,
+        /// Were let go of, and are not settled yet.
+        settling: BTreeSet<Number>,
+        /// Does not do all that is left to do after each step.
+        in_pieces: bool,
     }
 
     impl Books {
@@ -719,7 +919,8 @@ mod tests {
 
         /// Turns a step into commands that make sense now.
         fn commands(&mut self, step: &Step) -> Vec<Command> {
-            let held = self.held();
+            let held: Vec<_> =
+                self.held().into_iter().filter(|(number, _)| !self.settling.contains(number)).collect();
             let held_at = |pick: usize| (!held.is_empty()).then(|| held[pick % held.len()]);
             let returned = |numbers, arsak| Command::Return { numbers, arsak };
             match *step {
@@ -766,6 +967,14 @@ mod tests {
                     commands.push(returned(numbers, arsak));
                     commands
                 }
+                Step::EndAll { ending } => {
+                    vec![Command::End { numbers: held.iter().map(|(number, _)| *number).collect(), ending }]
+                }
+                Step::ReturnAll => {
+                    let numbers = held.iter().map(|(number, _)| *number).collect();
+                    vec![returned(numbers, Retur::NackMedRequeue)]
+                }
+                Step::Go => vec![Command::Tick],
                 Step::Wait { by } => {
                     self.now += by;
                     vec![Command::Tick]
@@ -803,11 +1012,13 @@ mod tests {
                     | Effect::Dropped { number, share: of }
                     | Effect::SetAside { number, share: of } => {
                         assert_eq!(of, share(number));
+                        self.settling.remove(&number);
                         assert!(matches!(self.fates[&number], Fate::Held(_)), "{number} is settled in hand");
                         self.leave(number);
                     }
                     Effect::Returned { number, deadline, arsak, tries, share: of } => {
                         assert_eq!(of, share(number));
+                        self.settling.remove(&number);
                         assert!(
                             matches!(self.fates[&number], Fate::Held(_)),
                             "{number} comes back from a hand"
@@ -862,6 +1073,8 @@ mod tests {
                 let any = self.fates.values().any(|fate| *fate == Fate::Waiting { returned: true });
                 assert!(!any, "what came back goes first");
             }
+            let earlier = self.settling.range(..number).next();
+            assert_eq!(earlier, None, "what is still to come back keeps its place before {number}");
             assert_eq!(deadline, self.deadlines[&number]);
             assert!(deadline > self.now, "{number} is still alive");
             let deliveries = self.deliveries.entry(number).or_default();
@@ -895,13 +1108,18 @@ mod tests {
                 .map(|(number, _)| self.deadlines[number])
                 .min();
             assert_eq!(queue.next_deadline(), due);
-            assert!(due.is_none_or(|due| due > self.now), "nothing is overdue");
+            assert_eq!(queue.is_settling(), !self.settling.is_empty());
+            assert!(self.in_pieces || !queue.is_behind());
+            assert!(self.in_pieces || due.is_none_or(|due| due > self.now), "nothing is overdue");
             let oldest = self.fates.iter().find(|(_, fate)| **fate != Fate::Left).map(|(number, _)| *number);
             assert_eq!(queue.oldest(), oldest);
             let idle = self.prefetch.iter().any(|(consumer, prefetch)| {
                 self.held().iter().filter(|(_, by)| by == consumer).count() < *prefetch as usize
             });
-            assert!(waiting == 0 || !idle, "nobody is idle while something waits");
+            assert!(
+                waiting == 0 || !idle || queue.is_behind(),
+                "nobody is idle while something waits and nothing is left to do"
+            );
             let numbers: Vec<_> = queue.entries().iter().map(|entry| entry.number).collect();
             let expected: Vec<_> = self
                 .fates
@@ -915,12 +1133,26 @@ mod tests {
         fn run(&mut self, queue: &mut Queue, step: &Step) -> Vec<Effect> {
             let mut all = Vec::new();
             for command in self.commands(step) {
+                if let Command::Return { numbers, .. } | Command::End { numbers, .. } = &command {
+                    let held =
+                        numbers.iter().filter(|number| matches!(self.fates.get(number), Some(Fate::Held(_))));
+                    self.settling.extend(held.copied().collect::<Vec<_>>());
+                }
                 let effects = apply(queue, self.now, command);
                 self.note(&effects);
                 all.extend(effects);
+                if !self.in_pieces {
+                    all.extend(self.catch_up(queue));
+                }
             }
             self.check(queue);
             all
+        }
+
+        fn catch_up(&mut self, queue: &mut Queue) -> Vec<Effect> {
+            let (effects, _) = catch_up(queue, self.now);
+            self.note(&effects);
+            effects
         }
     }
 
@@ -933,6 +1165,45 @@ mod tests {
             let (mut books, mut queue) = (Books::default(), Queue::default());
             for step in &steps {
                 books.run(&mut queue, step);
+            }
+        }
+
+        /// They hold as well where all is done in pieces, and other commands come in between.
+        #[test]
+        fn rules_hold_in_pieces(
+            at_once in 1_usize..4,
+            steps in proptest::collection::vec(step(), 1..200),
+        ) {
+            let (mut books, mut queue) = (Books { in_pieces: true, ..Books::default() }, Queue::by_pieces(at_once));
+            for step in &steps {
+                books.run(&mut queue, step);
+            }
+            books.catch_up(&mut queue);
+            books.in_pieces = false;
+            books.check(&queue);
+        }
+
+        /// What is done in pieces leads to the same as if it were done at once: who is handed out in which order, how often
+        /// each was tried, and how each ends.
+        #[test]
+        fn pieces_equal_the_whole(
+            at_once in 1_usize..4,
+            steps in proptest::collection::vec(step(), 1..100),
+        ) {
+            // Which consumer is handed what depends on when room in its hands comes back, if that is done in pieces.
+            let same = |step: &&Step| !matches!(step, Step::EndAll { .. } | Step::ReturnAll);
+            let (mut books, mut whole) = (Books::default(), Queue::by_pieces(usize::MAX));
+            let (mut same_books, mut pieces) = (Books::default(), Queue::by_pieces(at_once));
+            for step in steps.iter().filter(same) {
+                let effects = books.run(&mut whole, step);
+                let in_pieces = same_books.run(&mut pieces, step);
+                prop_assert_eq!(delivered(&effects), delivered(&in_pieces));
+                let sorted = |mut effects: Vec<Effect>| {
+                    effects.sort_by_key(|effect| format!("{effect:?}"));
+                    effects
+                };
+                prop_assert_eq!(sorted(effects), sorted(in_pieces));
+                prop_assert_eq!(whole.entries(), pieces.entries());
             }
         }
 
@@ -983,7 +1254,11 @@ mod tests {
             }
             let expected: Vec<_> =
                 books.prefetch.keys().map(|consumer| Effect::Ended { consumer: *consumer })
-                .chain(queue.entries().iter().map(|entry| Effect::Removed { number: entry.number, share: share(entry.number) }))
+                .chain(queue.entries().iter().map(|entry| Effect::Removed {
+                    number: entry.number,
+                    share: share(entry.number),
+                    ending: None,
+                }))
                 .collect();
             prop_assert_eq!(apply(&mut queue, books.now, Command::Delete), expected);
             prop_assert_eq!(queue.entries(), []);

@@ -63,6 +63,11 @@ pub(crate) enum Request {
         delivery: DeliveryId,
         settlement: Settlement,
     },
+    SettleAll {
+        channel: ChannelKey,
+        deliveries: Vec<DeliveryId>,
+        settlement: Settlement,
+    },
     /// A delivery that cannot be made, since its melding cannot be read.
     Damaged {
         channel: ChannelKey,
@@ -173,6 +178,7 @@ impl Request {
             | Self::Close { answer } => drop(answer.send(Ok(()))),
             Self::CloseChannel { answer: None, .. }
             | Self::Settle { .. }
+            | Self::SettleAll { .. }
             | Self::Damaged { .. }
             | Self::BeginStop
             | Self::Tick

@@ -26,9 +26,10 @@ use crate::ports::{
 };
 
 pub use self::room::{
-    bound_is_kept_by_many_at_once, dead_letter_counts_on, removed_queue_makes_room,
-    what_an_organisasjon_sends_itself_counts_at_both_ends, what_expires_makes_room_and_its_kvittering_counts,
-    what_is_counted_survives_restart_and_crash, what_waits_counts_until_it_has_left,
+    bound_is_kept_by_many_at_once, dead_letter_counts_on, dead_letters_end_with_their_queue,
+    removed_queue_makes_room, what_an_organisasjon_sends_itself_counts_at_both_ends,
+    what_expires_makes_room_and_its_kvittering_counts, what_is_counted_survives_restart_and_crash,
+    what_waits_counts_until_it_has_left,
 };
 
 /// How long a case waits for what must happen. Only a broken adapter waits so long.
@@ -113,6 +114,7 @@ macro_rules! broker_contract {
             queue_status_counts,
             queue_statuses_are_in_the_order_asked,
             settling_twice_is_passed_over,
+            many_are_settled_as_each_would_be,
             settling_a_stale_delivery_is_passed_over,
             restart_keeps_everything,
             restart_in_good_order_does_not_count,
@@ -151,6 +153,7 @@ macro_rules! broker_contract {
             what_expires_makes_room_and_its_kvittering_counts,
             dead_letter_counts_on,
             removed_queue_makes_room,
+            dead_letters_end_with_their_queue,
             what_is_counted_survives_restart_and_crash,
             bound_is_kept_by_many_at_once,
         );
@@ -885,6 +888,24 @@ pub async fn delete_queue_tells_senders_and_ends_consumers(h: &mut impl BrokerHa
             Hendelse::KvitteringSendt { kvittering: told[0].melding.id },
         ]
     );
+}
+
+/// Settled together, each is as if it were settled alone, those that are settled already are passed over, and what comes back
+/// keeps its order.
+pub async fn many_are_settled_as_each_would_be(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 600).await;
+    let mut receiver = Receiver::on(h, b, 600).await;
+    let ids: Vec<_> = receiver.take(600).await.iter().map(|delivery| delivery.id).collect();
+    receiver.control().settle_all(ids[..300].to_vec(), Settlement::Ack);
+    receiver.control().settle_all(ids[250..350].to_vec(), Settlement::Drop);
+    receiver.control().settle_all(ids[320..].to_vec(), Settlement::Requeue(Retur::NackMedRequeue));
+    let again: Vec<_> = receiver.take(250).await.iter().map(|delivery| delivery.melding.id).collect();
+    assert_eq!(again, sent[350..]);
+    until_sporing(h, sent[299], &Hendelse::Bekreftet).await;
+    until_sporing(h, sent[349], &Hendelse::Avvist).await;
+    let now = status(h, b).await;
+    assert_eq!((now.ready, now.unacked, now.dead), (0, 250, 0));
 }
 
 /// Nothing happens.

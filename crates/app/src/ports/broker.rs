@@ -53,7 +53,8 @@ pub trait Broker: Send + Sync + 'static {
     /// [`BrokerError::Unavailable`].
     async fn create_queue(&self, konto: KontoId) -> Result<(), BrokerError>;
 
-    /// Removes the queue of `konto` with all that stands in it; the sender of each melding gets a serverfeil.
+    /// Removes the queue of `konto` with all that stands in it; the sender of each melding gets a serverfeil. Its dead letters end
+    /// as well, of which the senders were notified before: nobody can reach them any more, so they take no room.
     /// Consumers on it end (their channel is handed no more [`Delivery`] and [`BrokerChannel::ended`] says so). Nothing happens
     /// if there is none.
     ///
@@ -327,6 +328,10 @@ pub trait BrokerChannel: Send + Sync {
     /// Settles a delivery of this channel. Does not wait: the order of calls holds, the effect is durable before the
     /// melding could be handed out again. One that was settled already is passed over.
     fn settle(&self, delivery: DeliveryId, settlement: Settlement);
+
+    /// Settles many deliveries of this channel as [`BrokerChannel::settle`] does each. The broker may answer others between two
+    /// of them.
+    fn settle_all(&self, deliveries: Vec<DeliveryId>, settlement: Settlement);
 
     /// Completes when a consumer of this channel was ended by the broker (its queue was removed), with that consumer; and
     /// with `None` once the broker has ended the channel itself, since it closed or its log failed. Cancel-safe. Never

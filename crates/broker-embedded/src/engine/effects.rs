@@ -31,6 +31,9 @@ impl Engine {
             let before = slot.queue.next_deadline();
             slot.queue.apply(now, command, &mut effects);
             let after = slot.queue.next_deadline();
+            if slot.queue.is_behind() && !std::mem::replace(&mut slot.is_behind, true) {
+                self.behind.push_back(konto);
+            }
             if before != after && !aside {
                 if let Some(deadline) = before {
                     self.deadlines.remove(&(deadline, konto));
@@ -68,7 +71,7 @@ impl Engine {
             Effect::GivenUp { number, share } => {
                 self.step.entries.insert(number, None);
                 self.line(number, &Hendelse::Dodko);
-                self.step.dead.push((konto, number, share));
+                self.step.dead.insert(number, (konto, share));
                 if let Some(slot) = self.queues.get_mut(&konto) {
                     slot.dead += 1;
                 }
@@ -192,7 +195,7 @@ impl Engine {
         let remains = self.remains.remove(&number)?;
         self.step.sync = true;
         self.step.entries.insert(number, None);
-        self.step.dead.push((konto, number, share));
+        self.step.dead.insert(number, (konto, share));
         if let Some(slot) = self.queues.get_mut(&konto) {
             slot.dead += 1;
         }

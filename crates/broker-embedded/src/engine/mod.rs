@@ -30,7 +30,7 @@ use crate::aside::Aside;
 use crate::cache::Cache;
 use crate::fault::Faults;
 use crate::ledger::{Ledger, Totals};
-use crate::queue::{Command, ConsumerKey, Effect, Entry, Millis, Number, Queue, Share, Tries};
+use crate::queue::{Command, ConsumerKey, Effect, Ending, Entry, Millis, Number, Queue, Share, Tries};
 use crate::request::{Answer, ChannelKey, ChannelLink, Ready, Request, Standing, Stopped, unavailable};
 use crate::store::{Cost, Line, Remains, Store, StoreError, guarded};
 
@@ -38,8 +38,10 @@ use crate::store::{Cost, Line, Remains, Store, StoreError, guarded};
 const BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
 /// How many meldinger of a removed queue are seen to in one step.
 const REMOVED_AT_ONCE: usize = 256;
-/// How many queues with something due are looked at in one step.
-const DUE_AT_ONCE: usize = 16;
+/// How many queues with something due are looked at in one step, and as many with something else to go on with.
+const QUEUES_AT_ONCE: usize = 16;
+/// How many meldinger may change in a step before what can wait is left for the next one.
+const CHANGED_AT_ONCE: usize = 1024;
 /// How often the log is asked whether it is well, though there is nothing to write.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
 /// How many meldinger a consumer without limit may hold.
@@ -48,6 +50,14 @@ const NO_PREFETCH: u32 = 2000;
 struct Slot {
     queue: Queue,
     dead: u64,
+    /// Stands among those with something to go on with.
+    is_behind: bool,
+}
+
+impl Slot {
+    fn new(dead: u64) -> Self {
+        Self { queue: Queue::default(), dead, is_behind: false }
+    }
 }
 
 struct Channel {
@@ -58,12 +68,21 @@ struct Channel {
     held: BTreeMap<DeliveryId, (KontoId, Number)>,
 }
 
-/// A removed queue whose meldinger are still to be seen to.
+/// A removed queue whose meldinger and dead letters are still to be seen to.
 struct Removed {
     konto: KontoId,
-    numbers: VecDeque<(Number, Share)>,
+    numbers: VecDeque<(Number, Share, Option<Ending>)>,
+    /// From which number on dead letters are still to be seen to, once no more meldinger are; `None` when none are left.
+    dead_from: Option<Number>,
     meldinger: u64,
     answer: Option<Answer<DeletedQueue>>,
+}
+
+/// A closed channel of which not all has gone back yet.
+struct Closing {
+    /// Of which queues it held something.
+    kontoer: Vec<KontoId>,
+    answer: Answer<()>,
 }
 
 /// What the engine is given.
@@ -103,6 +122,11 @@ pub(crate) struct Engine {
     aside: Arc<Aside>,
     pub(crate) ledger: Ledger,
     removed: VecDeque<Removed>,
+    /// Queues with something to go on with, each in its turn.
+    behind: VecDeque<KontoId>,
+    closing: Vec<Closing>,
+    /// What can only be answered once something else is worked off.
+    later: Vec<Request>,
     channels: HashMap<ChannelKey, Channel>,
     consumers: HashMap<ConsumerKey, (ChannelKey, Consumer)>,
     cache: Cache,
@@ -156,6 +180,9 @@ impl Engine {
             aside,
             ledger: Ledger::new(totals),
             removed: VecDeque::new(),
+            behind: VecDeque::new(),
+            closing: Vec::new(),
+            later: Vec::new(),
             channels: HashMap::new(),
             consumers: HashMap::new(),
             cache: Cache::new(cache_bytes),
@@ -171,28 +198,33 @@ impl Engine {
             requests_at_once: *REQUESTS_AT_ONCE.start(),
         };
         let ledger = &mut engine.ledger;
-        let mut dead = engine.store.count_dead(|cost| {
+        let mut dead: HashMap<KontoId, u64> = HashMap::new();
+        engine.store.scan_dead(|konto, _, cost| {
             ledger.take(cost);
+            *dead.entry(konto).or_default() += 1;
         })?;
         for konto in engine.store.kontoer()? {
-            let slot = Slot { queue: Queue::default(), dead: dead.remove(&konto).unwrap_or_default() };
-            engine.queues.insert(konto, slot);
+            engine.queues.insert(konto, Slot::new(dead.remove(&konto).unwrap_or_default()));
         }
-        // A queue that was being removed has no Konto any more, but may still have meldinger.
-        let mut removed: BTreeMap<KontoId, VecDeque<(Number, Share)>> = BTreeMap::new();
+        // A queue that was being removed has no Konto any more, but may still have meldinger, and dead letters.
+        let mut removed: BTreeMap<KontoId, VecDeque<(Number, Share, Option<Ending>)>> = BTreeMap::new();
         let (queues, ledger) = (&mut engine.queues, &mut engine.ledger);
         engine.store.scan_entries(|konto, entry| {
             let Entry { number, deadline, tries, held, share } = entry;
             let share = ledger.take(share);
             match queues.get_mut(&konto) {
                 Some(slot) => slot.queue.restore_entry(Entry { number, deadline, tries, held, share }),
-                None => removed.entry(konto).or_default().push_back((number, share)),
+                None => removed.entry(konto).or_default().push_back((number, share, None)),
             }
         })?;
+        for konto in dead.into_keys() {
+            removed.entry(konto).or_default();
+        }
         engine.removed.extend(removed.into_iter().map(|(konto, numbers)| Removed {
             konto,
             meldinger: numbers.len() as u64,
             numbers,
+            dead_from: Some(Number::MIN),
             answer: None,
         }));
         engine.deadlines = engine
@@ -201,8 +233,12 @@ impl Engine {
             .filter(|(konto, _)| !engine.aside.contains(**konto))
             .filter_map(|(konto, slot)| Some((slot.queue.next_deadline()?, *konto)))
             .collect();
+        // The first few come back before anybody asks, all others in between.
         for (konto, numbers) in engine.held() {
             engine.run(konto, Command::Return { numbers, arsak })?;
+            if engine.has_enough() {
+                engine.commit()?;
+            }
         }
         engine.step.sync = true;
         engine.commit()?;
@@ -229,6 +265,9 @@ impl Engine {
                     for answer in std::mem::take(&mut self.step.answers) {
                         answer.refuse();
                     }
+                    for request in std::mem::take(&mut self.later) {
+                        request.refuse(Stopped::Failed);
+                    }
                     return Served::Failed { error, stopping: self.stopping };
                 }
             }
@@ -237,6 +276,7 @@ impl Engine {
 
     fn turn(&mut self, requests: &Receiver<Request>) -> Result<Turn, StoreError> {
         let busy = !self.removed.is_empty()
+            || !self.behind.is_empty()
             || self.deadlines.first().is_some_and(|(deadline, _)| *deadline <= self.now_ms);
         let first = if busy {
             match requests.try_recv() {
@@ -269,13 +309,17 @@ impl Engine {
             }
             self.handle(request)?;
             taken += 1;
-            if taken >= self.requests_at_once || self.step.bytes >= BYTES_AT_ONCE {
+            if taken >= self.requests_at_once || self.step.bytes >= BYTES_AT_ONCE || self.has_too_much() {
                 break;
             }
             next = requests.try_recv().ok();
         }
         self.pass_time()?;
+        self.go_on()?;
         self.see_to_removed(REMOVED_AT_ONCE)?;
+        for request in std::mem::take(&mut self.later) {
+            self.handle(request)?;
+        }
         self.commit()?;
         Ok(Turn::Go)
     }
@@ -306,22 +350,31 @@ impl Engine {
                 self.channels.insert(key, channel);
                 self.step.answers.push(Ready::Channel(answer, key));
             }
+            Request::SettleAll { channel, deliveries, settlement } => {
+                self.settle_all(channel, &deliveries, settlement)?;
+            }
             Request::CloseChannel { channel, by, answer } => {
-                self.close_channel(channel, by)?;
+                let kontoer = self.close_channel(channel, by)?;
                 if let Some(answer) = answer {
-                    self.step.answers.push(Ready::Unit(answer, Ok(())));
+                    self.closing.push(Closing { kontoer, answer });
+                    self.answer_closing();
                 }
             }
             Request::CreateQueue { konto, answer } => {
-                self.create_queue(konto)?;
-                self.step.answers.push(Ready::Unit(answer, Ok(())));
+                // What was left of an earlier queue of this Konto must not turn up in the new one after a crash.
+                if self.removed.iter().any(|removed| removed.konto == konto) {
+                    self.later.push(Request::CreateQueue { konto, answer });
+                } else {
+                    self.create_queue(konto)?;
+                    self.step.answers.push(Ready::Unit(answer, Ok(())));
+                }
             }
             Request::SetAside { konto, answer } => {
                 self.set_queue_aside(konto);
                 self.step.answers.push(Ready::Unit(answer, Ok(())));
             }
             Request::DeleteQueue { konto, answer } => self.delete_queue(konto, answer)?,
-            Request::Status { konto, answer } => self.status(konto, answer)?,
+            Request::Status { konto, answer } => self.status(konto, answer),
             Request::Statuses { kontoer, answer } => {
                 let statuses = kontoer.into_iter().map(|konto| self.standing(konto)).collect();
                 self.step.answers.push(Ready::Statuses(answer, statuses));
@@ -419,6 +472,27 @@ impl Engine {
         self.run(konto, command)
     }
 
+    /// Lets go of many at once; their queues see to them a few at a time.
+    fn settle_all(
+        &mut self,
+        channel: ChannelKey,
+        deliveries: &[DeliveryId],
+        settlement: Settlement,
+    ) -> Result<(), StoreError> {
+        let Some(open) = self.channels.get_mut(&channel) else { return Ok(()) };
+        let held = deliveries.iter().filter_map(|delivery| open.held.remove(delivery));
+        for (konto, numbers) in by_konto(held) {
+            let command = match settlement {
+                Settlement::Ack => Command::End { numbers, ending: Ending::Acked },
+                Settlement::Drop => Command::End { numbers, ending: Ending::Dropped },
+                Settlement::Requeue(_) if self.stopping => Command::Return { numbers, arsak: Retur::Omstart },
+                Settlement::Requeue(arsak) => Command::Return { numbers, arsak },
+            };
+            self.run(konto, command)?;
+        }
+        Ok(())
+    }
+
     fn consume(
         &mut self,
         channel: ChannelKey,
@@ -446,27 +520,59 @@ impl Engine {
         Ok(Ok(()))
     }
 
-    fn close_channel(&mut self, channel: ChannelKey, by: EndedBy) -> Result<(), StoreError> {
-        let Some(open) = self.channels.remove(&channel) else { return Ok(()) };
+    /// Returns of which queues it held something, which their queues see to a few at a time.
+    fn close_channel(&mut self, channel: ChannelKey, by: EndedBy) -> Result<Vec<KontoId>, StoreError> {
+        let Some(open) = self.channels.remove(&channel) else { return Ok(Vec::new()) };
         open.link.shared.closed.store(true, Ordering::Release);
         for (key, konto) in open.consumers.into_values() {
             self.consumers.remove(&key);
             self.run(konto, Command::Cancel { consumer: key })?;
         }
-        let mut held: BTreeMap<KontoId, Vec<Number>> = BTreeMap::new();
-        for (konto, number) in open.held.into_values() {
-            held.entry(konto).or_default().push(number);
-        }
+        let held = by_konto(open.held.into_values());
+        let kontoer = held.keys().copied().collect();
         let arsak = match by {
             _ if self.stopping => Retur::Omstart,
             EndedBy::Consumer => Retur::Frakoblet,
             EndedBy::Server => Retur::Avbrutt,
         };
-        for (konto, mut numbers) in held {
-            numbers.sort_unstable();
+        for (konto, numbers) in held {
             self.run(konto, Command::Return { numbers, arsak })?;
         }
+        Ok(kontoer)
+    }
+
+    /// Answers those who closed a channel of which everything has gone back.
+    fn answer_closing(&mut self) {
+        let queues = &self.queues;
+        let is_settling = |konto: &KontoId| queues.get(konto).is_some_and(|slot| slot.queue.is_settling());
+        let done = self.closing.extract_if(.., |closing| !closing.kontoer.iter().any(is_settling));
+        self.step.answers.extend(done.map(|closing| Ready::Unit(closing.answer, Ok(()))));
+    }
+
+    /// Goes on with what queues have not done yet.
+    fn go_on(&mut self) -> Result<(), StoreError> {
+        for _ in 0..self.behind.len().min(QUEUES_AT_ONCE) {
+            let Some(konto) = self.behind.pop_front() else { break };
+            let Some(slot) = self.queues.get_mut(&konto) else { continue };
+            slot.is_behind = false;
+            self.run(konto, Command::Tick)?;
+            // Behind the first, or many requests would keep it from going on at all.
+            if self.has_enough() {
+                break;
+            }
+        }
+        self.answer_closing();
         Ok(())
+    }
+
+    /// Whether so much changes in this step that what can wait does.
+    fn has_enough(&self) -> bool {
+        self.step.entries.len() >= CHANGED_AT_ONCE
+    }
+
+    /// Whether so much changes in this step that requests wait as well: each may change many.
+    fn has_too_much(&self) -> bool {
+        self.step.entries.len() >= 4 * CHANGED_AT_ONCE
     }
 
     fn create_queue(&mut self, konto: KontoId) -> Result<(), StoreError> {
@@ -478,12 +584,8 @@ impl Engine {
             }
             return Ok(());
         }
-        // What was left of an earlier queue of this Konto must not turn up in the new one after a crash.
-        while self.removed.iter().any(|removed| removed.konto == konto) {
-            self.see_to_removed(usize::MAX)?;
-        }
         let dead = self.store.dead_of(konto)?;
-        self.queues.insert(konto, Slot { queue: Queue::default(), dead });
+        self.queues.insert(konto, Slot::new(dead));
         self.step.kontoer.retain(|(changed, _)| *changed != konto);
         self.step.kontoer.push((konto, true));
         self.step.sync = true;
@@ -520,7 +622,7 @@ impl Engine {
         let mut numbers = VecDeque::new();
         for effect in effects {
             match effect {
-                Effect::Removed { number, share } => numbers.push_back((number, share)),
+                Effect::Removed { number, share, ending } => numbers.push_back((number, share, ending)),
                 Effect::Ended { consumer } => {
                     let Some((channel, name)) = self.consumers.remove(&consumer) else { continue };
                     if let Some(open) = self.channels.get_mut(&channel) {
@@ -533,24 +635,34 @@ impl Engine {
         }
         self.removed.push_back(Removed {
             konto,
-            meldinger: numbers.len() as u64,
+            meldinger: numbers.iter().filter(|(_, _, ending)| ending.is_none()).count() as u64,
             numbers,
+            dead_from: Some(Number::MIN),
             answer: Some(answer),
         });
-        self.see_to_removed(REMOVED_AT_ONCE)
+        Ok(())
     }
 
-    /// Tells the senders of what stood in a removed queue, up to `limit` of them.
+    /// Notifies the senders of what stood in a removed queue, up to `limit` of them, and then ends its dead letters.
     fn see_to_removed(&mut self, limit: usize) -> Result<(), StoreError> {
         let Some(mut removed) = self.removed.pop_front() else { return Ok(()) };
         for _ in 0..limit {
-            let Some((number, share)) = removed.numbers.pop_front() else { break };
+            let Some((number, share, ending)) = removed.numbers.pop_front() else { break };
             let eiere = self.ledger.cost(share).eiere;
-            self.leave(number, share, &Hendelse::KontoSlettet);
-            self.notify_sender(removed.konto, number, eiere, Kvittering::Serverfeil)?;
+            match ending {
+                Some(Ending::Acked) => self.leave(number, share, &Hendelse::Bekreftet),
+                Some(Ending::Dropped) => self.leave(number, share, &Hendelse::Avvist),
+                None => {
+                    self.leave(number, share, &Hendelse::KontoSlettet);
+                    self.notify_sender(removed.konto, number, eiere, Kvittering::Serverfeil)?;
+                }
+            }
         }
-        if !removed.numbers.is_empty() {
-            self.removed.push_front(removed);
+        if removed.numbers.is_empty() {
+            self.end_dead(&mut removed, limit)?;
+        }
+        if removed.dead_from.is_some() {
+            self.removed.push_back(removed);
         } else if let Some(answer) = removed.answer {
             let deleted = DeletedQueue { meldinger: removed.meldinger };
             self.step.answers.push(Ready::Deleted(answer, deleted));
@@ -558,20 +670,37 @@ impl Engine {
         Ok(())
     }
 
-    fn status(
-        &mut self,
-        konto: KontoId,
-        answer: Answer<(QueueStatus, Option<Number>)>,
-    ) -> Result<(), StoreError> {
-        // Brings it up to date first: what is due has expired, whether or not the timer came to it.
-        while self.first_deadline(konto) <= self.now_ms {
-            self.run(konto, Command::Tick)?;
+    /// Ends dead letters of a removed queue, up to `limit` of them: nobody can reach them any more, so they take no room either.
+    /// Their senders were notified when they became dead letters.
+    fn end_dead(&mut self, removed: &mut Removed, limit: usize) -> Result<(), StoreError> {
+        let Some(from) = removed.dead_from.take() else { return Ok(()) };
+        // What was given up in this step is not on disk yet.
+        self.commit()?;
+        let store = self.store.clone();
+        // From the look at the disk until the step is there: it must not be forgotten in between, which gives room back as well.
+        let _turn = store.no_forgetting();
+        let dead = store.dead_from(removed.konto, from, limit)?;
+        if dead.len() == limit {
+            removed.dead_from = dead.last().map(|(last, _)| last + 1);
+        }
+        for (number, cost) in dead {
+            self.ledger.give_back_cost(cost);
+            self.step.dead_gone.push((removed.konto, number));
+            self.line(number, &Hendelse::KontoSlettet);
+        }
+        self.commit()
+    }
+
+    fn status(&mut self, konto: KontoId, answer: Answer<Standing>) {
+        // What is due has expired first, whether or not the timer came to it.
+        if self.first_deadline(konto) <= self.now_ms {
+            self.later.push(Request::Status { konto, answer });
+            return;
         }
         match self.standing(konto) {
             Some(standing) => self.step.answers.push(Ready::Status(answer, standing)),
             None => drop(answer.send(Err(BrokerError::NoQueue { konto }))),
         }
-        Ok(())
     }
 
     fn standing(&self, konto: KontoId) -> Option<Standing> {
@@ -649,10 +778,13 @@ impl Engine {
 
     /// Lets expire what is due.
     fn pass_time(&mut self) -> Result<(), StoreError> {
-        for _ in 0..DUE_AT_ONCE {
+        for _ in 0..QUEUES_AT_ONCE {
             match self.deadlines.first() {
                 Some(&(deadline, konto)) if deadline <= self.now_ms => self.run(konto, Command::Tick)?,
                 _ => break,
+            }
+            if self.has_enough() {
+                break;
             }
         }
         Ok(())
@@ -683,6 +815,14 @@ impl Engine {
         self.channels.clear();
         for (konto, numbers) in self.held() {
             self.run(konto, Command::Return { numbers, arsak: Retur::Omstart })?;
+            if self.has_enough() {
+                self.commit()?;
+            }
+        }
+        // What was let go of before counts as was said then.
+        while !self.behind.is_empty() {
+            self.go_on()?;
+            self.commit()?;
         }
         self.step.sync = true;
         self.commit()
@@ -716,6 +856,15 @@ impl Engine {
         self.next += 1;
         number
     }
+}
+
+/// Meldinger by the queue that they come from.
+fn by_konto(held: impl IntoIterator<Item = (KontoId, Number)>) -> BTreeMap<KontoId, Vec<Number>> {
+    let mut kontoer: BTreeMap<KontoId, Vec<Number>> = BTreeMap::new();
+    for (konto, number) in held {
+        kontoer.entry(konto).or_default().push(number);
+    }
+    kontoer
 }
 
 /// Why an engine serves no more.

@@ -32,7 +32,10 @@ pub(super) struct Step {
     /// As they stand at its end; `None` has left its queue. A key may be written once in a step only.
     pub(super) entries: HashMap<Number, Option<(KontoId, Entry)>>,
     pub(super) lines: Vec<(Number, Line)>,
-    pub(super) dead: Vec<(KontoId, Number, Share)>,
+    /// Who became a dead letter, of which Konto.
+    pub(super) dead: HashMap<Number, (KontoId, Share)>,
+    /// Dead letters that end with their Konto.
+    pub(super) dead_gone: Vec<(KontoId, Number)>,
     /// Dead letters that stand in their queue again, under a new number.
     pub(super) requeued: Vec<DeadMelding>,
     /// What is left of meldinger that cannot be read, to stand where they stood.
@@ -112,7 +115,7 @@ impl Engine {
                 None if fresh.is_none() => write.entry_gone(*number),
                 None => {}
             }
-            let keep = entry.is_some() || step.dead.iter().any(|(_, dead, _)| dead == number);
+            let keep = entry.is_some() || step.dead.contains_key(number);
             match fresh {
                 Some(Fresh { payload, .. }) if keep && !payload.is_empty() => write.payload(*number, payload),
                 None if !keep => write.payload_gone(*number),
@@ -132,7 +135,10 @@ impl Engine {
         for dead in &step.requeued {
             write.moved(dead);
         }
-        for (konto, number, share) in &step.dead {
+        for (konto, number) in &step.dead_gone {
+            write.dead_gone(*konto, *number);
+        }
+        for (number, (konto, share)) in &step.dead {
             write.dead(*konto, *number, &KeptDead { at: self.now, cost: self.ledger.cost(*share) });
         }
         let begun = Instant::now();

@@ -126,7 +126,9 @@ impl Store {
             };
             if let Some((cost, is_there)) = kept {
                 if !is_there {
-                    continue; // Back on its queue since, under a new number.
+                    // Back on its queue since, under a new number, or ended with its Konto a moment ago.
+                    first_left.get_or_insert(number);
+                    continue;
                 }
                 dead.all.push((melding.mottaker, cost));
                 batch.remove(&self.dead, dead_key);

@@ -1,6 +1,5 @@
 //! What the engine and those who watch read, melding by melding.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use app::ports::{DeadLetter, MeldingRecord};
@@ -32,15 +31,33 @@ impl Store {
         Ok(())
     }
 
-    /// How many dead letters each Konto has. `each` is given what every one of them takes of the room.
-    pub(crate) fn count_dead(&self, mut each: impl FnMut(Cost)) -> Result<HashMap<KontoId, u64>, StoreError> {
-        let mut counts = HashMap::new();
+    /// Reads all dead letters, by Konto and number.
+    pub(crate) fn scan_dead(&self, mut each: impl FnMut(KontoId, Number, Cost)) -> Result<(), StoreError> {
         for guard in self.dead.iter() {
             let (key, value) = guard.into_inner()?;
-            *counts.entry(konto_at(&key, 0)?).or_default() += 1;
-            each(decode_dead(&value)?.cost);
+            each(konto_at(&key, 0)?, number_at(&key, 16)?, decode_dead(&value)?.cost);
         }
-        Ok(counts)
+        Ok(())
+    }
+
+    /// Up to `limit` dead letters of `konto` from number `from` on, and what each takes of the room. Those behind a place in
+    /// the index that is damaged are left to be forgotten in their time.
+    pub(crate) fn dead_from(
+        &self,
+        konto: KontoId,
+        from: Number,
+        limit: usize,
+    ) -> Result<Vec<(Number, Cost)>, StoreError> {
+        let mut dead = Vec::new();
+        for guard in self.dead.range(pair(konto, from)..=pair(konto, Number::MAX)).take(limit) {
+            let read = guarded(|| {
+                let (key, value) = guard.into_inner()?;
+                Ok((number_at(&key, 16)?, decode_dead(&value)?.cost))
+            });
+            let Some(read) = self.indexed(read)? else { break };
+            dead.push(read);
+        }
+        Ok(dead)
     }
 
     /// How many dead letters `konto` has.
@@ -59,6 +76,12 @@ impl Store {
             Some(value) => Ok(Some(decode::<StoredMelding>(&value, "a melding")?.melding()?.0)),
             None => Ok(None),
         }
+    }
+
+    /// A melding without its payload, unless it is damaged.
+    pub(crate) fn melding_if_readable(&self, number: Number) -> Result<Option<Melding>, StoreError> {
+        let read = guarded(|| self.melding(number));
+        Ok(self.readable(number, read)?.flatten())
     }
 
     /// A melding with its payload, unless `may_read` says of the size of the latter that it may not be read now.

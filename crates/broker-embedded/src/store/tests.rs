@@ -1,7 +1,10 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use app::ports::{Eiere, MeldingSok};
+use app::contract::{CountingIds, ManualClock};
+use app::ports::{Broker as _, Eiere, Kobytes, MeldingSok};
+use bytes::Bytes;
 use domain::melding::{Hendelse, Melding, Retur, Sporing};
 use jiff::Timestamp;
 use wire::id::{FiksOrgId, KontoId, MeldingId, Uuid};
@@ -224,4 +227,47 @@ fn a_log_with_a_missing_part_is_refused_and_left_as_it_is() {
         let sok = MeldingSok { kontoer: vec![konto(1)], limit: 10, ..MeldingSok::default() };
         assert_eq!(search(&again, &sok, 100).0.len(), 3, "{part}");
     }
+}
+
+/// A log may hold dead letters of kontoer that were removed when those stayed. They end once it is opened, and what they took
+/// of their sender's room is free again; those of kontoer that are there stay.
+#[tokio::test]
+async fn dead_letters_of_kontoer_that_were_removed_earlier_end() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("ko");
+    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
+    let (store, first, _) = Store::open(&path, &layout).expect("the folder is empty");
+    let eiere = |n| Eiere {
+        avsender: FiksOrgId::from_uuid(Uuid::from_u128(n)),
+        mottaker: FiksOrgId::from_uuid(Uuid::from_u128(n + 1)),
+    };
+    let mut write = store.write();
+    write.queue_created(konto(3));
+    for n in 0..1_000_u64 {
+        let (mottaker, eiere) = if n % 100 == 0 { (konto(3), eiere(30)) } else { (konto(2), eiere(20)) };
+        let lines = [Line::new(at(0), &Hendelse::LagtPaKo), Line::new(at(0), &Hendelse::Dodko)];
+        let payload = Bytes::from(vec![7; 100]);
+        write
+            .melding(first + n, &melding(n.into(), konto(1), mottaker), payload.len(), &lines)
+            .expect("it can be written");
+        write.payload(first + n, &payload);
+        write.dead(mottaker, first + n, &KeptDead { at: at(1), cost: Cost::new(eiere, 10) });
+    }
+    write.commit(true).expect("it can be written");
+    drop(store);
+
+    let (clock, ids) = (ManualClock::default(), Arc::new(CountingIds::default()));
+    let options = crate::Options { min_free_bytes: 0, ..crate::Options::default() };
+    let broker =
+        crate::EmbeddedBroker::open(&path, Arc::new(clock), ids, options).await.expect("it can be opened");
+    // Whoever makes the queue anew waits until nothing is left of the earlier one.
+    broker.create_queue(konto(2)).await.expect("the broker runs");
+    assert_eq!(broker.queue_status(konto(2)).await.expect("it is there").dead, 0);
+    assert_eq!(broker.list_dead_letters(konto(2), 10).await.expect("the broker runs"), []);
+    assert_eq!(broker.kobytes(eiere(20).avsender), Kobytes::default());
+    assert_eq!(broker.kobytes(eiere(30).avsender), Kobytes { sendt: 100, mottatt: 0 });
+    assert_eq!(broker.list_dead_letters(konto(3), 100).await.expect("the broker runs").len(), 10);
+    let ended = broker.melding(melding(999, konto(1), konto(2)).id).await.expect("the broker runs");
+    let last = ended.and_then(|record| record.sporing.last().map(|line| line.hendelse.clone()));
+    assert_eq!(last, Some(Hendelse::KontoSlettet));
 }

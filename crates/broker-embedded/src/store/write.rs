@@ -100,6 +100,12 @@ impl Write<'_> {
         self.batch.insert(&self.store.dead, pair(konto, number), encode_dead(dead));
     }
 
+    /// A dead letter whose Konto was removed ends. What is known of the melding stays.
+    pub(crate) fn dead_gone(&mut self, konto: KontoId, number: Number) {
+        self.batch.remove(&self.store.dead, pair(konto, number));
+        self.payload_gone(number);
+    }
+
     /// Takes away what stood under the old number of a dead letter. Its id leads to the new one already.
     pub(crate) fn moved(&mut self, dead: &DeadMelding) {
         let DeadMelding { number, melding, line_keys, .. } = dead;

@@ -119,3 +119,47 @@ async fn take_all(
     }
     dead
 }
+
+/// A damaged block hides its own meldinger: which payloads all others name is known still, and how their queue stands.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn damaged_block_does_not_hide_what_other_meldinger_name() {
+    let h = Harness::start().await;
+    let (a, b) = (konto(&h).await, konto(&h).await);
+    let mut named = BTreeSet::new();
+    for n in 0..COUNT {
+        let dokument = wire::id::DokumentId::from_uuid(h.uuid());
+        named.insert(dokument);
+        let melding = domain::melding::Melding { dokumentlager_id: Some(dokument), ..melding(&h, a, b) };
+        h.broker().publish(melding, payload(n)).await.unwrap();
+    }
+    h.embedded().flush().await.unwrap();
+    h.embedded().close().await.unwrap();
+    let mut hidden = 0;
+    for file in tables(&h.path()) {
+        let name = file.strip_prefix(h.path()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("ko");
+        copy(&h.path(), &log);
+        let mut bytes = std::fs::read(&file).unwrap();
+        // In the first block, where the oldest stand.
+        bytes[100] ^= 0x10;
+        std::fs::write(log.join(name), bytes).unwrap();
+        let clock = Arc::new(h.clock.clone());
+        let Ok(broker) = EmbeddedBroker::open(&log, clock, h.ids.clone(), h.options.clone()).await else {
+            continue;
+        };
+        let found = broker.named_dokumenter(named.clone()).await.unwrap();
+        assert!(
+            found.is_subset(&named) && found.len() > COUNT / 2,
+            "{}: {} are known",
+            name.display(),
+            found.len()
+        );
+        hidden += named.len() - found.len();
+        let status = broker.queue_status(b).await.unwrap();
+        assert_eq!(status.ready, COUNT as u64);
+        broker.queue_statuses(&[a, b]).await.unwrap();
+        broker.close().await.unwrap();
+    }
+    assert!(hidden > 0, "no block with meldinger was damaged");
+}

@@ -9,6 +9,7 @@ mod durability;
 mod harness;
 mod journal;
 mod lifecycle;
+mod many;
 mod memory;
 mod opening;
 mod room;

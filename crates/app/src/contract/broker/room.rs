@@ -3,8 +3,9 @@
 use domain::id::FiksOrgId;
 
 use super::{
-    BrokerError, BrokerHarness, Bytes, DEFAULT_TTL, Duration, KontoId, Melding, PATIENCE, Receiver, SHORT,
-    Settlement, give_up_next, konto, melding, soon, status, timeout, until_available,
+    BrokerError, BrokerHarness, Bytes, DEFAULT_TTL, Duration, Hendelse, KontoId, Melding, PATIENCE,
+    QueueStatus, Receiver, SHORT, Settlement, give_up_next, konto, melding, soon, status, timeout,
+    until_available,
 };
 use crate::ports::{Eiere, Ende, KoRom, Kobytes};
 
@@ -153,6 +154,30 @@ pub async fn removed_queue_makes_room(h: &mut impl BrokerHarness) {
     assert_eq!(counted(h, eiere), between(bytes), "it waits, whoever sent it is gone");
     h.broker().delete_queue(to).await.expect("it can be removed");
     assert_eq!(counted(h, eiere), NOTHING);
+}
+
+/// A dead letter whose Konto is removed takes no room any more, since nobody can reach it. What happened to it stays to be seen.
+pub async fn dead_letters_end_with_their_queue(h: &mut impl BrokerHarness) {
+    let (from, to, eiere) = (konto(h).await, konto(h).await, eiere(h));
+    let (melding, _) = sent(h, from, to, DEFAULT_TTL, eiere).await;
+    give_up_next(h, to).await;
+    let kvittering = kvittering_bytes(h, &melding).await;
+    h.broker().delete_queue(to).await.expect("it can be removed");
+    let left = with_kvittering(NOTHING, kvittering);
+    assert_eq!(counted(h, eiere), left);
+    h.crash().await;
+    assert_eq!(counted(h, eiere), left);
+    h.restart().await;
+    assert_eq!(counted(h, eiere), left);
+    assert_eq!(h.broker().list_dead_letters(to, 10).await.expect("the broker runs"), []);
+    let record = h.broker().melding(melding.id).await.expect("the broker runs").expect("it is known");
+    let last = record.sporing.last().expect("something happened to it");
+    assert_eq!(last.hendelse, Hendelse::KontoSlettet);
+    let notified =
+        record.sporing.iter().filter(|line| matches!(line.hendelse, Hendelse::KvitteringSendt { .. }));
+    assert_eq!(notified.count(), 1, "its sender is not notified twice");
+    h.broker().create_queue(to).await.expect("the broker runs");
+    assert_eq!(status(h, to).await, QueueStatus::default());
 }
 
 /// The same is counted after a restart, a crash and a failure of the storage: what waits, is held, or stands aside.
