@@ -373,7 +373,7 @@ impl Engine {
                 self.set_queue_aside(konto);
                 self.step.answers.push(Ready::Unit(answer, Ok(())));
             }
-            Request::DeleteQueue { konto, answer } => self.delete_queue(konto, answer)?,
+            Request::DeleteQueue { konto, answer } => self.delete_queue(konto, answer),
             Request::Status { konto, answer } => self.status(konto, answer),
             Request::Statuses { kontoer, answer } => {
                 let statuses = kontoer.into_iter().map(|konto| self.standing(konto)).collect();
@@ -601,14 +601,14 @@ impl Engine {
         self.aside.insert(konto);
     }
 
-    fn delete_queue(&mut self, konto: KontoId, answer: Answer<DeletedQueue>) -> Result<(), StoreError> {
+    fn delete_queue(&mut self, konto: KontoId, answer: Answer<DeletedQueue>) {
         let Some(mut slot) = self.queues.remove(&konto) else {
             if let Some(removed) = self.removed.iter_mut().find(|removed| removed.konto == konto) {
                 removed.answer.get_or_insert(answer);
             } else {
                 self.step.answers.push(Ready::Deleted(answer, DeletedQueue::default()));
             }
-            return Ok(());
+            return;
         };
         if let Some(deadline) = slot.queue.next_deadline() {
             self.deadlines.remove(&(deadline, konto));
@@ -640,7 +640,6 @@ impl Engine {
             dead_from: Some(Number::MIN),
             answer: Some(answer),
         });
-        Ok(())
     }
 
     /// Notifies the senders of what stood in a removed queue, up to `limit` of them, and then ends its dead letters.
