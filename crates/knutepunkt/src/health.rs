@@ -1,8 +1,8 @@
 //! Looks after the parts of the installation: one [`HealthCheck`] for each adapter.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::uferdige::Uferdige;
@@ -174,6 +174,8 @@ impl HealthCheck for InnloggingCheck {
 /// The certificate that the listeners were started with.
 pub(crate) struct TlsCheck {
     gyldig_til: Timestamp,
+    /// What was logged of it last.
+    logged: Mutex<Deltilstand>,
 }
 
 impl TlsCheck {
@@ -183,9 +185,31 @@ impl TlsCheck {
             .with_context(|| format!("cannot read the certificate in {}", path.display()))?;
         let (_, certificate) = X509Certificate::from_der(&der)
             .with_context(|| format!("the certificate in {} cannot be understood", path.display()))?;
-        Ok(Self {
-            gyldig_til: app::konto::sertifikat_tidspunkt(certificate.validity().not_after.timestamp()),
-        })
+        Ok(Self::new(app::konto::sertifikat_tidspunkt(certificate.validity().not_after.timestamp())))
+    }
+
+    fn new(gyldig_til: Timestamp) -> Self {
+        Self { gyldig_til, logged: Mutex::new(Deltilstand::IOrden) }
+    }
+
+    /// One line when it begins to be short of time, and one when it is over.
+    fn log(&self, tilstand: Deltilstand) {
+        let before =
+            std::mem::replace(&mut *self.logged.lock().unwrap_or_else(PoisonError::into_inner), tilstand);
+        if tilstand == before {
+            return;
+        }
+        match tilstand {
+            Deltilstand::Nede => tracing::error!(
+                valid_until = %self.gyldig_til,
+                "the TLS certificate has expired, so clients stay away: renew it, and start the server again"
+            ),
+            Deltilstand::Redusert => tracing::warn!(
+                valid_until = %self.gyldig_til,
+                "the TLS certificate expires soon: renew it, and start the server again"
+            ),
+            Deltilstand::IOrden | Deltilstand::Ukjent => {}
+        }
     }
 }
 
@@ -203,6 +227,7 @@ impl HealthCheck for TlsCheck {
             (true, true) => Deltilstand::Redusert,
             (true, false) => Deltilstand::IOrden,
         };
+        self.log(tilstand);
         Helse { tilstand, funn: Funn::GyldigTil(self.gyldig_til) }
     }
 }
@@ -308,7 +333,7 @@ mod tests {
     #[tokio::test]
     async fn certificate_is_told_of_before_it_ends() {
         let end = Timestamp::from_second(1_790_000_000).unwrap();
-        let check = TlsCheck { gyldig_til: end };
+        let check = TlsCheck::new(end);
         for (days_before, expected) in [
             (15, Deltilstand::IOrden),
             (13, Deltilstand::Redusert),

@@ -1,6 +1,9 @@
 //! A look at a registry that changes nothing: what it is, before anybody opens it for writing.
 
 use std::ffi::OsString;
+use std::fs::DirBuilder;
+use std::io::ErrorKind;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr as _;
 
@@ -90,6 +93,9 @@ pub async fn inspect(url: &str) -> Result<Option<Funnet>, StorageError> {
         if !check_files(&file)? {
             return Ok(None);
         }
+        if has_rollback_journal(&file) {
+            return inspect_copy(&file).await;
+        }
         let mut options = options(&format!("sqlite://{}?mode=ro", encoded(&file)));
         options.max_connections(1).map_sqlx_sqlite_opts(|options| options.pragma("query_only", "ON"));
         open(options).await?
@@ -103,13 +109,43 @@ pub async fn inspect(url: &str) -> Result<Option<Funnet>, StorageError> {
     found
 }
 
+fn beside(file: &Path, ending: &str) -> PathBuf {
+    let mut path = OsString::from(file);
+    path.push(ending);
+    PathBuf::from(path)
+}
+
+/// Whether a change was cut off that has no write-ahead log: the making of the file.
+fn has_rollback_journal(file: &Path) -> bool {
+    std::fs::metadata(beside(file, "-journal")).is_ok_and(|known| known.len() > 0)
+}
+
+/// Looks at a copy. SQLite has to take a change back that was cut off before it can read, and nothing is to be changed here.
+async fn inspect_copy(file: &Path) -> Result<Option<Funnet>, StorageError> {
+    let io = |error: std::io::Error| StorageError::Connect(error.into());
+    let scratch = beside(file, "-kopi");
+    let remove = || match std::fs::remove_dir_all(&scratch) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(io(error)),
+        _ => Ok(()),
+    };
+    // Left by a look that was cut off.
+    remove()?;
+    DirBuilder::new().mode(0o700).create(&scratch).map_err(io)?;
+    let copy = scratch.join("register.sqlite");
+    std::fs::copy(file, &copy).map_err(io)?;
+    std::fs::copy(beside(file, "-journal"), beside(&copy, "-journal")).map_err(io)?;
+    let mut options = options(&format!("sqlite://{}", encoded(&copy)));
+    options.max_connections(1);
+    let connection = open(options).await?;
+    let found = look(&connection).await;
+    connection.close_by_ref().await?;
+    remove()?;
+    found
+}
+
 /// Whether there is anything to open.
 fn check_files(file: &Path) -> Result<bool, StorageError> {
-    let beside = |ending: &str| {
-        let mut path = OsString::from(file);
-        path.push(ending);
-        PathBuf::from(path)
-    };
+    let beside = |ending: &str| beside(file, ending);
     let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |known| known.len());
     // While SQLite has a file open both are there, and both go with a close in good order, the log last.
     if beside("-shm").exists() && !beside("-wal").exists() {
@@ -226,6 +262,41 @@ mod tests {
         ] {
             assert_eq!(shown(url), expected, "{url}");
         }
+    }
+
+    /// As a first start leaves it that was killed while SQLite made the file.
+    #[tokio::test]
+    async fn registry_whose_making_was_cut_off_is_looked_at_and_left_as_it_is() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let (file, copy) = (folder.path().join("register.sqlite"), folder.path().join("killed"));
+        let mut options = options(&format!("sqlite://{}?mode=rwc", file.display()));
+        options.max_connections(1);
+        let connection = open(options).await.expect("it can be made");
+        // So much that SQLite writes it to the file before the commit, and what was there to its journal.
+        for sql in ["PRAGMA cache_size = 2", "CREATE TABLE t (a TEXT)", "BEGIN"] {
+            connection.execute_unprepared(sql).await.expect("it can be written");
+        }
+        for _ in 0..50 {
+            let sql = "INSERT INTO t VALUES (hex(randomblob(4000)))";
+            connection.execute_unprepared(sql).await.expect("it can be written");
+        }
+        std::fs::create_dir(&copy).expect("there is room");
+        let copied = ["", "-journal"].map(|ending| {
+            let name = format!("register.sqlite{ending}");
+            std::fs::copy(folder.path().join(&name), copy.join(&name))
+                .expect("it is there while it is written");
+            (copy.join(&name), std::fs::read(copy.join(&name)).expect("it can be read"))
+        });
+        let file = copy.join("register.sqlite");
+        assert_eq!(inspect(&format!("sqlite://{}", file.display())).await.expect("it can be read"), None);
+        for (path, before) in copied {
+            assert!(std::fs::read(&path).expect("it is there") == before, "{} was changed", path.display());
+        }
+        assert_eq!(std::fs::read_dir(&copy).expect("it is there").count(), 2);
+        // Whoever may write goes on from it.
+        let database =
+            crate::connect(&format!("sqlite://{}?mode=rwc", file.display())).await.expect("it opens");
+        database.migrate().await.expect("it can be filled");
     }
 
     /// A registry as a killed server leaves it, with what was committed last in its log alone.

@@ -23,15 +23,13 @@ pub struct Download {
 }
 
 impl App {
-    /// What is known of a document. Its sender and its receiver may ask.
+    /// What is known of a document. Its sender and its receiver may ask, for as long as it is kept: beyond its time while a
+    /// melding that a consumer holds, or a dead letter, still names it.
     ///
     /// # Errors
-    /// [`Error::NotFound`] also when its time is over, [`Error::Forbidden`], [`Error::Unavailable`].
+    /// [`Error::NotFound`] also once it was removed, [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn dokument(&self, caller: &Caller, id: DokumentId) -> Result<Dokument, Error> {
         let dokument = self.begin_read().await?.dokument(id).await?.ok_or(Missing::Dokument(id))?;
-        if dokument.utloper <= self.now() {
-            return Err(Missing::Dokument(id).into());
-        }
         match caller {
             Caller::Operator => Ok(dokument),
             // Nobody but the kontoer themselves can read it, so there is nothing for a person to look at.

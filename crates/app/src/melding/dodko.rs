@@ -1,9 +1,12 @@
 //! Dead letters: seeing them, and giving them another try.
 
+use domain::id::DokumentId;
 use domain::id::{KontoId, MeldingId};
 use domain::melding::{DOKUMENT_GRACE, Status, status};
 use jiff::Timestamp;
+use object_store::ObjectStoreExt as _;
 
+use crate::dokument::object_path;
 use crate::error::{Error, Missing};
 use crate::hendelse::{Felt, Hva};
 use crate::konto::{KontoSti, find};
@@ -83,13 +86,13 @@ impl App {
         }
         let mut tx = self.begin().await?;
         if let Some(id) = record.melding.dokumentlager_id {
-            let now = self.now();
-            let dokument = tx.dokument(id).await?.filter(|dokument| now < dokument.utloper);
-            if dokument.is_none() {
+            // Its time may be over; it is kept for as long as the dead letter names it.
+            let is_there = tx.dokument(id).await?.is_some() && self.has_payload(id).await?;
+            if !is_there {
                 return Err(Missing::Dokument(id).into());
             }
             let life = record.melding.ttl.saturating_add(DOKUMENT_GRACE);
-            tx.extend_dokument(id, now.checked_add(life).unwrap_or(Timestamp::MAX)).await?;
+            tx.extend_dokument(id, self.now().checked_add(life).unwrap_or(Timestamp::MAX)).await?;
         }
         let change = Change::new(Hva::LaTilbakePaKo)
             .system(&system)
@@ -99,5 +102,13 @@ impl App {
         // Before the melding moves: what was done must not be without its line, should we stop in between.
         tx.commit().await?;
         Ok(self.inner.broker.requeue_dead_letter(konto.id, melding).await?)
+    }
+
+    async fn has_payload(&self, id: DokumentId) -> Result<bool, Error> {
+        match self.inner.payloads.head(&object_path(id)).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 }

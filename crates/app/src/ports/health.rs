@@ -55,7 +55,14 @@ impl Del {
 
     /// Whether nothing can be sent or received without it.
     pub fn is_needed(self) -> bool {
-        matches!(self, Self::Database | Self::Meldingsko | Self::Dokumentlager | Self::Lagringsplass)
+        matches!(
+            self,
+            Self::Database
+                | Self::Meldingsko
+                | Self::Dokumentlager
+                | Self::Lagringsplass
+                | Self::TlsSertifikat
+        )
     }
 }
 

@@ -70,6 +70,6 @@ pub(super) async fn open(
     let mark = claimed.bind(&database, &key).await?;
     let payloads = claimed.places.payloads();
     let uferdige = Uferdige::new(&payloads);
-    let payloads = payloads::store(&payloads)?;
+    let payloads = payloads::store_of(&payloads, claimed.places.object())?;
     Ok(Stored { claimed, mark, key, database, registry, broker, payloads, uferdige })
 }

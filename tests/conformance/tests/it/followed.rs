@@ -123,8 +123,10 @@ async fn dead_letter_is_put_back_and_taken_with_its_payload_in_dokumentlager() {
     assert_eq!(dead[0].melding_id, sent.melding_id);
     assert_eq!(dead[0].avsender.as_ref().map(|navn| navn.system_id), Some(pair.fagsystem.system_id));
 
-    // Shortly before its payload would go.
-    server.clock.advance(Duration::from_hours(24));
+    // Long after the time of its payload, which is kept for as long as the dead letter names it.
+    server.clock.advance(Duration::from_hours(24 * 20));
+    assert_eq!(app.remove_expired_dokumenter().await.unwrap(), 0);
+    assert!(app.dokument(&OPERATOR, sent.dokumentlager_id.unwrap()).await.is_ok());
     assert!(app.requeue_dead_letter(&OPERATOR, sti, sent.melding_id).await.unwrap());
     assert!(!app.requeue_dead_letter(&OPERATOR, sti, sent.melding_id).await.unwrap());
     server.clock.advance(Duration::from_mins(59));
@@ -150,7 +152,7 @@ async fn dead_letter_without_its_payload_stays_where_it_is() {
         next(&mut at_arkiv).await.nack_with_requeue().await.unwrap();
     }
     server.settled(sent.melding_id).await;
-    server.clock.advance(Duration::from_hours(25));
+    std::fs::remove_dir_all(server.dev.data.join("dokumentlager/dokument")).unwrap();
     let refused = app.requeue_dead_letter(&OPERATOR, sti, sent.melding_id).await;
     assert!(matches!(refused, Err(Error::NotFound(Missing::Dokument(_)))), "{refused:?}");
     assert_eq!(app.list_dead_letters(&OPERATOR, sti).await.unwrap().len(), 1);
