@@ -89,6 +89,15 @@ class Konto:
             raise Refused(answer.status, content.decode(errors="replace"))
         return content
 
+    def refused_change(self):
+        """Takes a tilgang away that nobody has. Returns the status of the answer."""
+        konto = self.konto
+        system = f"/fiks-protokoll/api/v1/konfigurasjon/{konto['fiksOrgId']}/systemer/{konto['systemId']}"
+        path = f"{system}/kontoer/{self.id}/tilganger/{uuid.uuid4()}"
+        with contextlib.closing(self.http()) as connection:
+            connection.request("DELETE", path, headers=self.login())
+            return connection.getresponse().status
+
     def payload(self, delivered):
         """The payload of a delivery, wherever it lies."""
         dokument_id = delivered.headers.get("dokumentlager-id")
