@@ -45,7 +45,18 @@ impl StoreError {
                     | Error::JournalRecovery(_)
                     | Error::InvalidVersion(_)
             )
-        )
+        ) || self.is_too_short()
+    }
+
+    /// Whether a file was so short that its end was looked for before its begin, as in one of no length at all.
+    fn is_too_short(&self) -> bool {
+        use fjall::{Error, LsmError};
+        match self {
+            Self::Backend(Error::Storage(LsmError::Io(error)) | Error::Io(error)) => {
+                error.kind() == io::ErrorKind::InvalidInput
+            }
+            _ => false,
+        }
     }
 }
 

@@ -117,14 +117,19 @@ fn check_keyspace(folder: &Path) -> Result<(), StoreError> {
     if exists(&manifest)? {
         return Ok(());
     }
-    // Where the right one is there, its number is wrong.
-    Err(match blame::names_another(folder) {
-        Ok(true) => StoreError::DamagedFile {
+    // Where the right one is there, its number is wrong; where nothing but zeros stands there, that was never written.
+    Err(if is_zeroed(&current) || blame::names_another(folder).unwrap_or_default() {
+        StoreError::DamagedFile {
             file: current,
             source: Box::new(StoreError::Damaged("the number of a list of files")),
-        },
-        Ok(false) | Err(_) => missing(manifest),
+        }
+    } else {
+        missing(manifest)
     })
+}
+
+fn is_zeroed(file: &Path) -> bool {
+    std::fs::read(file).is_ok_and(|bytes| bytes.iter().all(|byte| *byte == 0))
 }
 
 /// The number of the list of files that a keyspace goes by.

@@ -85,6 +85,36 @@ async fn damage_that_stops_the_start_is_named_with_what_to_do() {
     assert!(refused > 10, "{refused} were refused");
 }
 
+/// A file of no length, or of nothing but zeros, as a file system may leave it after a loss of power.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn emptied_file_of_a_keyspace_is_named() {
+    let h = closed().await;
+    let mut refused = 0;
+    for file in files(&h.path().join("keyspaces")) {
+        let name = file.strip_prefix(h.path()).unwrap();
+        let length = usize::try_from(std::fs::metadata(&file).unwrap().len()).unwrap();
+        for length in [0, length] {
+            let folder = tempfile::tempdir().unwrap();
+            copy(&h.path(), folder.path());
+            std::fs::write(folder.path().join(name), vec![0; length]).unwrap();
+            match open(&h, folder.path()).await {
+                // An older list, or one with large payloads, which is looked at when they are read.
+                Ok(broker) => broker.close().await.unwrap(),
+                Err(error) => {
+                    refused += 1;
+                    let said = text(&error);
+                    assert!(
+                        said.contains(&format!("{} is damaged", name.display())),
+                        "{length} bytes: {said}"
+                    );
+                    assert!(said.contains("repair --berg"), "{said}");
+                }
+            }
+        }
+    }
+    assert!(refused > 20, "{refused} were refused");
+}
+
 /// Each file of a keyspace is needed; what opens the log would do without, or say no more than that it is not well.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn missing_file_of_a_keyspace_is_named() {
