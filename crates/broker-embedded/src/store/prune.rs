@@ -21,6 +21,8 @@ struct Dead {
     all: Vec<(KontoId, Cost)>,
     /// How many of them are gone from the log, the others being in a batch that was not written yet.
     committed: usize,
+    /// How large the payloads are that are in that batch. Bytes.
+    payloads: Vec<u32>,
 }
 
 impl Store {
@@ -84,7 +86,7 @@ impl Store {
                 std::mem::replace(&mut batch, self.db.batch())
                     .durability(Some(PersistMode::Buffer))
                     .commit()?;
-                dead.committed = dead.all.len();
+                self.went(dead);
                 (in_batch, is_noted) = (0, false);
                 // Whoever puts a dead letter back waits for no more than this.
                 drop(turn);
@@ -133,7 +135,7 @@ impl Store {
                 dead.all.push((melding.mottaker, cost));
                 batch.remove(&self.dead, dead_key);
                 if let Ok(Some(bytes)) = guarded(|| Ok(self.payloads.size_of(number.to_be_bytes())?)) {
-                    self.live.went(bytes);
+                    dead.payloads.push(bytes);
                 }
                 batch.remove(&self.payloads, number.to_be_bytes());
             }
@@ -154,8 +156,16 @@ impl Store {
         }
         batch.durability(Some(PersistMode::Buffer)).commit()?;
         drop(turn);
-        dead.committed = dead.all.len();
+        self.went(dead);
         self.pruned_to.store(first_left.unwrap_or(last_seen), Ordering::Relaxed);
         Ok(())
+    }
+
+    /// Notes that what was in the last batch is gone from the log.
+    fn went(&self, dead: &mut Dead) {
+        dead.committed = dead.all.len();
+        for bytes in dead.payloads.drain(..) {
+            self.live.went(bytes);
+        }
     }
 }
