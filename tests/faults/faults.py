@@ -26,6 +26,7 @@ SCENARIOS = {
     "full_disk": "a full disk of its own",
     "full_disk_restart": "a disk that was filled, a restart, and then a drain, again and again",
     "descriptors": "no file descriptors left",
+    "queue_bytes": "an organisasjon that fills its part of the queues",
     "strangers": "silent and slow strangers, and tenants that take all they can get",
     "memory": "little memory, much queued, slow consumers",
     "bodies": "little memory, bodies left unfinished, downloads and consumers that do not read",

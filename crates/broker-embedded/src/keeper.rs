@@ -23,7 +23,7 @@ use crate::queue::Millis;
 use crate::request::{Answer, Ready, Request, Stopped, unavailable};
 use crate::resync;
 use crate::slot::Slot;
-use crate::store::{Layout, Store, StoreError};
+use crate::store::{Layout, Reserve, Store, StoreError};
 
 /// How often a log that is being opened, or whose files are being closed, is looked at.
 const LOOK: Duration = Duration::from_millis(10);
@@ -59,6 +59,7 @@ pub(crate) struct Origin {
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) cache_bytes: usize,
     pub(crate) min_free_bytes: u64,
+    pub(crate) reserve: Arc<Reserve>,
     pub(crate) due: watch::Sender<Option<Millis>>,
     pub(crate) answers: mpsc::UnboundedSender<Vec<Ready>>,
     pub(crate) slot: Arc<Slot>,
@@ -81,6 +82,7 @@ impl Origin {
             first_number,
             cache_bytes: self.cache_bytes,
             min_free_bytes: self.min_free_bytes,
+            reserve: Arc::clone(&self.reserve),
             due: self.due.clone(),
             answers: self.answers.clone(),
             arsak,

@@ -43,8 +43,8 @@ use crate::ledger::Totals;
 use crate::request::{ChannelLink, Ready, Request, Shared, Standing, Stopped, unavailable};
 use crate::slot::Slot;
 pub use crate::store::{
-    AcceptedLoss, CheckedLog, DumpError, LogCounts, LogFindings, LogMoment, Loss, LostMelding, TornJournal,
-    accept_loss, check_log, find_loss, hold_log, hold_log_copy, load_log,
+    AcceptedLoss, CheckedLog, DumpError, LogCounts, LogFindings, LogMoment, Loss, LostMelding, Reserve,
+    TornJournal, accept_loss, check_log, find_loss, hold_log, hold_log_copy, load_log,
 };
 pub use crate::store::{Emptied, Missing, Salvaged, SavedKonto, Unsaved, finish_salvage, salvage};
 use crate::store::{Layout, Store, StoreError, guarded};
@@ -54,8 +54,9 @@ const MIB: u64 = 1024 * 1024;
 /// How an [`EmbeddedBroker`] is kept.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// A publish is refused with [`BrokerError::Full`] while less than this is free where the log lies. Keeps room for what
-    /// must still be written: settlements, kvitteringer, and the log's own tidying up. Bytes.
+    /// A publish is refused with [`BrokerError::Full`] while less than this, and what is in memory and in no table yet, is free
+    /// where the log lies. Keeps room for what must still be written: settlements, kvitteringer, and the log's own tidying
+    /// up; where that may need more, more is kept ([`EmbeddedBroker::reserve`]). Bytes.
     pub min_free_bytes: u64,
     /// How long a melding is remembered after the last thing that happened to it, dead letters included.
     pub retention: Duration,
@@ -122,6 +123,7 @@ pub struct EmbeddedBroker {
     standing: watch::Receiver<keeper::Standing>,
     aside: Arc<Aside>,
     totals: Arc<Totals>,
+    reserve: Arc<Reserve>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -146,6 +148,7 @@ impl EmbeddedBroker {
         let slot = Arc::new(Slot::default());
         let aside = Arc::new(Aside::all_but(options.kontoer));
         let totals = Arc::<Totals>::default();
+        let reserve = Arc::new(Reserve::new(options.min_free_bytes));
         let origin = Origin {
             path,
             layout: Layout {
@@ -158,6 +161,7 @@ impl EmbeddedBroker {
             ids,
             cache_bytes: options.recent_bytes,
             min_free_bytes: options.min_free_bytes,
+            reserve: Arc::clone(&reserve),
             due,
             answers,
             slot: slot.clone(),
@@ -187,7 +191,7 @@ impl EmbeddedBroker {
         tokio::spawn(give(answered));
         let tasks = vec![
             tokio::spawn(wake(clock.clone(), is_due, requests.clone())),
-            tokio::spawn(tidy(clock.clone(), slot.clone(), options.min_free_bytes)),
+            tokio::spawn(tidy(clock.clone(), slot.clone(), Arc::clone(&reserve))),
             tokio::spawn(sync_witness(clock.clone(), slot.clone())),
             tokio::spawn(forget(
                 clock,
@@ -197,7 +201,7 @@ impl EmbeddedBroker {
                 options.prune_every,
             )),
         ];
-        Ok(Arc::new(Self { requests, slot, standing, aside, totals, tasks }))
+        Ok(Arc::new(Self { requests, slot, standing, aside, totals, reserve, tasks }))
     }
 
     /// Stops in good order: what consumers hold goes back without counting, all is on disk and the files are closed when it
@@ -250,6 +254,12 @@ impl EmbeddedBroker {
     #[doc(hidden)]
     pub async fn tidy(&self) -> Result<bool, BrokerError> {
         self.read(|store| store.tidy(0)).await
+    }
+
+    /// What must be free where the log lies before more is written for callers: [`Options::min_free_bytes`], or more where
+    /// the log needs more to be emptied, stopped and started.
+    pub fn reserve(&self) -> Arc<Reserve> {
+        Arc::clone(&self.reserve)
     }
 
     /// What the log takes on disk: what is live, what is gone but not given back yet, and the journals. Bytes.
@@ -492,12 +502,13 @@ async fn sync_witness(clock: Arc<dyn Clock>, slot: Arc<Slot>) {
 }
 
 /// Gives the room of what is gone back, as long as the broker lives.
-async fn tidy(clock: Arc<dyn Clock>, slot: Arc<Slot>, min_free_bytes: u64) {
+async fn tidy(clock: Arc<dyn Clock>, slot: Arc<Slot>, reserve: Arc<Reserve>) {
     loop {
         clock.sleep(store::LOOK_EVERY).await;
         // While the log is not open, nothing is tidied up; there is a next time.
         let Some(open) = slot.get() else { continue };
-        match tokio::task::spawn_blocking(move || open.tidy(min_free_bytes)).await {
+        let reserve_bytes = reserve.bytes();
+        match tokio::task::spawn_blocking(move || open.tidy(reserve_bytes)).await {
             Ok(Ok(_)) => {}
             Ok(Err(error)) => tracing::warn!(
                 error = &error as &dyn std::error::Error,

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::rom::Minst;
 use crate::uferdige::Uferdige;
 use anyhow::Context as _;
 use app::ports::{Broker, Del, Deltilstand, Funn, HealthCheck, Helse, Registry};
@@ -236,7 +237,7 @@ impl HealthCheck for TlsCheck {
 pub(crate) struct PlassCheck {
     pub(crate) folder: PathBuf,
     /// Below this, meldinger are refused.
-    pub(crate) minst_bytes: u64,
+    pub(crate) minst: Minst,
 }
 
 #[async_trait]
@@ -249,7 +250,7 @@ impl HealthCheck for PlassCheck {
         let folder = self.folder.clone();
         let free = tokio::task::spawn_blocking(move || fs4::available_space(folder)).await;
         match free.map_err(anyhow::Error::from).and_then(|free| Ok(free?)) {
-            Ok(ledig_bytes) => room(ledig_bytes, self.minst_bytes),
+            Ok(ledig_bytes) => room(ledig_bytes, self.minst.bytes()),
             Err(error) => answers(self.del(), Err(error)),
         }
     }

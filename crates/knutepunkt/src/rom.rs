@@ -2,20 +2,41 @@
 
 use std::path::{Path, PathBuf};
 
+use std::sync::Arc;
+
 use app::ports::Rom;
 use app::{Grense, Grenser};
+use broker_embedded::Reserve;
+
+/// What is kept free where the data lie.
+#[derive(Clone)]
+pub(crate) enum Minst {
+    /// `lager.min_free_bytes`, where no queue log is open. Bytes.
+    Bytes(u64),
+    /// That, or what the queue log needs.
+    Ko(Arc<Reserve>),
+}
+
+impl Minst {
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => *bytes,
+            Self::Ko(reserve) => reserve.bytes(),
+        }
+    }
+}
 
 /// Looks at the file system that a folder lies on.
 pub(crate) struct Mappe {
     pub(crate) folder: PathBuf,
     /// Kept free.
-    pub(crate) min_free_bytes: u64,
+    pub(crate) minst: Minst,
 }
 
 impl Rom for Mappe {
     fn has_room(&self) -> bool {
         // Where the system does not say, the write itself does.
-        fs4::available_space(&self.folder).map_or(true, |free| free >= self.min_free_bytes)
+        fs4::available_space(&self.folder).map_or(true, |free| free >= self.minst.bytes())
     }
 }
 
@@ -66,7 +87,8 @@ mod tests {
     #[test]
     fn there_is_room_down_to_what_is_kept_free() {
         let folder = tempfile::tempdir().unwrap();
-        let has_room = |min_free_bytes| Mappe { folder: folder.path().to_owned(), min_free_bytes }.has_room();
+        let has_room =
+            |bytes| Mappe { folder: folder.path().to_owned(), minst: Minst::Bytes(bytes) }.has_room();
         assert!(has_room(1));
         assert!(!has_room(u64::MAX));
     }

@@ -1,5 +1,6 @@
-"""The disk is filled with meldinger, the server starts anew, and then all is consumed: the room comes back each time, whatever
-ended the server, whatever the size of what filled it, and also where only half of it is consumed."""
+"""A small disk is filled with meldinger until they are refused, the server ends and starts anew, and then all is consumed: the
+start has the room that it needs and the room comes back each time, whatever ended the server, whatever the size of what filled
+it and of the disk, and also where only half of it is consumed."""
 
 import subprocess
 import time
@@ -9,26 +10,42 @@ from harness.model import History, judge
 from harness.scenario import Verdict
 from scenarios.full_disk import small_disk, used_mb
 
-SIZE_MB = 300
 MIN_FREE_MB = 64
 # What may be on the disk besides half of what is live, one minute after.
 REST_MB = 64
-# Below what lies in files of its own, above it, and both.
-KINDS = {"large": [700_000], "small": [20_000], "mixed": [1_000, 20_000, 100_000, 3_000_000]}
+# What stays of a melding that is over: its sporing, and where to find it. Live for 30 days.
+RECORD = 1024
+# Below what lies in files of its own, above it, both, and where there is more beside the payloads than in them.
+KINDS = {"large": [700_000], "small": [20_000], "mixed": [1_000, 20_000, 100_000, 3_000_000], "tiny": [0, 300, 3_000]}
 
 
 def run(context):
-    server = context.server("full-disk-restart", config=f"[lager]\nmin_free_bytes = {MIN_FREE_MB * 1024**2}\n")
+    verdict = Verdict({}, [])
+    # On each disk, each cycle goes on where the last one ended.
+    disks = context.of(
+        [(300, [("large", "TERM", 1), ("mixed", "KILL", 2)]), (200, [("tiny", "KILL", 1)])],
+        [(300, [(kind, signal, parts) for kind in KINDS for signal in ("TERM", "KILL") for parts in (1, 2, 1)])]
+        + [(size_mb, [("tiny", signal, 1), ("mixed", signal, 2)]) for size_mb in (200, 400) for signal in ("KILL", "TERM")],
+    )
+    for number, (size_mb, cycles) in enumerate(disks):
+        cycle(context, verdict, number, size_mb, cycles)
+        if verdict.faults:
+            break
+    return verdict
+
+
+def cycle(context, verdict, disk, size_mb, cycles):
+    """Fills and empties one disk, again and again."""
+    name = f"full-disk-restart-{disk}"
+    # One organisasjon is to fill all of it.
+    unbounded = "".join(f"{end}_bytes_i_ko_per_organisasjon = {1 << 40}\n" for end in ("sendte", "mottatte"))
+    lager = f"[lager]\nmin_free_bytes = {MIN_FREE_MB * 1024**2}\n"
+    server = context.server(name, config=f"{lager}[grenser]\n{unbounded}")
     data = server.data
     whole = data.with_name("before")
     data.rename(whole)
-    faults, counts, histories = [], {}, []
-    # Each cycle goes on where the last one ended.
-    cycles = context.of(
-        [("large", "TERM", 1), ("mixed", "KILL", 2)],
-        [(kind, signal, parts) for kind in KINDS for signal in ("TERM", "KILL") for parts in (1, 2, 1)],
-    )
-    with small_disk(data, SIZE_MB):
+    faults, counts, histories = verdict.faults, verdict.counts, []
+    with small_disk(data, size_mb):
         subprocess.run(["cp", "-a", f"{whole}/.", data], check=True)
         server.start()
         try:
@@ -36,52 +53,62 @@ def run(context):
                 history = History()
                 histories.append(history)
                 seed = context.seed + number
+                at = f"{size_mb} MB, {number + 1}: {kind}, SIG{signal}"
                 faults += fill(server, Load(server, 4, KINDS[kind], seed, receive=False, history=history).start())
-                counts[f"{number + 1}: {kind}, filled"] = used_mb(data)
-                end(server, signal)
-                server.start()
+                counts[f"{at}, filled"] = f"{used_mb(data)} MB with {len(history.accepted)}"
+                faults += end_and_start(server, signal)
                 for part in reversed(range(parts)):
-                    faults += drain(server, data, history, part / parts, counts, f"{number + 1}: SIG{signal}, {part}/{parts} left")
+                    if faults:
+                        return
+                    faults += drain(server, data, histories, KINDS[kind], part / parts, counts, f"{at}, {part}/{parts} left")
                     if part:
-                        end(server, signal)
-                        server.start()
+                        faults += end_and_start(server, signal)
                 if faults:
-                    break
+                    return
         finally:
             server.kill()
-    counts["accepted"] = sum(len(history.accepted) for history in histories)
-    counts["lost"] = sum(len(history.missing()) for history in histories)
-    counts["refused"] = sum(sum(history.refused.values()) for history in histories)
-    for history in histories:
-        faults += judge(history, expected_refusals=(507, 503))
-    return Verdict(counts, faults)
+            for key, count in (
+                ("accepted", sum(len(history.accepted) for history in histories)),
+                ("lost", sum(len(history.missing()) for history in histories)),
+                ("refused", sum(sum(history.refused.values()) for history in histories)),
+            ):
+                counts[key] = counts.get(key, 0) + count
+            for history in histories:
+                faults += judge(history, expected_refusals=(507, 503))
 
 
 def fill(server, load):
     """Sends until the disk is full."""
-    end_at = time.monotonic() + 120
+    end_at = time.monotonic() + 600
     while load.history.refused[507] < 20 and time.monotonic() < end_at:
         time.sleep(0.02)
     load.stop_sending.set()
     for sender in load.senders:
         sender.join()
     if load.history.refused[507] < 20:
-        return [f"the disk was not filled in two minutes: {dict(load.history.refused)}\n{server.tail(5)}"]
+        return [f"the disk was not filled in ten minutes: {dict(load.history.refused)}\n{server.tail(5)}"]
     return []
 
 
-def end(server, signal):
+def end_and_start(server, signal):
+    """Ends the server while it refuses, and starts it in the room that there is."""
     if signal == "KILL":
         server.kill()
     else:
         server.stop()
+    try:
+        server.start()
+    except Exception as ended:  # pylint: disable=broad-except
+        return [f"SIG{signal} while the disk was full, and it does not start again: {ended}\n{server.tail(5)}"]
+    return []
 
 
-def drain(server, data, history, part_left, counts, name):
+def drain(server, data, histories, sizes, part_left, counts, name):
     """Consumes until `part_left` of what was accepted is left, and waits for the room."""
     faults = []
+    history = histories[-1]
     left = int(len(history.accepted) * part_left)
-    load = Load(server, senders=0, sizes=[0], prefetch=20, history=history).start()
+    load = Load(server, senders=0, sizes=[0], prefetch=200 if max(sizes) < 10_000 else 20, history=history).start()
     end_at = time.monotonic() + 120
     while len(history.missing()) > left and time.monotonic() < end_at:
         time.sleep(0.01)
@@ -91,9 +118,8 @@ def drain(server, data, history, part_left, counts, name):
     if len(history.missing()) > left:
         return [f"{len(history.missing())} cannot be consumed\n{server.tail(5)}"]
     # All of a kind are as large as each other, about.
-    filled = SIZE_MB - MIN_FREE_MB
-    live = filled * len(history.missing()) / len(history.accepted)
-    bound = 1.5 * live + REST_MB
+    live = len(history.missing()) * sum(sizes) / len(sizes) + RECORD * sum(len(one.accepted) for one in histories)
+    bound = 1.5 * live / 1024**2 + REST_MB
     began = time.monotonic()
     while used_mb(data) > bound and time.monotonic() < began + 60:
         time.sleep(0.2)

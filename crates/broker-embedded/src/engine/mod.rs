@@ -32,7 +32,7 @@ use crate::fault::Faults;
 use crate::ledger::{Ledger, Totals};
 use crate::queue::{Command, ConsumerKey, Effect, Ending, Entry, Millis, Number, Queue, Share, Tries};
 use crate::request::{Answer, ChannelKey, ChannelLink, Ready, Request, Standing, Stopped, unavailable};
-use crate::store::{Cost, Line, Remains, Store, StoreError, guarded};
+use crate::store::{Cost, Line, Remains, Reserve, Store, StoreError, guarded};
 
 /// How many bytes of payload go into one step, after which it takes no more.
 const BYTES_AT_ONCE: usize = 8 * 1024 * 1024;
@@ -44,6 +44,8 @@ const QUEUES_AT_ONCE: usize = 16;
 const CHANGED_AT_ONCE: usize = 1024;
 /// How often the log is asked whether it is well, though there is nothing to write.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
+/// How much more than the reserve must be free before meldinger are taken again. Bytes.
+const ROOM_AGAIN: u64 = 4 * 1024 * 1024;
 /// How many meldinger a consumer without limit may hold.
 const NO_PREFETCH: u32 = 2000;
 
@@ -94,6 +96,8 @@ pub(crate) struct Parts {
     pub(crate) first_number: Number,
     pub(crate) cache_bytes: usize,
     pub(crate) min_free_bytes: u64,
+    /// What must be free, for whoever looks.
+    pub(crate) reserve: Arc<Reserve>,
     /// When something is due next.
     pub(crate) due: watch::Sender<Option<Millis>>,
     /// Who gives many answers at a time.
@@ -114,6 +118,7 @@ pub(crate) struct Engine {
     clock: Arc<dyn Clock>,
     ids: Arc<dyn IdSource>,
     min_free_bytes: u64,
+    reserve: Arc<Reserve>,
     due: watch::Sender<Option<Millis>>,
     answers: mpsc::UnboundedSender<Vec<Ready>>,
     queues: HashMap<KontoId, Slot>,
@@ -159,6 +164,7 @@ impl Engine {
             first_number,
             cache_bytes,
             min_free_bytes,
+            reserve,
             due,
             answers,
             arsak,
@@ -173,6 +179,7 @@ impl Engine {
             clock,
             ids,
             min_free_bytes,
+            reserve,
             due,
             answers,
             queues: HashMap::new(),
@@ -242,6 +249,7 @@ impl Engine {
         }
         engine.step.sync = true;
         engine.commit()?;
+        engine.note_reserve();
         Ok(engine)
     }
 
@@ -295,6 +303,8 @@ impl Engine {
         if self.looked_after.elapsed() >= LOOK_AFTER {
             self.faults.on_write()?;
             self.store.check()?;
+            self.store.look_at_tables();
+            self.note_reserve();
             self.looked_after = Instant::now();
         }
         self.now = self.clock.now();
@@ -837,17 +847,36 @@ impl Engine {
         if let Some(room) = self.room {
             return room;
         }
-        let room = self.store.free_bytes().is_none_or(|free| free >= self.min_free_bytes);
+        let reserve_bytes = self.note_reserve();
+        // Once refused, some more is waited for, so that it does not change with every melding.
+        let needed_bytes =
+            if self.had_room { reserve_bytes } else { reserve_bytes.saturating_add(ROOM_AGAIN) };
+        let room = self.store.free_bytes().is_none_or(|free| free >= needed_bytes);
         self.room = Some(room);
         if std::mem::replace(&mut self.had_room, room) != room {
             let min_free_bytes = self.min_free_bytes;
             if room {
-                tracing::info!(min_free_bytes, "there is room on the disk again, meldinger are taken");
+                tracing::info!(
+                    min_free_bytes,
+                    reserve_bytes,
+                    "there is room on the disk again, meldinger are taken"
+                );
             } else {
-                tracing::warn!(min_free_bytes, "the disk is nearly full, publish is refused");
+                tracing::warn!(
+                    min_free_bytes,
+                    reserve_bytes,
+                    "the disk is nearly full, publish is refused while less than reserve_bytes are free"
+                );
             }
         }
         room
+    }
+
+    /// What must be free before more is taken.
+    fn note_reserve(&self) -> u64 {
+        let bytes = self.store.reserve_bytes(self.min_free_bytes, self.ledger.count());
+        self.reserve.note(bytes);
+        bytes
     }
 
     fn number(&mut self) -> u64 {

@@ -67,6 +67,7 @@ pub fn accept_loss(path: &Path, now: Timestamp) -> Result<Option<AcceptedLoss>, 
         begun.leave(path).map_err(failed)?;
         return Ok(None);
     };
+    let mut begun = begun.make_room(path, &LAYOUT).map_err(failed)?;
     let rests = std::mem::take(&mut begun.cuts).into_iter().filter_map(Cut::into_copy).collect();
     let report = path.with_extension(format!("tap-{}.jsonl", now.as_second()));
     write_report(&report, &loss).map_err(|error| failed(StoreError::Witness(error)))?;

@@ -29,8 +29,10 @@ mod keys;
 mod line;
 mod load;
 mod loss;
+mod names;
 mod prune;
 mod read;
+mod room;
 mod salvage;
 mod search;
 mod shadow;
@@ -60,6 +62,7 @@ pub(crate) use self::keys::{Cost, KeptDead};
 pub(crate) use self::line::Line;
 pub use self::load::load_log;
 pub use self::loss::{AcceptedLoss, accept_loss, find_loss};
+pub use self::room::Reserve;
 pub use self::salvage::{Emptied, Missing, Salvaged, SavedKonto, Unsaved, finish_salvage, salvage};
 pub(crate) use self::tidy::LOOK_EVERY;
 use self::tidy::{LARGE, LARGE_FILE, LARGE_PART, Live, Tidying};
@@ -78,7 +81,7 @@ const OLDEST_FORMAT: u64 = 1;
 /// How many numbers an epoch has. A new one starts at every opening, so that no number is ever used twice.
 const EPOCH_BITS: u32 = 40;
 /// How many keyspaces a log has once it was opened.
-const KEYSPACES: usize = 10;
+const KEYSPACES: usize = names::NAMES.len();
 const MIB: u64 = 1024 * 1024;
 /// Key of the time up to which meldinger that are over were forgotten: nanoseconds, 16 bytes.
 const FORGOTTEN: &str = "glemt";
@@ -120,6 +123,11 @@ pub(crate) enum StoreError {
     Files(#[source] std::io::Error),
     #[error("use the queue log: another Knutepunkt uses this folder; stop it first")]
     InUse,
+    #[error(
+        "open the queue log: the disk is too full to write what stands in its journals to its tables; free {} MiB on the disk \
+         of {}, or move the data folder to a larger one. Nothing is lost", missing_bytes.div_ceil(MIB), path.display()
+    )]
+    NoRoom { path: PathBuf, missing_bytes: u64 },
     #[error(
         "read the queue log: {} is damaged; save all that can be read with `knutepunkt repair --berg`, or restore a backup \
          with `knutepunkt restore`", file.display()
@@ -187,6 +195,8 @@ pub(crate) struct Store {
     /// How much of the payloads is there.
     live: Live,
     tidying: Tidying,
+    /// What is done with the disk.
+    used: room::Use,
     /// Before this number nothing is left to forget.
     pruned_to: AtomicU64,
     /// Held while meldinger are forgotten, and while a dead letter moves.
@@ -221,6 +231,8 @@ struct Begun {
     loss: Option<Loss>,
     /// What was cut off its journals.
     cuts: Vec<Cut>,
+    /// Whether the log store does not write by itself yet, since there may be no room for it.
+    is_idle: bool,
 }
 
 /// What to do about a journal that is damaged.
@@ -250,7 +262,9 @@ impl Begun {
             return Err(StoreError::Torn(damaged));
         }
         let mut cuts = Vec::new();
-        let begun = cut_all(torn, path, &mut cuts).and_then(|()| Self::open(path, layout, damaged));
+        let begun = cut_all(torn, path, &mut cuts)
+            .and_then(|()| room::is_short(path))
+            .and_then(|is_short| Self::open(path, layout, damaged, is_short));
         match begun {
             Ok(begun) => {
                 let loss = begun.loss.map(|loss| Loss { whole_behind, ..loss });
@@ -265,18 +279,23 @@ impl Begun {
     }
 
     /// Opens the log at `path`, whose journals end where they can be read.
-    fn open(path: &Path, layout: &Layout, damaged: Vec<TornJournal>) -> Result<Self, StoreError> {
+    fn open(
+        path: &Path,
+        layout: &Layout,
+        damaged: Vec<TornJournal>,
+        is_idle: bool,
+    ) -> Result<Self, StoreError> {
         let db = Database::builder(path)
             .cache_size(layout.cache_bytes)
             .max_journaling_size(layout.journal_bytes.max(64 * MIB))
             .max_cached_files(Some(layout.open_tables))
             .manual_journal_persist(true)
             // With more than one, fjall's first worker spins for as long as another compacts.
-            .worker_threads(1)
+            .worker_threads_unchecked(usize::from(!is_idle))
             .open()?;
-        let meta = keyspace(&db, "meta", MIB)?;
+        let meta = keyspace(&db, names::META, MIB)?;
         check_format(&meta)?;
-        let steps = keyspace(&db, "steg", 8 * MIB)?;
+        let steps = keyspace(&db, names::STEPS, 8 * MIB)?;
         let step = match steps.get(STEP)? {
             Some(value) => number_at(&value, 0)?,
             None => 0,
@@ -285,7 +304,32 @@ impl Begun {
         if !damaged.is_empty() {
             loss.get_or_insert(unknown(step)).journals = damaged;
         }
-        Ok(Self { db, meta, steps, step, witness, loss, cuts: Vec::new() })
+        Ok(Self { db, meta, steps, step, witness, loss, cuts: Vec::new(), is_idle })
+    }
+
+    /// Sees to it that the log store has room for what it does first, before it does it.
+    fn make_room(self, path: &Path, layout: &Layout) -> Result<Self, StoreError> {
+        self.make_room_of(path, layout, || room::free_bytes(path))
+    }
+
+    /// The same where `free` says how many bytes are free.
+    fn make_room_of(self, path: &Path, layout: &Layout, free: impl Fn() -> u64) -> Result<Self, StoreError> {
+        if !self.is_idle {
+            return Ok(self);
+        }
+        let made = room::make(&self.db, path, free);
+        let Self { db, meta, steps, cuts, .. } = self;
+        drop((meta, steps, db));
+        let opened = made
+            .and_then(|()| room::begin_journal(path).map_err(StoreError::Journals))
+            .and_then(|()| Self::open(path, layout, Vec::new(), false));
+        match opened {
+            Ok(begun) => Ok(Self { cuts, ..begun }),
+            Err(error) => {
+                put_back(cuts, path)?;
+                Err(error)
+            }
+        }
     }
 
     /// Closes the log again and leaves its journals as they were found. Gives what it lacks.
@@ -349,7 +393,7 @@ impl Store {
     /// closed again: its channel ends then.
     pub(crate) fn open(path: &Path, layout: &Layout) -> Result<Opened, StoreError> {
         salvage::clear_up(path)?;
-        let mut begun = Begun::new(path, layout, Damage::Refuse)?;
+        let begun = Begun::new(path, layout, Damage::Refuse)?;
         if begun.loss.is_some() {
             let loss = Box::new(begun.leave(path)?.unwrap_or_default());
             return Err(if loss.is_unknown() {
@@ -358,6 +402,7 @@ impl Store {
                 StoreError::Lost(loss)
             });
         }
+        let mut begun = begun.make_room(path, layout)?;
         for cut in std::mem::take(&mut begun.cuts) {
             cut.forget().map_err(StoreError::Journals)?;
         }
@@ -377,7 +422,7 @@ impl Store {
         batch.insert(&meta, "epoch", epoch.to_be_bytes());
         batch.commit()?;
 
-        let payloads = db.keyspace("payload", || {
+        let payloads = db.keyspace(names::PAYLOADS, || {
             KeyspaceCreateOptions::default().max_memtable_size(16 * MIB).with_kv_separation(Some(
                 KvSeparationOptions::default()
                     .separation_threshold(LARGE)
@@ -388,14 +433,14 @@ impl Store {
         let live = Live::since(db.snapshot());
         let (closed, is_closed) = watch::channel(());
         let store = Self {
-            kontoer: keyspace(&db, "konto", MIB)?,
-            entries: keyspace(&db, "queue", 4 * MIB)?,
-            meldinger: keyspace(&db, "melding", 8 * MIB)?,
-            sporing: keyspace(&db, "sporing", 4 * MIB)?,
+            kontoer: keyspace(&db, names::KONTOER, MIB)?,
+            entries: keyspace(&db, names::ENTRIES, 4 * MIB)?,
+            meldinger: keyspace(&db, names::MELDINGER, 8 * MIB)?,
+            sporing: keyspace(&db, names::SPORING, 4 * MIB)?,
             payloads,
-            ids: keyspace(&db, "melding_id", 4 * MIB)?,
-            by_konto: keyspace(&db, "konto_melding", 4 * MIB)?,
-            dead: keyspace(&db, "dodko", MIB)?,
+            ids: keyspace(&db, names::IDS, 4 * MIB)?,
+            by_konto: keyspace(&db, names::BY_KONTO, 4 * MIB)?,
+            dead: keyspace(&db, names::DEAD, MIB)?,
             meta,
             db,
             path: path.to_owned(),
@@ -404,11 +449,13 @@ impl Store {
             witness: Mutex::new(witness),
             live,
             tidying: Tidying::default(),
+            used: room::Use::default(),
             pruned_to: AtomicU64::new(0),
             forgetting: Mutex::new(()),
             damaged: Mutex::default(),
             _closed: closed,
         };
+        store.look_at_tables();
         Ok((store, epoch << EPOCH_BITS, is_closed))
     }
 

@@ -271,3 +271,108 @@ async fn dead_letters_of_kontoer_that_were_removed_earlier_end() {
     let last = ended.and_then(|record| record.sporing.last().map(|line| line.hendelse.clone()));
     assert_eq!(last, Some(Hendelse::KontoSlettet));
 }
+
+/// What is in memory is written a second time, so as much again is kept free until it is.
+#[test]
+fn room_is_kept_for_what_stands_in_no_table_yet() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let store = store(&folder, 100);
+    let unwritten = store.unwritten_bytes();
+    assert!(unwritten > 100 * 100, "{unwritten} bytes");
+    assert_eq!(store.reserve_bytes(7 * MIB, 0), 7 * MIB + unwritten);
+    for keyspace in store.keyspaces() {
+        keyspace.rotate_memtable_and_wait().expect("there is room");
+    }
+    assert_eq!(store.unwritten_bytes(), 0);
+    store.look_at_tables();
+    assert!(store.merging_bytes() > 0);
+    assert_eq!(store.reserve_bytes(7 * MIB, 0), 7 * MIB);
+    // Emptying the queues takes room too, a little for each.
+    assert_eq!(store.reserve_bytes(0, 0), store.merging_bytes());
+    assert_eq!(store.reserve_bytes(0, 1_000), store.merging_bytes() + 2 * 1_000 * 1024);
+    assert_eq!(store.reserve_bytes(u64::MAX, 1_000), u64::MAX);
+}
+
+/// Opened, used and closed while there was little room, as often as it takes for tables to be many.
+#[test]
+fn log_on_a_disk_that_is_short_is_written_out_before_anything_else() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
+    let idle = || Begun::open(folder.path(), &layout, Vec::new(), true).expect("it can be read");
+    for round in 1..=6 {
+        drop(store(&folder, 20));
+        let refused = idle().make_room_of(folder.path(), &layout, || MIB).map(|_| ());
+        let Err(StoreError::NoRoom { missing_bytes, .. }) = refused else {
+            unreachable!("there is too little room")
+        };
+        assert!((3 * MIB..4 * MIB).contains(&missing_bytes), "{missing_bytes} bytes");
+        let begun = idle();
+        room::make(&begun.db, folder.path(), || 64 * MIB).expect("there is room");
+        assert_eq!(begun.db.journal_count(), 1);
+        for name in names::NAMES {
+            let keyspace = begun.db.keyspace(name, KeyspaceCreateOptions::default).expect("it is there");
+            room::merge_newest(&begun.db, &keyspace).expect("there is room");
+            assert!(keyspace.l0_table_count() <= 1, "{name}");
+        }
+        drop(begun);
+        let begun = idle().make_room_of(folder.path(), &layout, || 64 * MIB).expect("there is room");
+        assert_eq!(begun.db.write_buffer_size(), 0);
+        let journals = journal::list(folder.path()).expect("they can be listed");
+        assert_eq!(journals.len(), 1);
+        assert!(journals.iter().all(|journal| journal.metadata().is_ok_and(|journal| journal.len() == 0)));
+        let (store, ..) = Store::go_on(folder.path(), begun).expect("it can be gone on with");
+        for keyspace in [&store.meldinger, &store.by_konto] {
+            let each = keyspace.iter().map(|guard| guard.into_inner().expect("it can be read"));
+            assert!(each.count() >= 20 * round);
+        }
+        assert_eq!(store.meldinger.iter().count(), 20 * round);
+        assert_eq!(store.ids.iter().count(), 20);
+    }
+}
+
+/// What a file system takes of the disk, whether the log still knows it or not.
+fn on_disk(folder: &Path) -> u64 {
+    let of = |entry: std::fs::DirEntry| {
+        let path = entry.path();
+        if path.is_dir() { on_disk(&path) } else { entry.metadata().map_or(0, |metadata| metadata.len()) }
+    };
+    std::fs::read_dir(folder).map_or(0, |entries| entries.flatten().map(of).sum())
+}
+
+/// Of each keyspace much is forgotten, and a table is damaged: an attempt to write it anew is not made at every look.
+#[test]
+fn damaged_table_of_any_keyspace_is_not_written_anew_again_and_again() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let log = store(&folder, 40_000);
+    let flush = |log: &Store| {
+        for keyspace in log.keyspaces() {
+            keyspace.rotate_memtable_and_wait().expect("there is room");
+        }
+    };
+    flush(&log);
+    let large = log.keyspaces().into_iter().filter(|keyspace| keyspace.disk_space() > 256 * 1024);
+    let damaged: Vec<_> = large.map(|keyspace| keyspace.path().join("tables")).collect();
+    assert!(damaged.len() >= 3, "melding, melding_id and konto_melding");
+    drop(log);
+    for tables in damaged {
+        for file in std::fs::read_dir(tables).expect("it is there").flatten() {
+            let mut bytes = std::fs::read(file.path()).expect("it can be read");
+            // Behind what is read first.
+            let place = bytes.len() * 3 / 4;
+            bytes[place] ^= 0x10;
+            std::fs::write(file.path(), bytes).expect("it can be written");
+        }
+    }
+    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
+    let (log, ..) = Store::open(folder.path(), &layout).expect("the damage is met later");
+    log.prune(at(1_000_000)).expect("what is damaged stays");
+    flush(&log);
+    let keyspaces = folder.path().join("keyspaces");
+    log.tidy(0).expect("what is damaged is left");
+    let before = on_disk(&keyspaces);
+    for _ in 0..40 {
+        log.tidy(0).expect("what is damaged is left");
+    }
+    let after = on_disk(&keyspaces);
+    assert!(after <= before + MIB, "{before} bytes became {after}");
+}

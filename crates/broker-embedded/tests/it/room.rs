@@ -11,7 +11,7 @@ use domain::melding::Retur;
 use knutepunkt_broker_embedded::Options;
 
 use crate::harness::Harness;
-use crate::lifecycle::{consume, konto, melding};
+use crate::lifecycle::{consume, konto, melding, soon};
 
 const MIB: u64 = 1024 * 1024;
 /// What may lie about besides half of what is live, journals included.
@@ -171,9 +171,13 @@ async fn room_of_dead_letters_stays_and_comes_back_when_they_are_forgotten() {
     h.embedded().tidy().await.unwrap();
     assert!(h.embedded().disk_bytes().await.unwrap() >= live);
     assert_eq!(h.embedded().list_dead_letters(filled, 200).await.unwrap().len(), 100);
+    let counted: u64 = h.embedded().list_kobytes().iter().map(|(_, kobytes)| kobytes.mottatt).sum();
+    assert!(counted >= live, "{counted} bytes are counted");
     h.clock.advance(retention + every);
     comes_down_to(&h, BESIDES).await;
     assert_eq!(h.embedded().list_dead_letters(filled, 200).await.unwrap().len(), 0);
+    // Nobody answers for what is forgotten.
+    soon(async || h.embedded().list_kobytes().iter().all(|(_, kobytes)| kobytes.mottatt == 0)).await;
 }
 
 /// Nothing of it is live, and it is too short for the log store to begin another by itself.

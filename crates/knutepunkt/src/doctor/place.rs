@@ -16,6 +16,7 @@ use crate::installasjon::check_expected;
 use crate::installasjon::judge::{Verdict, judge};
 use crate::installasjon::look::{self, Places};
 use crate::names;
+use crate::rom::Minst;
 use crate::styring::SOCKET;
 
 /// What to do about certificate files that cannot be used.
@@ -202,7 +203,7 @@ async fn tls(config: &Config) -> Option<Finding> {
 async fn room(config: &Config) -> Finding {
     const PART: &str = "room";
     let minst_bytes = config.lager.min_free_bytes;
-    let check = PlassCheck { folder: config.data.clone(), minst_bytes };
+    let check = PlassCheck { folder: config.data.clone(), minst: Minst::Bytes(minst_bytes) };
     let found = check.check(SystemClock.now()).await;
     let Funn::Ledig { ledig_bytes, .. } = found.funn else {
         return Finding::fault(
@@ -211,7 +212,10 @@ async fn room(config: &Config) -> Finding {
             "see that the data folder is there and mounted",
         );
     };
-    let what = format!("{ledig_bytes} bytes are free; below {minst_bytes} new meldinger are refused");
+    let what = format!(
+        "{ledig_bytes} bytes are free; below {minst_bytes}, and what the queue log needs to be emptied and started, new \
+         meldinger are refused"
+    );
     match found.tilstand {
         Deltilstand::IOrden => Finding::ok(PART, what),
         Deltilstand::Nede => {

@@ -40,7 +40,7 @@ use crate::health::{
 };
 use crate::installasjon::watch;
 use crate::portal::portal_config;
-use crate::rom::{self, Mappe};
+use crate::rom::{self, Mappe, Minst};
 use crate::{http, memory, styring};
 
 /// What a server is made of, besides its configuration.
@@ -86,7 +86,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     };
     let app = App::new(adapters, key, settings(&config, grenser));
     let data = &config.data;
-    app.set_rom(Arc::new(Mappe { folder: data.clone(), min_free_bytes: config.lager.min_free_bytes }));
+    app.set_rom(Arc::new(Mappe { folder: data.clone(), minst: Minst::Ko(broker.reserve()) }));
     app.load_katalog().await.context("cannot load the protocol catalogue")?;
     let reconciled =
         app.reconcile_queues().await.context("cannot bring the queues in line with the registry")?;
@@ -158,7 +158,7 @@ fn checks(
         },
         Box::new(MaskinportenCheck(Arc::clone(tokens))),
         Box::new(IkkeSattOpp(Del::Epost)),
-        Box::new(PlassCheck { folder: config.data.clone(), minst_bytes: config.lager.min_free_bytes }),
+        Box::new(PlassCheck { folder: config.data.clone(), minst: Minst::Ko(stored.broker.reserve()) }),
     ]
 }
 

@@ -13,7 +13,7 @@ use crate::store::damage::guarded;
 use crate::store::journal::{first_step, list};
 use crate::store::keys::number_at;
 use crate::store::line::{Line, decode};
-use crate::store::{FORGOTTEN, FORMAT, OLDEST_FORMAT, STEP, StoreError};
+use crate::store::{FORGOTTEN, FORMAT, OLDEST_FORMAT, STEP, StoreError, names};
 
 const BEYOND: StoreError = StoreError::Beyond("a keyspace cannot be opened, with none of its files");
 
@@ -49,25 +49,25 @@ impl Old {
         let mut trees: BTreeMap<u64, Tree> = BTreeMap::new();
         let mut open = |name: &str| {
             let number = spaces.number(name);
-            let tree = Tree::open(&folder.join(number.to_string()), name == "payload", &shared);
+            let tree = Tree::open(&folder.join(number.to_string()), name == names::PAYLOADS, &shared);
             let tree = tree.map_err(|error| if error.is_damage() { BEYOND } else { error })?;
             trees.insert(number, tree);
             Ok::<_, StoreError>(number)
         };
         let [meta, steps, kontoer, entries, meldinger, sporing, payloads, ids, by_konto, dead] = [
-            "meta",
-            "steg",
-            "konto",
-            "queue",
-            "melding",
-            "sporing",
-            "payload",
-            "melding_id",
-            "konto_melding",
-            "dodko",
+            names::META,
+            names::STEPS,
+            names::KONTOER,
+            names::ENTRIES,
+            names::MELDINGER,
+            names::SPORING,
+            names::PAYLOADS,
+            names::IDS,
+            names::BY_KONTO,
+            names::DEAD,
         ]
         .map(|name| open(name).map(|number| (name, number)));
-        let steps_number = spaces.number("steg");
+        let steps_number = spaces.number(names::STEPS);
         let step_of = |value: &[u8]| number_at(value, 0).ok();
         let mut step = match trees.get(&steps_number) {
             Some(steps) => {

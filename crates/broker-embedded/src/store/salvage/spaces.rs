@@ -7,21 +7,9 @@ use super::tree::{Record, Shared, Tree};
 use crate::store::damage::guarded;
 use crate::store::keys::{decode_dead, decode_entry, number_at};
 use crate::store::line::{Line, StoredMelding, VERSION, decode};
-use crate::store::{FILLING, KEYSPACES, STEP, StoreError};
+use crate::store::names::{self, NAMES};
+use crate::store::{FILLING, STEP, StoreError};
 
-/// In the order in which they are made, so that in next to every log they have the numbers from 1 on.
-const NAMES: [&str; KEYSPACES] = [
-    "meta",
-    "steg",
-    "payload",
-    "konto",
-    "queue",
-    "melding",
-    "sporing",
-    "melding_id",
-    "konto_melding",
-    "dodko",
-];
 /// The folder of the list of all others.
 const LIST: &str = "0";
 
@@ -90,14 +78,16 @@ pub(super) fn looks_right(name: &str, tree: &Tree) -> bool {
 fn is_of(name: &str, (key, value): &Record) -> bool {
     let value = value.as_deref();
     match (name, key.len(), value.map(<[u8]>::len)) {
-        ("meta", 1..16, _) => key.is_ascii(),
-        ("steg", _, _) => [STEP, FILLING].iter().any(|known| key.as_ref() == known.as_bytes()),
-        ("payload", 8, _) | ("melding_id", 16, Some(8)) | ("konto_melding", 24, Some(0)) => true,
-        ("konto", 16, _) => value == Some(&[VERSION]),
-        ("queue", 8, Some(_)) => value.is_some_and(|value| decode_entry(key, value).is_ok()),
-        ("melding", 8, Some(_)) => value.is_some_and(|value| decode::<StoredMelding>(value, "").is_ok()),
-        ("sporing", 16, Some(_)) => value.is_some_and(|value| decode::<Line>(value, "").is_ok()),
-        ("dodko", 24, Some(_)) => value.is_some_and(|value| decode_dead(value).is_ok()),
+        (names::META, 1..16, _) => key.is_ascii(),
+        (names::STEPS, _, _) => [STEP, FILLING].iter().any(|known| key.as_ref() == known.as_bytes()),
+        (names::PAYLOADS, 8, _) | (names::IDS, 16, Some(8)) | (names::BY_KONTO, 24, Some(0)) => true,
+        (names::KONTOER, 16, _) => value == Some(&[VERSION]),
+        (names::ENTRIES, 8, Some(_)) => value.is_some_and(|value| decode_entry(key, value).is_ok()),
+        (names::MELDINGER, 8, Some(_)) => {
+            value.is_some_and(|value| decode::<StoredMelding>(value, "").is_ok())
+        }
+        (names::SPORING, 16, Some(_)) => value.is_some_and(|value| decode::<Line>(value, "").is_ok()),
+        (names::DEAD, 24, Some(_)) => value.is_some_and(|value| decode_dead(value).is_ok()),
         _ => false,
     }
 }

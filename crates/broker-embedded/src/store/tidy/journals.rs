@@ -5,6 +5,7 @@
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,16 +13,19 @@ use fjall::Slice;
 
 use super::{FLUSH_DEADLINE, MIB};
 use crate::store::journal;
+use crate::store::room::JOURNAL_BYTES;
 use crate::store::{FILLING, Store, StoreError};
 
 /// Beyond this a journal is given up for a new one.
 const LONG: u64 = 24 * MIB;
 /// One that grows faster between two looks is not at rest, and is full soon by itself.
 const FAST: u64 = 2 * MIB;
-/// Where the log store begins a new one: 64 MB, and some more since what it takes on disk is not known to the byte.
-const FULL: u64 = 66 * MIB;
 /// What is written beyond that, if there is no new one yet: the log store counts otherwise than the disk.
 const FILL_BEYOND: u64 = 8 * MIB;
+/// Room beyond the reserve is short when it is less than this.
+const NEARLY: u64 = 16 * MIB;
+/// What stands in memory is written out for the room that is kept for it if it is more than this.
+const MUCH: u64 = 8 * MIB;
 /// What is written at a time, and how long others are let through in between.
 const PIECE: usize = 256 * 1024;
 const BETWEEN: Duration = Duration::from_millis(2);
@@ -48,19 +52,28 @@ impl Store {
         Ok(paths.into_iter().filter_map(seen).collect())
     }
 
-    /// Gives up the journals that are not needed, and a long one of a log at rest. Returns whether there was one.
-    pub(super) fn tidy_journals(&self, last: &mut Seen, min_free_bytes: u64) -> Result<bool, StoreError> {
+    /// Gives up the journals that are not needed, and a long one of a log at rest; and where less than `reserve_bytes` are free,
+    /// what stands in memory is written out, since that is kept room for. Returns whether there was one.
+    pub(super) fn tidy_journals(&self, last: &mut Seen, reserve_bytes: u64) -> Result<bool, StoreError> {
+        let done = self.give_up_journals(last, reserve_bytes);
+        // What a journal was filled up with went with it.
+        self.used.filling.store(0, Ordering::Relaxed);
+        done
+    }
+
+    fn give_up_journals(&self, last: &mut Seen, reserve_bytes: u64) -> Result<bool, StoreError> {
         let newest = self.journals()?.pop().unwrap_or_default();
         let before = std::mem::replace(last, newest);
         let is_at_rest = before.path == last.path && last.bytes < before.bytes + FAST;
-        let to_fill = FULL.saturating_sub(last.bytes);
+        let to_fill = JOURNAL_BYTES.saturating_sub(last.bytes);
         let free = self.free_bytes().unwrap_or(u64::MAX);
-        // Where meldinger are refused already, it can only become better.
-        let has_room = free > min_free_bytes + to_fill || (to_fill + LONG..min_free_bytes).contains(&free);
-        if is_at_rest && before.bytes > LONG && has_room {
+        // It is what the reserve is for, and comes back at once.
+        let needed = to_fill + FILL_BEYOND + LONG + self.merging_bytes() + self.unwritten_bytes();
+        if is_at_rest && before.bytes > LONG && free > needed {
             self.fill_journal(to_fill + FILL_BEYOND)?;
         }
-        if self.db.journal_count() < 2 {
+        let is_short = free < reserve_bytes.saturating_add(NEARLY) && self.unwritten_bytes() > MUCH;
+        if self.db.journal_count() < 2 && !is_short {
             return Ok(false);
         }
         for keyspace in self.keyspaces() {
@@ -86,6 +99,7 @@ impl Store {
                 thread::sleep(BETWEEN);
             }
             left = left.saturating_sub(PIECE as u64);
+            self.used.filling.fetch_add(PIECE as u64, Ordering::Relaxed);
             thread::sleep(BETWEEN);
         }
         self.steps.insert(FILLING, [])?;

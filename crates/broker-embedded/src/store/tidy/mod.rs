@@ -94,12 +94,12 @@ impl Room {
 
 impl Store {
     /// Looks at how much of the log is gone, and gives its room back if it is worth the work. Returns whether it did
-    /// something. Blocks for as long as that takes; the log is used meanwhile. What it does beyond that only with
-    /// `min_free_bytes` left free.
-    pub(crate) fn tidy(&self, min_free_bytes: u64) -> Result<bool, StoreError> {
+    /// something. Blocks for as long as that takes; the log is used meanwhile. Below `reserve_bytes` of free room
+    /// meldinger are refused.
+    pub(crate) fn tidy(&self, reserve_bytes: u64) -> Result<bool, StoreError> {
         let mut state = self.tidying.0.lock().unwrap_or_else(PoisonError::into_inner);
         // First, since the copies of payloads need the room.
-        let journals = self.tidy_journals(&mut state.journals, min_free_bytes)?;
+        let journals = self.tidy_journals(&mut state.journals, reserve_bytes)?;
         let mut done = self.tidy_payloads(&mut state)?;
         done |= self.tidy_records(&mut state)?;
         if done {
@@ -175,7 +175,7 @@ impl Store {
 
     /// Whether there is room for the copies. Says so in the log when it ends, and when it is back.
     fn has_room(&self, room: Room, state: &mut State) -> bool {
-        let needed_bytes = room.to_write_bytes();
+        let needed_bytes = room.to_write_bytes() + self.unwritten_bytes();
         let is_short = self.free_bytes().is_some_and(|free| free < needed_bytes);
         if is_short && !state.said_short {
             tracing::warn!(
@@ -203,7 +203,11 @@ impl Store {
             // Each stands for a record that is gone, or will be when both meet.
             let removed = keyspace.tree.tombstone_count();
             let is_due = removed > keyspace.approximate_len() as u64 / 4;
-            if is_due && self.free_bytes().is_none_or(|free| free > disk_bytes + WASTE_BYTES) {
+            if is_due
+                && self
+                    .free_bytes()
+                    .is_none_or(|free| free > disk_bytes + WASTE_BYTES + self.unwritten_bytes())
+            {
                 // For whatever fails below.
                 state.skip_records = LONGEST_PAUSE;
                 self.write_out(keyspace)?;
@@ -232,7 +236,7 @@ impl Store {
         Ok(())
     }
 
-    fn keyspaces(&self) -> [&Keyspace; 10] {
+    pub(super) fn keyspaces(&self) -> [&Keyspace; 10] {
         [
             &self.kontoer,
             &self.entries,
