@@ -108,7 +108,7 @@ pub(super) fn check_lists(path: &Path) -> Result<(), StoreError> {
 
 fn bad_list_in(keyspace: &Path) -> io::Result<Option<Bad>> {
     let current = keyspace.join("current");
-    if current.metadata()?.len() != CURRENT_BYTES {
+    if current.metadata()?.len() != CURRENT_BYTES || is_zeroed(&current)? {
         return Ok(Some(damaged(current)));
     }
     let list = list_of(keyspace)?;
@@ -118,6 +118,11 @@ fn bad_list_in(keyspace: &Path) -> io::Result<Option<Bad>> {
     }
     let expected = std::fs::read(&current)?.get(8..24).map(u128_of);
     Ok((expected != Some(sum_of(&list)?)).then(|| damaged(list)))
+}
+
+/// Whether nothing stands in a file, as after a loss of power: no file of the log is written like that.
+pub(super) fn is_zeroed(file: &Path) -> io::Result<bool> {
+    Ok(std::fs::read(file)?.iter().all(|byte| *byte == 0))
 }
 
 /// Whether a list of files is there that is not the one which the number in `current` says, and is by its sum.

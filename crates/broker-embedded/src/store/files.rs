@@ -118,7 +118,8 @@ fn check_keyspace(folder: &Path) -> Result<(), StoreError> {
         return Ok(());
     }
     // Where the right one is there, its number is wrong; where nothing but zeros stands there, that was never written.
-    Err(if is_zeroed(&current) || blame::names_another(folder).unwrap_or_default() {
+    let is_wrong = blame::is_zeroed(&current).and_then(|is| Ok(is || blame::names_another(folder)?));
+    Err(if is_wrong.unwrap_or_default() {
         StoreError::DamagedFile {
             file: current,
             source: Box::new(StoreError::Damaged("the number of a list of files")),
@@ -126,10 +127,6 @@ fn check_keyspace(folder: &Path) -> Result<(), StoreError> {
     } else {
         missing(manifest)
     })
-}
-
-fn is_zeroed(file: &Path) -> bool {
-    std::fs::read(file).is_ok_and(|bytes| bytes.iter().all(|byte| *byte == 0))
 }
 
 /// The number of the list of files that a keyspace goes by.
