@@ -25,7 +25,7 @@ use super::folder::sync_folder_of;
 use super::{FILLING, MIB, Store, StoreError, journal, names};
 
 /// What is still to be written of each melding that waits: two lines of sporing, and a kvittering with its own if it expires.
-const SETTLING_BYTES: u64 = 1024;
+const SETTLING_BYTES: u64 = 512;
 /// How far a journal grows before there is a new one: 64 MB, and some more since that is looked at now and then.
 pub(super) const JOURNAL_BYTES: u64 = 66 * MIB;
 /// The log store merges no more than about this at a time, but for what was removed all over a very large log.

@@ -289,7 +289,7 @@ fn room_is_kept_for_what_stands_in_no_table_yet() {
     assert_eq!(store.reserve_bytes(7 * MIB, 0), 7 * MIB);
     // Emptying the queues takes room too, a little for each.
     assert_eq!(store.reserve_bytes(0, 0), store.merging_bytes());
-    assert_eq!(store.reserve_bytes(0, 1_000), store.merging_bytes() + 2 * 1_000 * 1024);
+    assert_eq!(store.reserve_bytes(0, 1_000), store.merging_bytes() + 2 * 1_000 * 512);
     assert_eq!(store.reserve_bytes(u64::MAX, 1_000), u64::MAX);
 }
 
