@@ -9,6 +9,7 @@ from harness.scenario import Verdict
 from harness.server import wait_for
 
 BYTES = 100_000
+KVITTERING = "no.ks.fiks.arkiv.v1.arkivering.arkivmelding.opprett.kvittering"
 # Room for this many meldinger and half of another.
 FIT = 30
 MAX_BYTES = int(BYTES * (FIT + 0.5))
@@ -21,11 +22,13 @@ def run(context):
     waiting = set()
     try:
         for number in range(context.of(2, 50)):
+            original = fagsystem.send(arkiv)
+            check(faults, fetch(arkiv, 1) == {original}, f"round {number}: what is sent alone is not what comes")
             waiting |= fill(fagsystem, arkiv, faults, counts)
             check(faults, len(waiting) == FIT, f"round {number}: {len(waiting)} fit, and not {FIT}")
             # In the other direction it goes on.
             with contextlib.closing(fagsystem.connect()) as connection:
-                sent = arkiv.send(fagsystem, bytes(BYTES))
+                sent = arkiv.send(fagsystem, bytes(BYTES), svarPaMelding=original, meldingType=KVITTERING)
                 connection.consume(fagsystem.queue, 1)
                 delivered = connection.delivery(10)
                 check(faults, delivered and delivered.headers["melding-id"] == sent, f"round {number}: others do not go on")
