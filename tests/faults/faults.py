@@ -35,6 +35,7 @@ SCENARIOS = {
     "postgres": "PostgreSQL killed, slow, restored",
     "herd": "all clients come back at once",
     "backup": "backup under load, restore in an empty place, either killed, bytes flipped",
+    "parts": "each part of an installation gone, empty, wiped, cut, another's, unreadable",
     "network": "partition, loss, delay, half-open connections",
     "stop": "planned stops with clients that recover, are killed, are frozen",
 }

@@ -11,6 +11,8 @@ use serde::Deserialize;
 use toml::{Table, Value};
 use uuid::Uuid;
 
+use crate::files;
+
 /// Every key with its default and its documentation.
 pub const DEFAULTS: &str = include_str!("default.toml");
 /// What variables start with.
@@ -280,9 +282,19 @@ impl Config {
     ) -> anyhow::Result<Self> {
         let mut table: Table = DEFAULTS.parse().context("default.toml is broken")?;
         if let Some(file) = file {
-            let text =
-                std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+            let text = std::fs::read_to_string(file).with_context(|| files::cannot_read(file))?;
+            // Whoever names a file wants more than the defaults, which lead to another place.
+            if text.trim_matches(|c: char| c.is_whitespace() || c == '\0').is_empty() {
+                bail!(
+                    "{} is empty; `knutepunkt config` prints every key. To run with the defaults name no file",
+                    file.display()
+                );
+            }
             merge(&mut table, text.parse().with_context(|| format!("{} is not TOML", file.display()))?);
+            // By itself, so that what is wrong with it is not looked for among the variables.
+            let _: Self = Value::Table(table.clone())
+                .try_into()
+                .with_context(|| format!("the configuration file {} is wrong", file.display()))?;
         }
         for (name, value) in variables {
             if let Some(path) = name.strip_prefix(PREFIX) {
@@ -403,7 +415,10 @@ impl Config {
             send_rules: SendRules { svar_krever_tilgang: self.melding.svar_krever_tilgang },
             avtale_kreves: self.portal.avtale == Avtale::Innebygd,
             identifikator: Identifikator::of_claim(&self.innlogging.identifikator_claim),
-            hendelser_beholdes: Duration::from_hours(24 * u64::from(self.portal.hendelser_beholdes_dager)),
+            hendelser_beholdes: match self.portal.hendelser_beholdes_dager {
+                0 => Duration::MAX,
+                days => Duration::from_hours(24 * u64::from(days)),
+            },
             grenser: self.grenser.values(),
             ..Settings::default()
         }
@@ -420,7 +435,7 @@ impl Config {
             (url, true) => Ok(url.to_owned()),
             ("", false) => {
                 let url = std::fs::read_to_string(file)
-                    .with_context(|| format!("cannot read {}", file.display()))?;
+                    .with_context(|| format!("registry.url_file: {}", files::cannot_read(file)))?;
                 Ok(url.trim().to_owned())
             }
             _ => bail!("registry.url and registry.url_file are both set; set one"),

@@ -12,6 +12,14 @@ pub fn keep_to_owner() {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
 }
 
+/// What is said of something that is there and cannot be read, which its cause follows.
+pub(crate) fn cannot_read(path: &Path) -> String {
+    format!(
+        "cannot read {} (look at who owns it, at its mode, and at the disk: the user of the server must be able to read it)",
+        path.display()
+    )
+}
+
 /// Writes a file, whole or not at all, and waits until it is on the disk under its name.
 ///
 /// # Errors

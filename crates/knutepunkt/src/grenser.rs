@@ -34,6 +34,14 @@ pub struct Grenser {
 }
 
 impl Grenser {
+    /// As if any number of files could be open.
+    pub(crate) const UNBOUNDED: Self = Self {
+        filer: u64::MAX,
+        queue_log_files: usize::MAX,
+        http_tilkoblinger: usize::MAX,
+        amqp_tilkoblinger: usize::MAX,
+    };
+
     /// Raises the soft limit of open files to the hard one and shares out what there is.
     ///
     /// # Errors

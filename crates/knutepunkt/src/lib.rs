@@ -6,6 +6,7 @@
 pub mod adapters;
 mod backup;
 pub mod config;
+mod config_check;
 pub mod dev;
 mod doctor;
 pub mod files;

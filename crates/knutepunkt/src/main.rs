@@ -91,8 +91,8 @@ fn main() -> ExitCode {
             eprintln!("knutepunkt: {error:#}");
             if let Some(found) = error.downcast_ref::<doctor::NotInOrder>() {
                 ExitCode::from(found.exit_code())
-            } else if error.is::<backup::MadeOfDamaged>() {
-                ExitCode::from(backup::MadeOfDamaged::EXIT_CODE)
+            } else if error.is::<backup::NotWhole>() {
+                ExitCode::from(backup::NotWhole::EXIT_CODE)
             } else if error.is::<QueuesGivenUp>() {
                 ExitCode::from(QueuesGivenUp::EXIT_CODE)
             } else {

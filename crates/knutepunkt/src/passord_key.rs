@@ -24,11 +24,16 @@ pub(crate) fn load(data: &Path) -> anyhow::Result<Option<PassordKey>> {
     let secret = match std::fs::read(&path) {
         Ok(secret) => secret,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        Err(error) => return Err(error).with_context(|| crate::files::cannot_read(&path)),
     };
     let secret: [u8; 32] = secret.try_into().map_err(|_| {
         anyhow::anyhow!("{} is damaged: it must have 32 bytes; restore it from a backup", path.display())
     })?;
+    anyhow::ensure!(
+        secret != [0; 32],
+        "{} was wiped: it has nothing but zeros; restore it from a backup",
+        path.display()
+    );
     Ok(Some(PassordKey::new(&secret)))
 }
 

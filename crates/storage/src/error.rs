@@ -35,6 +35,20 @@ pub enum StorageError {
         /// The index that says so.
         index: String,
     },
+    /// What lies in the place of SQLite's log was wiped, or is the log of another database, which SQLite would take for this one's.
+    #[error(
+        "{log} is not the log of this database, or was wiped: {frames} pages that were committed are not in it. Put the right one \
+         back, or restore the database as a whole from a backup; or, to go on without what was changed last, move both it and \
+         {index} away"
+    )]
+    LogAnothers {
+        /// The log.
+        log: String,
+        /// How many pages are missing.
+        frames: u64,
+        /// The index that says so.
+        index: String,
+    },
     /// Another process serves from the registry.
     #[error(
         "another Knutepunkt server uses the registry {registry}; stop it first, or name another registry in registry.url"

@@ -13,7 +13,8 @@ use wire::id::Uuid;
 
 use crate::database::{is_sqlite, open, options};
 use crate::error::StorageError;
-use crate::{migrations, wal};
+use crate::migrations;
+use crate::wal::{self, Missing};
 
 /// The installation that a registry belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,7 +88,7 @@ pub fn shown(url: &str) -> String {
 ///
 /// # Errors
 /// [`StorageError::UnsupportedUrl`], [`StorageError::Connect`], [`StorageError::LogMissing`], [`StorageError::LogDamaged`],
-/// [`StorageError::UnknownMigration`], [`StorageError::AlteredMigration`] and [`StorageError::Backend`].
+/// [`StorageError::LogAnothers`], [`StorageError::UnknownMigration`], [`StorageError::AlteredMigration`] and [`StorageError::Backend`].
 pub async fn inspect(url: &str) -> Result<Option<Funnet>, StorageError> {
     let connection = if let Some(file) = sqlite_file(url) {
         if !check_files(&file)? {
@@ -152,14 +153,16 @@ fn check_files(file: &Path) -> Result<bool, StorageError> {
         return Err(StorageError::LogMissing { path: beside("-wal").display().to_string() });
     }
     let look = || wal::missing_frames(&beside("-wal"), &beside("-shm"));
-    let mut frames = look().map_err(|error| StorageError::Connect(error.into()))?;
-    if frames > 0 {
+    let mut missing = look().map_err(|error| StorageError::Connect(error.into()))?;
+    if missing != Missing::Frames(0) {
         // A server that runs may have written between the two.
-        frames = frames.min(look().map_err(|error| StorageError::Connect(error.into()))?);
+        missing = missing.min(look().map_err(|error| StorageError::Connect(error.into()))?);
     }
-    if frames > 0 {
-        let [log, index] = ["-wal", "-shm"].map(|ending| beside(ending).display().to_string());
-        return Err(StorageError::LogDamaged { log, frames, index });
+    let [log, index] = ["-wal", "-shm"].map(|ending| beside(ending).display().to_string());
+    match missing {
+        Missing::Frames(0) => {}
+        Missing::Frames(frames) => return Err(StorageError::LogDamaged { log, frames, index }),
+        Missing::All(frames) => return Err(StorageError::LogAnothers { log, frames, index }),
     }
     Ok(bytes(file) > 0 || bytes(&beside("-wal")) > 0)
 }
@@ -343,6 +346,17 @@ mod tests {
             std::fs::write(&log, &damaged).expect("there is room");
             let refused = inspect(&url).await.expect_err("it is damaged");
             assert!(matches!(refused, StorageError::LogDamaged { frames: 1.., .. }), "{refused:?}");
+            assert!(std::fs::read(&log).expect("it is there") == damaged, "nothing is changed");
+        }
+        std::fs::write(&log, &whole).expect("there is room");
+        let other = tempfile::tempdir().expect("there is room");
+        let another = PathBuf::from(format!("{}-wal", killed(other.path()).await.display()));
+        let mut begun_anew = whole[..32].to_vec();
+        begun_anew[19] ^= 0x40;
+        for damaged in [vec![0; whole.len()], std::fs::read(another).expect("it is there"), begun_anew] {
+            std::fs::write(&log, &damaged).expect("there is room");
+            let refused = inspect(&url).await.expect_err("it is another's");
+            assert!(matches!(refused, StorageError::LogAnothers { frames: 1.., .. }), "{refused:?}");
             assert!(std::fs::read(&log).expect("it is there") == damaged, "nothing is changed");
         }
         std::fs::write(&log, &whole).expect("there is room");

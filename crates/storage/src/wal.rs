@@ -12,6 +12,8 @@ use std::path::Path;
 /// Bytes of the header of the log, and of a frame before its page.
 const HEADER: usize = 32;
 const FRAME: usize = 24;
+/// What a log begins with; the last bit says in which order the bytes of its sums are.
+const MAGIC: u32 = 0x377f_0682;
 
 /// What the index says of the log.
 struct Index {
@@ -20,25 +22,36 @@ struct Index {
     salts: [u8; 8],
 }
 
-/// How many frames that were committed the log lacks; 0 also where nothing can be told.
-pub(crate) fn missing_frames(log: &Path, index: &Path) -> io::Result<u64> {
-    let Some(index) = read(index)?.and_then(|bytes| parse_index(&bytes)) else { return Ok(0) };
+/// What a log lacks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Missing {
+    /// So many frames that were committed; 0 also where nothing can be told.
+    Frames(u64),
+    /// All of so many: it is not the log that the index is of.
+    All(u64),
+}
+
+/// What the log lacks of what was committed.
+pub(crate) fn missing_frames(log: &Path, index: &Path) -> io::Result<Missing> {
+    let Some(index) = read(index)?.and_then(|bytes| parse_index(&bytes)) else {
+        return Ok(Missing::Frames(0));
+    };
     let log = read(log)?.unwrap_or_default();
     if log.len() < HEADER {
-        return Ok(index.frames);
+        return Ok(Missing::Frames(index.frames));
     }
-    // The log was begun anew, which the index does not know yet.
     if log.get(16..24) != Some(index.salts.as_slice()) {
-        return Ok(0);
+        let is_ours = index.frames == 0 || was_begun_anew(&log, &index);
+        return Ok(if is_ours { Missing::Frames(0) } else { Missing::All(index.frames) });
     }
-    Ok(index.frames.saturating_sub(whole_frames(&log, &index)))
+    Ok(Missing::Frames(index.frames.saturating_sub(whole_frames(&log, &index))))
 }
 
 fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
+        Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", path.display()))),
     }
 }
 
@@ -61,6 +74,20 @@ fn parse_index(bytes: &[u8]) -> Option<Index> {
     let page_bytes = if page == 1 { 65_536 } else { page };
     let salts = header.get(32..40)?.try_into().ok()?;
     (is_whole && page_bytes >= 512).then_some(Index { frames: native(header, 16)?.into(), page_bytes, salts })
+}
+
+/// Whether this is the log that the index is of, begun anew since, which the index may not know after a loss of power: each time,
+/// the first salt grows by one. A log that was wiped, or is that of another database, is not.
+fn was_begun_anew(log: &[u8], index: &Index) -> bool {
+    const MOST_TIMES: u32 = 1 << 16;
+    let grown = || {
+        let magic = big(log, 0)?;
+        let is_whole = magic & !1 == MAGIC
+            && sum((0, 0), log.get(..24)?, magic & 1 == 1) == (big(log, 24)?, big(log, 28)?);
+        let grown = big(log, 16)?.wrapping_sub(big(&index.salts, 0)?);
+        is_whole.then_some(grown)
+    };
+    grown().is_some_and(|grown| (1..=MOST_TIMES).contains(&grown))
 }
 
 /// How many frames from the first on match their checksums, each of which covers all before it.

@@ -21,6 +21,9 @@ from harness.server import wait_for
 # Payloads that travel with their melding, and a few that go through Dokumentlager.
 SIZES = [0] * 20 + [1_000] * 20 + [200_000] * 3 + [6_000_000]
 
+# What changes names and waits for the disk.
+OPERATIONS = "mkdir,mkdirat,rename,renameat,renameat2,unlink,unlinkat,rmdir,fsync,fdatasync,ftruncate"
+
 # A million meldinger come faster than one integrasjon may send.
 UNLIMITED = "[grenser]\nkall_per_integrasjon = 0\nkall_per_organisasjon = 0\n"
 
@@ -74,6 +77,7 @@ def run(context):
     flips = flipped(context, target, server, faults)
     cut_off = interrupted_restores(context, target, server, faults)
 
+    at_operations = killed_at_operations(context, target, server, faults)
     begun = time.monotonic()
     restored = command(context, "restore", target, "--config", server.config)
     restore_took = time.monotonic() - begun
@@ -96,6 +100,7 @@ def run(context):
         "lost": lost,
         "backups killed": interrupted,
         "restores killed": cut_off,
+        "restores killed at a file operation": at_operations,
         "flipped bytes refused": flips,
     }
     return Verdict(counts, faults)
@@ -173,12 +178,42 @@ def interrupted_restores(context, target, server, faults):
         if said.returncode in (0, 124) or "knutepunkt:" not in said.stderr + said.stdout:
             faults.append(f"a restore that was cut off was started: {said.returncode} {said.stderr[-300:]}")
             shutil.rmtree(server.data)
-        elif not (server.data / "gjenoppretting.uferdig").exists():
+        elif "knutepunkt restore again" not in said.stderr + said.stdout:
             faults.append(f"a restore that was cut off does not say so: {said.stderr[-300:]}")
             shutil.rmtree(server.data)
         elif any(path.name.startswith("ko") for path in server.data.iterdir()):
             # Its parts had begun to get their names; the operator was told to remove them.
             shutil.rmtree(server.data)
+    return done
+
+
+def killed_at_operations(context, target, server, faults):
+    """Kills a restore at its first file operation, at its second, and so on: whatever is left is known for what it is."""
+    done, missing = 0, server.data / "below"
+    config = server.folder / "below.toml"
+    config.write_text(server.config.read_text().replace(f'"{server.data}"', f'"{missing}"'))
+    for number in range(1, context.of(16, 10_000)):
+        shutil.rmtree(server.data, ignore_errors=True)
+        traced = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", f"trace={OPERATIONS}"]
+        traced += ["-e", f"inject={OPERATIONS}:signal=SIGKILL:when={number}"]
+        restore = [context.binary, "restore", target, "--config", config]
+        if subprocess.run([*traced, *restore], capture_output=True, check=False).returncode == 0:
+            return done
+        done += 1
+        left = sorted(path.name for path in server.folder.glob(f"{server.data.name}*"))
+        if not left:
+            continue
+        serve = ["timeout", "5", context.binary, "serve", "--config", config]
+        said = subprocess.run(serve, capture_output=True, text=True, check=False)
+        if said.returncode != 1 or "knutepunkt restore again" not in said.stderr:
+            faults.append(f"a restore killed at operation {number} left {left}: {said.returncode} {said.stderr[-300:]}")
+        again = subprocess.run(restore, capture_output=True, text=True, check=False)
+        if again.returncode and "remove what it has left" not in again.stderr:
+            faults.append(f"a restore killed at operation {number} is not done again: {again.stderr[-300:]}")
+        for path in server.folder.glob(f"{server.data.name}.*"):
+            faults.append(f"a restore killed at operation {number} left {path.name} for good")
+            shutil.rmtree(path)
+    shutil.rmtree(server.data, ignore_errors=True)
     return done
 
 

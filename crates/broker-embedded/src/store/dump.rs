@@ -11,7 +11,7 @@ use super::check::Check;
 use super::chunks::{ChunkWriter, DumpError, Records, Space};
 use super::damage::{guarded, readable_behind};
 use super::keys::number_at;
-use super::{Layout, MIB, Store, StoreError};
+use super::{Layout, MIB, Store, StoreError, witness};
 use crate::OpenError;
 use crate::queue::Number;
 use crate::slot::Slot;
@@ -65,13 +65,16 @@ impl LogCounts {
 /// # Errors
 /// [`OpenError`]: there is no log, a server uses it, it cannot be read, or it lacks what was promised.
 pub fn hold_log(path: &Path) -> Result<LogMoment, OpenError> {
-    let failed = |error: StoreError| OpenError::new(path, error);
+    hold(path).map_err(|error| OpenError::new(path, error))
+}
+
+/// As [`hold_log`].
+pub(super) fn hold(path: &Path) -> Result<LogMoment, StoreError> {
     if !path.is_dir() {
-        let missing = std::io::Error::new(std::io::ErrorKind::NotFound, "there is no queue log");
-        return Err(failed(StoreError::Witness(missing)));
+        return Err(StoreError::NoLog { witness: witness::beside(path) });
     }
     let layout = Layout { cache_bytes: 8 * MIB, journal_bytes: 64 * MIB, open_tables: 200 };
-    let (store, ..) = Store::open(path, &layout).map_err(failed)?;
+    let (store, ..) = Store::open(path, &layout)?;
     Ok(LogMoment::of(Arc::new(store), None))
 }
 

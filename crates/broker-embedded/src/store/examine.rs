@@ -1,7 +1,6 @@
 //! Looking through a whole log for what is wrong with it, without changing it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::path::Path;
 
 use fjall::Readable as _;
@@ -9,10 +8,10 @@ use wire::id::{DokumentId, KontoId};
 
 use super::chunks::DumpError;
 use super::damage::guarded;
-use super::dump::{LogMoment, hold_log, log};
+use super::dump::{LogMoment, hold, log};
 use super::keys::{decode_entry, konto_at, number_at};
 use super::line::{StoredMelding, decode};
-use super::{StoreError, folder};
+use super::{StoreError, shadow};
 use crate::OpenError;
 use crate::queue::Number;
 
@@ -106,13 +105,6 @@ impl LogMoment {
 /// # Errors
 /// As [`hold_log`], and what could not be copied.
 pub fn hold_log_copy(path: &Path, scratch: &Path) -> Result<LogMoment, OpenError> {
-    let copied = || -> io::Result<()> {
-        let witness = super::witness::beside(path);
-        if witness.exists() {
-            folder::copy_file(&witness, &scratch.join("ko.vitne"))?;
-        }
-        folder::copy(path, &scratch.join("ko"))
-    };
-    copied().map_err(|error| OpenError::new(path, StoreError::Witness(error)))?;
-    hold_log(&scratch.join("ko"))
+    let held = shadow::fill(path, scratch).and_then(|copy| hold(&copy));
+    held.map_err(|error| OpenError::new(path, error.as_of(scratch, path)))
 }

@@ -53,7 +53,9 @@ pub(super) fn check_all_there(path: &Path) -> Result<(), StoreError> {
     // A folder without any log is for the witness to judge, which says what is lost.
     if exists(&path.join("version"))?
         && numbers.len() < KEYSPACES
-        && witness::last_step(path).map_err(StoreError::Witness)? > 0
+        && witness::last_step(path)
+            .map_err(|source| StoreError::Unreadable { file: witness::beside(path), source })?
+            > 0
     {
         let absent = (1..=KEYSPACES as u64).find(|number| !numbers.contains(number)).unwrap_or_default();
         return Err(missing(keyspaces.join(absent.to_string())));

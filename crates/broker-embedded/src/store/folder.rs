@@ -5,6 +5,8 @@ use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
+use jiff::Timestamp;
+
 use super::StoreError;
 
 /// Folders whose files are written once.
@@ -23,6 +25,18 @@ pub(super) fn sync_folder_of(path: &Path) -> io::Result<()> {
 /// Makes a folder that nobody else can look into.
 pub(super) fn make(path: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(path)
+}
+
+/// The time in seconds, or one a little later where something beside the log at `path` is named after it already: nothing that was
+/// set aside gives way to something else.
+pub(super) fn unused_stamp(path: &Path, now: Timestamp) -> i64 {
+    const NAMES: [(&str, &str); 4] =
+        [("skadet-", ""), ("berging-", ".jsonl"), ("tap-", ".jsonl"), ("vitne-", "")];
+    let is_taken = |stamp: &i64| {
+        let named = |(before, behind)| path.with_extension(format!("{before}{stamp}{behind}"));
+        NAMES.into_iter().any(|name| std::fs::symlink_metadata(named(name)).is_ok())
+    };
+    (now.as_second()..i64::MAX).find(|stamp| !is_taken(stamp)).unwrap_or_default()
 }
 
 /// Removes a folder with all that is in it. Whether there was one.

@@ -9,7 +9,7 @@ use fjall::PersistMode;
 use jiff::Timestamp;
 
 use super::files;
-use super::folder::sync_folder_of;
+use super::folder::{self, sync_folder_of};
 use super::keys::{decode_entry, encode_entry};
 use super::shadow::Shadow;
 use super::witness::{self, Loss, Witness};
@@ -41,14 +41,17 @@ pub struct AcceptedLoss {
 pub fn find_loss(path: &Path) -> Result<Option<Loss>, OpenError> {
     salvage::finish_salvage(path)?;
     if !path.is_dir() {
-        return Err(no_log(path));
+        return loss_of_all(path).map(Some);
     }
     // Opening a log changes it, so a copy is opened.
     let look = || {
         files::check_all_there(path)?;
         files::check_journals(path)?;
         let shadow = Shadow::of(path)?;
-        Ok(Begun::new(shadow.path(), &LAYOUT, Damage::Refuse)?.loss)
+        match Begun::new(shadow.path(), &LAYOUT, Damage::Refuse) {
+            Ok(begun) => Ok(begun.loss.map(|loss| loss.as_of(shadow.folder(), path))),
+            Err(error) => Err(error.as_of(shadow.folder(), path)),
+        }
     };
     look().map_err(|error| OpenError::new(path, error))
 }
@@ -62,60 +65,79 @@ pub fn find_loss(path: &Path) -> Result<Option<Loss>, OpenError> {
 /// [`OpenError`] as [`find_loss`], or the report cannot be written. The loss is then not accepted.
 pub fn accept_loss(path: &Path, now: Timestamp) -> Result<Option<AcceptedLoss>, OpenError> {
     let failed = |error: StoreError| OpenError::new(path, error);
+    salvage::finish_salvage(path)?;
+    let gone = if path.is_dir() { None } else { Some(begin_anew(path)?) };
     let mut begun = begin(path, Damage::Accept)?;
-    let Some(loss) = begun.loss.take() else {
+    let Some(loss) = begun.loss.take().or(gone) else {
         begun.leave(path).map_err(failed)?;
         return Ok(None);
     };
     let mut begun = begun.make_room(path, &LAYOUT).map_err(failed)?;
     let rests = std::mem::take(&mut begun.cuts).into_iter().filter_map(Cut::into_copy).collect();
-    let report = path.with_extension(format!("tap-{}.jsonl", now.as_second()));
+    let stamp = folder::unused_stamp(path, now);
+    let report = path.with_extension(format!("tap-{stamp}.jsonl"));
     write_report(&report, &loss).map_err(|error| failed(StoreError::Witness(error)))?;
     let witness_failed = |error| failed(StoreError::Witness(error));
-    let kept = keep_damaged_witness(path, &loss, now).map_err(witness_failed)?;
+    let kept = keep_damaged_witness(path, &loss, stamp).map_err(witness_failed)?;
     let (store, ..) = Store::go_on(path, begun).map_err(failed)?;
     store.mark_all_returned().map_err(failed)?;
     drop(store);
     let old_witness =
-        replace_witness(path, &loss, now).map_err(|error| failed(StoreError::Witness(error)))?;
+        replace_witness(path, &loss, stamp).map_err(|error| failed(StoreError::Witness(error)))?;
     let old_witness = old_witness.or(kept);
     Ok(Some(AcceptedLoss { loss, report, old_witness, rests }))
 }
 
 /// Moves a witness out of the way that is there and cannot be read. Gives where it lies from then on.
-fn keep_damaged_witness(path: &Path, loss: &Loss, now: Timestamp) -> io::Result<Option<PathBuf>> {
+fn keep_damaged_witness(path: &Path, loss: &Loss, stamp: i64) -> io::Result<Option<PathBuf>> {
     let witness = witness::beside(path);
     if loss.witness_missing.is_none() || !witness.exists() {
         return Ok(None);
     }
-    let old = path.with_extension(format!("vitne-{}", now.as_second()));
+    let old = path.with_extension(format!("vitne-{stamp}"));
     std::fs::rename(witness, &old)?;
     Ok(Some(old))
 }
 
 /// Puts an empty witness in the place of the one that knows of the loss. Gives where that one lies from then on.
-fn replace_witness(path: &Path, loss: &Loss, now: Timestamp) -> io::Result<Option<PathBuf>> {
+fn replace_witness(path: &Path, loss: &Loss, stamp: i64) -> io::Result<Option<PathBuf>> {
     if loss.witness_missing.is_some() {
         // It was made when the log was gone on with.
         return Ok(None);
     }
-    let old = path.with_extension(format!("vitne-{}", now.as_second()));
+    let old = path.with_extension(format!("vitne-{stamp}"));
     std::fs::rename(witness::beside(path), &old)?;
     Witness::make(path)?;
     sync_folder_of(path)?;
     Ok(Some(old))
 }
 
-pub(super) fn no_log(path: &Path) -> OpenError {
-    let missing = io::Error::new(io::ErrorKind::NotFound, "there is no queue log");
-    OpenError::new(path, StoreError::Witness(missing))
+/// What is lost where the log at `path` is gone, by the witness that is left of it.
+///
+/// # Errors
+/// [`OpenError`]: there is no witness either, or it cannot be read.
+pub(super) fn loss_of_all(path: &Path) -> Result<Loss, OpenError> {
+    let witness = witness::beside(path);
+    let failed = |error| OpenError::new(path, error);
+    if !witness.exists() {
+        return Err(failed(StoreError::NoLog { witness }));
+    }
+    match Witness::open(path) {
+        Ok(Some(known)) => Ok(known.loss(0).unwrap_or_default()),
+        Ok(None) => Ok(Loss { witness_missing: Some(witness), ..Loss::default() }),
+        Err(source) => Err(failed(StoreError::Unreadable { file: witness, source })),
+    }
+}
+
+/// Makes an empty log where that at `path` is gone and its loss is accepted. Gives what is lost.
+pub(super) fn begin_anew(path: &Path) -> Result<Loss, OpenError> {
+    let loss = loss_of_all(path)?;
+    let made = folder::make(path).and_then(|()| sync_folder_of(path));
+    made.map_err(|error| OpenError::new(path, StoreError::Files(error)))?;
+    Ok(loss)
 }
 
 fn begin(path: &Path, damage: Damage) -> Result<Begun, OpenError> {
-    salvage::finish_salvage(path)?;
-    if !path.is_dir() {
-        return Err(no_log(path));
-    }
     files::check_all_there(path)
         .and_then(|()| files::check_journals(path))
         .and_then(|()| Begun::new(path, &LAYOUT, damage))

@@ -48,6 +48,7 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, PoisonError};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 pub use self::check::{CheckedLog, check_log};
@@ -119,6 +120,11 @@ pub(crate) enum StoreError {
     Journals(#[source] std::io::Error),
     #[error("use the witness of the queue log")]
     Witness(#[source] std::io::Error),
+    #[error(
+        "find the queue log: there is no queue log, and no witness of one. Name the right folder in data, put the folder back together with \
+         its witness {}, or restore a backup with `knutepunkt restore`", witness.display()
+    )]
+    NoLog { witness: PathBuf },
     #[error("look at the files of the queue log")]
     Files(#[source] std::io::Error),
     #[error("use the queue log: another Knutepunkt uses this folder; stop it first")]
@@ -300,7 +306,9 @@ impl Begun {
             Some(value) => number_at(&value, 0)?,
             None => 0,
         };
-        let (witness, mut loss) = call_witness(path, step)?;
+        let ids = keyspace(&db, "melding_id", 4 * MIB)?;
+        let forgotten_before = meta.get(FORGOTTEN)?.and_then(|value| forgotten_before(&value));
+        let (witness, mut loss) = call_witness(path, step, &Kept { ids, forgotten_before })?;
         if !damaged.is_empty() {
             loss.get_or_insert(unknown(step)).journals = damaged;
         }
@@ -376,13 +384,50 @@ fn unknown(step: u64) -> Loss {
     Loss { log_step: step, promised_step: step, ..Loss::default() }
 }
 
+/// What a log knows of the meldinger that it took, for as long as it does not forget them.
+struct Kept {
+    ids: Keyspace,
+    /// Those that were taken before this and are over may be forgotten.
+    forgotten_before: Option<Timestamp>,
+}
+
+/// Whether a witness is that of another log: of the last meldinger that it saw taken, and that this one cannot have forgotten, this
+/// one knows none.
+fn is_anothers(witness: &Witness, step: u64, kept: &Kept) -> Result<bool, StoreError> {
+    let Kept { ids, forgotten_before } = kept;
+    let mut looked_for = false;
+    for melding in witness.last_taken(step) {
+        if forgotten_before.is_some_and(|before| melding.mottatt < before) {
+            continue;
+        }
+        match ids.contains_key(melding.id.as_uuid().as_bytes()).map_err(StoreError::from) {
+            Ok(true) => return Ok(false),
+            Ok(false) => looked_for = true,
+            // Whatever is damaged is found where it is needed.
+            Err(error) if error.is_damage() => return Ok(false),
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(looked_for)
+}
+
+/// What [`FORGOTTEN`] says.
+fn forgotten_before(value: &[u8]) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(i128::from_be_bytes(value.try_into().ok()?)).ok()
+}
+
 /// The witness of the log at `path`, which ends with `step`, if there is one, and what the log lacks.
-fn call_witness(path: &Path, step: u64) -> Result<(Option<Witness>, Option<Loss>), StoreError> {
-    let Some(mut witness) = Witness::open(path).map_err(StoreError::Witness)? else {
+fn call_witness(path: &Path, step: u64, kept: &Kept) -> Result<(Option<Witness>, Option<Loss>), StoreError> {
+    let file = witness::beside(path);
+    let opened = Witness::open(path).map_err(|source| StoreError::Unreadable { file: file.clone(), source });
+    let missing = || Loss { witness_missing: Some(file), ..unknown(step) };
+    let Some(mut witness) = opened? else {
         // A log without any step has promised nothing.
-        let missing = || Loss { witness_missing: Some(witness::beside(path)), ..unknown(step) };
         return Ok((None, (step > 0).then(missing)));
     };
+    if is_anothers(&witness, step, kept)? {
+        return Ok((None, Some(missing())));
+    }
     let loss = witness.loss(step);
     witness.forget_read();
     Ok((Some(witness), loss))

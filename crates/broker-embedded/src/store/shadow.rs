@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::{StoreError, folder, witness};
+use super::{Loss, StoreError, folder, witness};
 
 /// What the folder is called that it lies in, beside the log.
 const EXTENSION: &str = "skygge";
@@ -29,23 +29,20 @@ impl Shadow {
     pub(super) fn locked(path: &Path, lock: Option<File>) -> Result<Self, StoreError> {
         clear(path)?;
         let folder = path.with_extension(EXTENSION);
-        let shadow = Self { log: folder.join("ko"), folder, _lock: lock };
-        shadow.fill(path).map_err(StoreError::Files)?;
+        folder::make(&folder).map_err(StoreError::Files)?;
+        let mut shadow = Self { log: folder.join("ko"), folder, _lock: lock };
+        shadow.log = fill(path, &shadow.folder)?;
         Ok(shadow)
-    }
-
-    fn fill(&self, path: &Path) -> io::Result<()> {
-        folder::make(&self.folder)?;
-        folder::copy(path, &self.log)?;
-        match folder::copy_file(&witness::beside(path), &witness::beside(&self.log)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
     }
 
     /// Where it lies.
     pub(super) fn path(&self) -> &Path {
         &self.log
+    }
+
+    /// What it lies in, with the copy of its witness.
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 }
 
@@ -58,6 +55,61 @@ impl Drop for Shadow {
                 "a copy of the queue log that was made to look at it could not be removed"
             );
         }
+    }
+}
+
+/// Copies the log at `path`, with its witness, into `folder`. Gives where the copy lies.
+pub(super) fn fill(path: &Path, folder: &Path) -> Result<PathBuf, StoreError> {
+    let copy = folder.join("ko");
+    folder::copy(path, &copy).map_err(StoreError::Files)?;
+    let from = witness::beside(path);
+    match folder::copy_file(&from, &witness::beside(&copy)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(source) => return Err(StoreError::Unreadable { file: from, source }),
+        Ok(()) => {}
+    }
+    Ok(copy)
+}
+
+impl Loss {
+    /// What a copy in `folder` lacks, said of the log at `path` that it is a copy of.
+    pub(super) fn as_of(mut self, folder: &Path, path: &Path) -> Self {
+        self.witness_missing = self.witness_missing.map(|file| original(&file, folder, path));
+        for journal in &mut self.journals {
+            journal.path = original(&journal.path, folder, path);
+        }
+        self
+    }
+}
+
+impl StoreError {
+    /// What is wrong with a copy in `folder`, said of the log at `path` that it is a copy of: the copy is gone by the time that
+    /// somebody reads it.
+    pub(super) fn as_of(self, folder: &Path, path: &Path) -> Self {
+        let of = |file: PathBuf| original(&file, folder, path);
+        match self {
+            Self::DamagedFile { file, source } => Self::DamagedFile { file: of(file), source },
+            Self::Missing { file } => Self::Missing { file: of(file) },
+            Self::MissingJournal { file } => Self::MissingJournal { file: of(file) },
+            Self::Unreadable { file, source } => Self::Unreadable { file: of(file), source },
+            Self::NoLog { witness } => Self::NoLog { witness: of(witness) },
+            Self::Lost(loss) => Self::Lost(Box::new(loss.as_of(folder, path))),
+            Self::WitnessMissing(loss) => Self::WitnessMissing(Box::new(loss.as_of(folder, path))),
+            Self::Torn(mut torn) => {
+                for journal in &mut torn {
+                    journal.path = original(&journal.path, folder, path);
+                }
+                Self::Torn(torn)
+            }
+            error => error,
+        }
+    }
+}
+
+fn original(file: &Path, folder: &Path, path: &Path) -> PathBuf {
+    match (file.strip_prefix(folder), path.parent()) {
+        (Ok(below), Some(above)) => above.join(below),
+        _ => file.to_owned(),
     }
 }
 

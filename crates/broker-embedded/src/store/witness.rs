@@ -83,7 +83,8 @@ impl fmt::Display for Loss {
         if let Some(witness) = &self.witness_missing {
             write!(
                 f,
-                "the file {}, which knows what was promised, is missing or damaged, so nobody can tell whether the log is whole",
+                "the file {}, which knows what was promised, is missing, damaged, or that of another log, so nobody can tell whether \
+                 the log is whole",
                 witness.display()
             )?;
             f.write_str(if self.is_unknown() { "" } else { "; " })?;
@@ -324,6 +325,15 @@ impl Witness {
             witness_missing: None,
             whole_behind: 0,
         })
+    }
+
+    /// The last meldinger that were taken up to `log_step`, the newest first.
+    pub(crate) fn last_taken(&self, log_step: u64) -> impl Iterator<Item = LostMelding> {
+        const LOOKED_AT: usize = 200;
+        let taken = self.notes.iter().filter(|note| note.step <= log_step).filter_map(|note| note.melding);
+        let mut taken: Vec<_> = taken.collect();
+        taken.sort_by_key(|noted| std::cmp::Reverse(noted.number));
+        taken.into_iter().take(LOOKED_AT).map(|noted| noted.melding())
     }
 
     /// Lets go of what was read, once it was looked at.

@@ -141,6 +141,9 @@ impl Damage {
     }
 }
 
+/// Damage with which nothing can be saved. Anything else must be saved, so that a change which refuses more is found.
+const REFUSED: &[&str] = &["everything"];
+
 /// What became of a damaged log, for a table of results.
 async fn judge(filled: &Filled, damage: impl FnOnce(&Path), what: &str) -> String {
     let Filled { h, kontoer, waiting } = filled;
@@ -156,6 +159,7 @@ async fn judge(filled: &Filled, damage: impl FnOnce(&Path), what: &str) -> Strin
             let text = text(&error);
             assert!(text.to_lowercase().contains("only a backup helps"), "{what}: {text}");
             assert!(content(folder.path()) == before, "{what}: nothing was changed");
+            assert!(REFUSED.contains(&what), "{what}: something can be saved, but is refused: {text}");
             return format!("{what:42} refused: {text}");
         }
     };
@@ -176,6 +180,7 @@ async fn judge(filled: &Filled, damage: impl FnOnce(&Path), what: &str) -> Strin
         .collect();
     assert!(neither.len() <= unknown, "{what}: {} are neither saved nor listed, {saved:?}", neither.len());
     assert!(counted > 0, "{what}: what saves nothing is refused");
+    assert!(!REFUSED.contains(&what), "{what}: it is refused no more");
     let again = counted.saturating_sub(whole as u64);
     format!(
         "{what:42} {whole} of {} saved, {lost} listed{}, {again} come again, without {:?}",

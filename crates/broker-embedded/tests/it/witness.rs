@@ -5,8 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use app::contract::{CountingIds, ManualClock};
-use app::ports::{Broker as _, Clock as _};
-use knutepunkt_broker_embedded::{EmbeddedBroker, OpenError, Options, accept_loss, find_loss};
+use app::ports::{Broker as _, Clock as _, IdSource as _};
+use knutepunkt_broker_embedded::{
+    EmbeddedBroker, Emptied, OpenError, Options, accept_loss, find_loss, hold_log_copy, salvage,
+};
 use wire::id::MeldingId;
 
 use crate::harness::Harness;
@@ -248,4 +250,80 @@ async fn a_log_that_lacks_a_keyspace_is_refused() {
     let broker = open(&left).await.unwrap();
     assert_eq!(broker.queue_status(b).await.unwrap().ready, accepted.len() as u64);
     broker.close().await.unwrap();
+}
+
+/// Its steps look like those of this log, but it knows nothing of what this log promised.
+#[tokio::test]
+async fn witness_of_another_log_is_refused() {
+    let (h, ..) = killed(20).await;
+    let log = h.path().with_file_name("left");
+    let other = Harness::start().await;
+    // So that its ids are others.
+    for _ in 0..100 {
+        let _ = other.ids.uuid();
+    }
+    let (a, b) = (konto(&other).await, konto(&other).await);
+    publish(&other, a, b).await;
+    let witness = log.with_extension("vitne");
+    let right = std::fs::read(&witness).unwrap();
+    std::fs::copy(other.path().with_extension("vitne"), &witness).unwrap();
+    let refused = text(&open(&log).await.err().unwrap());
+    assert!(refused.contains("that of another log") && refused.contains("left.vitne"), "{refused}");
+    assert!(find_loss(&log).unwrap().unwrap().is_unknown());
+    std::fs::write(&witness, right).unwrap();
+    assert_eq!(find_loss(&log).unwrap(), None);
+    open(&log).await.unwrap().close().await.unwrap();
+}
+
+/// What is said of it names the log, and not the copy that was looked at and is gone again.
+#[tokio::test]
+async fn what_is_missing_is_named_where_it_belongs() {
+    let (h, ..) = killed(20).await;
+    let log = h.path().with_file_name("left");
+    let witness = log.with_extension("vitne");
+    std::fs::remove_file(&witness).unwrap();
+    let loss = find_loss(&log).unwrap().unwrap();
+    assert_eq!(loss.witness_missing.as_deref(), Some(witness.as_path()));
+    let scratch = tempfile::tempdir().unwrap();
+    let refused = text(&hold_log_copy(&log, scratch.path()).err().unwrap());
+    assert!(refused.contains(&witness.display().to_string()), "{refused}");
+    assert!(!refused.contains(&scratch.path().display().to_string()), "{refused}");
+}
+
+/// Nothing that was set aside gives way to something else.
+#[tokio::test]
+async fn two_losses_accepted_within_a_second_keep_what_they_set_aside_apart() {
+    let (h, ..) = killed(20).await;
+    let log = h.path().with_file_name("left");
+    let now = ManualClock::default().now();
+    let mut kept = BTreeSet::new();
+    for _ in 0..3 {
+        let witness = std::fs::read(log.with_extension("vitne")).unwrap();
+        std::fs::write(log.with_extension("vitne"), &witness[..100]).unwrap();
+        let accepted = accept_loss(&log, now).unwrap().unwrap();
+        assert!(kept.insert(accepted.report) && kept.insert(accepted.old_witness.unwrap()));
+    }
+    assert!(kept.iter().all(|file| file.is_file()), "{kept:?}");
+}
+
+/// The witness outlives its log, and knows what stood in it.
+#[tokio::test]
+async fn log_that_is_gone_as_a_whole_is_listed_by_its_witness_and_begun_anew_when_told_to() {
+    for is_empty in [false, true] {
+        let (h, accepted, _) = killed(20).await;
+        let log = h.path().with_file_name("left");
+        std::fs::remove_dir_all(&log).unwrap();
+        if is_empty {
+            std::fs::create_dir(&log).unwrap();
+        }
+        let now = ManualClock::default().now();
+        let lost = find_loss(&log).unwrap().unwrap();
+        assert_eq!(lost.meldinger.len(), accepted.len());
+        let refused = text(&salvage(&log, now, Emptied::Refuse).unwrap_err());
+        assert!(refused.contains("20 meldinger that were promised would be lost"), "{refused}");
+        assert_eq!(log.exists(), is_empty, "nothing was changed");
+        let accepted = accept_loss(&log, now).unwrap().unwrap();
+        assert_eq!(std::fs::read_to_string(&accepted.report).unwrap().lines().count(), 20);
+        open(&log).await.unwrap().close().await.unwrap();
+    }
 }

@@ -16,6 +16,8 @@ use crate::files;
 
 /// Shape of the backups that this version makes, and the only one that it reads.
 const FORMAT: u32 = 1;
+/// How many payloads of a kind are named to a person.
+const SHOWN: usize = 100;
 
 /// What a backup holds.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,9 +97,10 @@ impl Manifest {
         Self { format: FORMAT, version, installasjon, tidspunkt, register, ko, dokumenter, sha256sums }
     }
 
-    /// Whether all was in order that it is a backup of.
-    pub(crate) fn is_of_sound(&self) -> bool {
-        self.ko.damaged == 0 && self.dokumenter.skadet.is_empty() && self.dokumenter.mangler.is_empty()
+    /// Whether nothing was missing or damaged in what it is a backup of.
+    pub(crate) fn is_whole(&self) -> bool {
+        let Payloads { skadet, mangler, .. } = &self.dokumenter;
+        self.ko.damaged == 0 && self.ko.lacking == 0 && skadet.is_empty() && mangler.is_empty()
     }
 
     /// Writes it into the backup, which is one from then on.
@@ -171,8 +174,14 @@ impl std::fmt::Display for Manifest {
             ),
             (&dokumenter.mangler, "were missing or could not be read when it was made, and are not in it"),
         ] {
-            if let Some(first) = ids.first() {
-                write!(f, "\n  {} payloads {what}, such as {first}", ids.len())?;
+            if !ids.is_empty() {
+                write!(f, "\n  {} payloads {what}:", ids.len())?;
+            }
+            for id in ids.iter().take(SHOWN) {
+                write!(f, "\n    {id}")?;
+            }
+            if ids.len() > SHOWN {
+                write!(f, "\n    and {} more, which {MANIFEST} names", ids.len() - SHOWN)?;
             }
         }
         if ko.lacking > 0 {

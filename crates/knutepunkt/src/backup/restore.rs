@@ -1,8 +1,8 @@
 //! Putting a backup back into an empty place.
 //!
 //! Everything is built under other names first. Then the parts get their names one after the other, the registry last: cut off
-//! before that, the start is refused, since the registry is missing beside parts that are in use; cut off earlier still, since
-//! the folder of the unfinished restore is there.
+//! before that, the start is refused, since the registry is missing beside parts that are in use, and since the mark of the
+//! unfinished restore is there, which is the first thing that is made and the last that goes.
 
 use std::fs;
 use std::io::BufReader;
@@ -24,8 +24,9 @@ use super::{KEY, LOG, PAYLOADS};
 use crate::adapters::SystemClock;
 use crate::files;
 use crate::installasjon::lock::{self, FolderLock};
-use crate::installasjon::look::{OBJECT, Places, UNFINISHED};
+use crate::installasjon::look::{OBJECT, Places};
 use crate::installasjon::mark::{Mark, MarkFile};
+use crate::installasjon::unfinished::{self, Made, UNFINISHED};
 use crate::progress::Progress;
 use crate::{names, passord_key};
 
@@ -59,25 +60,22 @@ pub(crate) fn restore(
         _ => {}
     }
     check_empty(places, file.as_deref())?;
-    let is_new = files::make_folder(data)?;
-    let lock = FolderLock::take(data)?;
-    let stage = data.join(UNFINISHED);
-    let is_first = files::make_folder(&stage)?;
-    sync_folder(data)?;
-    let filled = match claim_registry(places, file.as_deref(), runtime) {
-        Ok(_registry) => fill(folder, places, file.as_deref(), runtime, progress),
-        Err(error) => {
-            if is_first {
-                fs::remove_dir(&stage).ok();
+    // Before anything else, so that whatever ends it nobody starts a new installation there.
+    let made = unfinished::make(data, &mut || Ok(()))
+        .with_context(|| format!("cannot make or mark the data folder {}", data.display()))?;
+    let claimed = FolderLock::take(data)
+        .and_then(|lock| Ok((lock, claim_registry(places, file.as_deref(), runtime)?)))
+        .inspect_err(|_| {
+            if made != Made::Nothing {
+                fs::remove_dir(data.join(UNFINISHED)).ok();
             }
-            Err(error)
-        }
-    };
-    if filled.is_err() && is_new {
+        });
+    let filled = claimed
+        .and_then(|(lock, _registry)| Ok((fill(folder, places, file.as_deref(), runtime, progress)?, lock)));
+    if filled.is_err() && made == Made::Folder {
         remove_unused(data, file.as_deref());
     }
-    drop(lock);
-    filled
+    filled.map(|(manifest, _lock)| manifest)
 }
 
 /// The right to the registry, which must be empty.

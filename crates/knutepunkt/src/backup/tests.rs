@@ -14,8 +14,11 @@ use wire::id::{DokumentId, KontoId, MeldingId};
 use super::manifest::Manifest;
 use super::*;
 use crate::adapters::{RandomIds, SystemClock};
+use crate::commands::backup::NotWhole;
+use crate::commands::restore::RestoreArgs;
 use crate::config::Config;
-use crate::installasjon::look::{Places, UNFINISHED};
+use crate::installasjon::look::Places;
+use crate::installasjon::unfinished::UNFINISHED;
 use crate::progress::Progress;
 use crate::server::{self, Listeners, Parts, Running};
 use crate::styring::{self, Request};
@@ -104,6 +107,11 @@ async fn restore_to(backup: &Path, config: &Config) -> anyhow::Result<Manifest> 
         .unwrap()
 }
 
+/// As the command does it.
+async fn run_restore(backup: &Path, verify: bool, data: Option<PathBuf>) -> anyhow::Result<()> {
+    crate::commands::restore::run(RestoreArgs { backup: backup.to_owned(), verify, config: None, data }).await
+}
+
 fn files_of(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).unwrap() {
@@ -183,7 +191,7 @@ async fn restore_that_was_cut_off_starts_nothing_and_is_done_again() {
     let second = config(folder.path().join("second"));
     fs::create_dir_all(second.data.join(UNFINISHED).join("ko")).unwrap();
     let refused = start(&second).await.err().unwrap().to_string();
-    assert!(refused.contains("was not finished: run knutepunkt restore again"), "{refused}");
+    assert!(refused.contains("says: run knutepunkt restore again"), "{refused}");
     restore_to(&target, &second).await.unwrap();
     start(&second).await.unwrap().stop().await.unwrap();
 
@@ -232,20 +240,28 @@ async fn backup_says_which_payloads_are_damaged_or_missing_and_can_be_restored()
         fs::write(&file, bytes).unwrap();
         let target = folder.path().join(name);
         let made = back_up(&first, &target).await.unwrap();
-        assert!(!made.is_of_sound() && made.to_string().contains(&id), "{made}");
+        assert!(!made.is_whole() && made.to_string().contains(&id), "{made}");
         assert_eq!((made.dokumenter.skadet.len(), made.dokumenter.mangler.len()), (1, 0), "{name}");
         assert_eq!(verify_there(&target).await.unwrap(), made);
     }
     fs::remove_file(&file).unwrap();
     let target = folder.path().join("missing");
     let made = back_up(&first, &target).await.unwrap();
-    assert!(!made.is_of_sound() && made.to_string().contains(&id), "{made}");
+    assert!(!made.is_whole() && made.to_string().contains(&id), "{made}");
     assert_eq!((made.dokumenter.skadet.len(), made.dokumenter.mangler.len()), (0, 1));
     assert_eq!(verify_there(&target).await.unwrap(), made);
     let second = config(folder.path().join("second"));
     assert_eq!(restore_to(&target, &second).await.unwrap(), made);
+    fs::remove_dir_all(&second.data).unwrap();
+    for (verify, data) in [(true, None), (false, Some(second.data.clone()))] {
+        let ended = run_restore(&target, verify, data).await.unwrap_err();
+        assert!(ended.is::<NotWhole>(), "{ended:#}");
+    }
+    assert!(second.data.join("register.sqlite").is_file(), "all that is there is put back");
     fs::write(&file, &whole).unwrap();
-    assert!(back_up(&first, &folder.path().join("mended")).await.unwrap().is_of_sound());
+    let mended = folder.path().join("mended");
+    assert!(back_up(&first, &mended).await.unwrap().is_whole());
+    run_restore(&mended, true, None).await.unwrap();
     running.stop().await.unwrap();
 }
 

@@ -36,7 +36,7 @@ pub struct BackupArgs {
 /// Makes a backup; a server that runs makes it itself, and serves on.
 ///
 /// # Errors
-/// What keeps it from being made: what was written until then is no backup. Or [`MadeOfDamaged`].
+/// What keeps it from being made: what was written until then is no backup. Or [`NotWhole`].
 pub async fn run(args: BackupArgs) -> anyhow::Result<()> {
     let mut config = Config::load(args.config.as_deref(), std::env::vars())?;
     config.data = args.data.unwrap_or(config.data);
@@ -50,20 +50,41 @@ pub async fn run(args: BackupArgs) -> anyhow::Result<()> {
         None => offline(&config, &target).await?,
     };
     println!("{}: a backup of {made}", target.display());
-    if made.is_of_sound() { Ok(()) } else { Err(MadeOfDamaged.into()) }
+    NotWhole::Made.unless(&made)
 }
 
-/// A backup was made, of an installation that is damaged.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "the backup was made and can be restored, but what it is a copy of is damaged, as said above: look at the disk, run \
-     knutepunkt doctor, and keep older backups"
-)]
-pub struct MadeOfDamaged;
+/// It was done, with a backup of which something was missing or damaged already when it was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotWhole {
+    /// It was made.
+    #[error(
+        "the backup was made and can be restored, but what it is a copy of is damaged, as said above: look at the disk, run \
+         knutepunkt doctor, and keep older backups"
+    )]
+    Made,
+    /// It was checked.
+    #[error(
+        "the backup is as it was made and can be restored, but what it is a copy of was damaged, as said above: an older backup \
+         may have what is missing in this one"
+    )]
+    Checked,
+    /// It was restored.
+    #[error(
+        "all that is in the backup was restored, but what it is a copy of was damaged, as said above: an older backup may have \
+         what is missing in this one; tell the senders"
+    )]
+    Restored,
+}
 
-impl MadeOfDamaged {
+impl NotWhole {
     /// What the process ends with.
     pub const EXIT_CODE: u8 = 3;
+
+    /// # Errors
+    /// This, unless nothing was missing.
+    pub(crate) fn unless(self, manifest: &Manifest) -> anyhow::Result<()> {
+        if manifest.is_whole() { Ok(()) } else { Err(self.into()) }
+    }
 }
 
 /// Makes a backup of an installation that no server runs on, and keeps others from it meanwhile.

@@ -7,10 +7,12 @@ use broker_embedded::hold_log_copy;
 use tokio::runtime::Handle;
 
 use crate::config::Config;
+use crate::config_check;
 use crate::doctor::{self, Finding, Known, Level, place};
 use crate::files;
 use crate::installasjon::lock::FolderLock;
 use crate::installasjon::look::{Places, SCRATCH};
+use crate::installasjon::unfinished;
 use crate::payloads;
 use crate::progress::Progress;
 use crate::styring::{Client, Request};
@@ -85,6 +87,14 @@ async fn findings(file: Option<&Path>, data: Option<PathBuf>, quick: bool) -> Ve
             return vec![Finding::error(PART, &error, "name a file that can be read in registry.url_file")];
         }
     };
+    // What is wrong with the rest keeps nobody from looking at the parts.
+    let checked = match config_check::check(&config) {
+        Ok(()) => Finding::ok(PART, "in order"),
+        Err(error) => Finding::error(PART, &error, "mend it: no server starts with it"),
+    };
+    if let Err(error) = unfinished::refuse(&config.data) {
+        return vec![Finding::error(PART, &error, "run knutepunkt restore again")];
+    }
     if !config.data.is_dir() {
         let what = format!("there is no data folder {}", config.data.display());
         return vec![Finding::fault(
@@ -93,7 +103,7 @@ async fn findings(file: Option<&Path>, data: Option<PathBuf>, quick: bool) -> Ve
             "name that of the server with --data, or its configuration with --config",
         )];
     }
-    let mut findings = vec![Finding::ok(PART, "it can be read")];
+    let mut findings = vec![checked];
     let inside = inside(&config, &places, quick).await;
     findings.extend(place::look(&config, &places).await);
     findings.extend(inside.unwrap_or_else(|error| {

@@ -12,6 +12,7 @@ use crate::installasjon::check_found;
 use crate::installasjon::lock::FolderLock;
 use crate::installasjon::look::Places;
 use crate::installasjon::mark::MarkFile;
+use crate::installasjon::unfinished;
 
 /// What to repair, and whether to.
 #[derive(clap::Args)]
@@ -44,6 +45,7 @@ pub async fn run(args: RepairArgs) -> anyhow::Result<()> {
         check_found(&config, Some(mark.installasjon), &Places::of(&config)?)?;
     }
     let data = config.data;
+    unfinished::refuse(&data)?;
     // A supervisor may start the server meanwhile. Where there is no folder, none is made.
     let _lock = if data.is_dir() { Some(FolderLock::take(&data)?) } else { None };
     let log = data.join(crate::names::LOG);

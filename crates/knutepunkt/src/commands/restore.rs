@@ -7,6 +7,7 @@ use tokio::runtime::Handle;
 
 use crate::backup::manifest::Manifest;
 use crate::backup::{restore, verify};
+use crate::commands::backup::NotWhole;
 use crate::config::Config;
 use crate::installasjon::check_found;
 use crate::installasjon::look::Places;
@@ -16,22 +17,22 @@ use crate::progress::Progress;
 #[derive(clap::Args)]
 pub struct RestoreArgs {
     /// Folder of the backup.
-    backup: PathBuf,
+    pub(crate) backup: PathBuf,
     /// Check the backup, and put nothing back.
     #[arg(long, conflicts_with_all = ["config", "data"])]
-    verify: bool,
+    pub(crate) verify: bool,
     /// Configuration file of the server to be. Its data folder must be absent or empty, and its registry not there.
     #[arg(long)]
-    config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Data folder of that server, in place of the one that the configuration names.
     #[arg(long)]
-    data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// Puts a backup back, or checks it.
 ///
 /// # Errors
-/// What is wrong with the backup or the place. Nothing that could be started is left then.
+/// What is wrong with the backup or the place: nothing that could be started is left then. Or [`NotWhole`].
 pub async fn run(args: RestoreArgs) -> anyhow::Result<()> {
     let RestoreArgs { backup, verify: only_verify, config, data } = args;
     let (progress, _stop) = Progress::new(|line| eprintln!("{line}"));
@@ -41,8 +42,9 @@ pub async fn run(args: RestoreArgs) -> anyhow::Result<()> {
             verify::verify(&backup, &runtime, &progress).map(|manifest| (backup, manifest))
         });
         let (backup, manifest) = checked.await.context("the check was broken off")??;
-        println!("{}: whole, and can be restored: {manifest}", backup.display());
-        return Ok(());
+        let whole = if manifest.is_whole() { "whole" } else { "as it was made, but not whole" };
+        println!("{}: {whole}, and can be restored: {manifest}", backup.display());
+        return NotWhole::Checked.unless(&manifest);
     }
     let mut config = Config::load(config.as_deref(), std::env::vars())?;
     config.data = data.unwrap_or(config.data);
@@ -57,5 +59,5 @@ pub async fn run(args: RestoreArgs) -> anyhow::Result<()> {
          installation that the backup was made of must not run any more.",
         places.data.display()
     );
-    Ok(())
+    NotWhole::Restored.unless(&manifest)
 }

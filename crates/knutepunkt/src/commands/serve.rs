@@ -7,6 +7,7 @@ use axum::Router;
 
 use crate::adapters::{RandomIds, SystemClock};
 use crate::config::Config;
+use crate::config_check;
 use crate::server::{self, Listeners, Parts};
 
 /// Runs the server until it is told to stop.
@@ -15,6 +16,7 @@ use crate::server::{self, Listeners, Parts};
 /// What keeps it from starting or stopping in order.
 pub async fn run(file: Option<&Path>) -> anyhow::Result<()> {
     let config = Config::load(file, std::env::vars())?;
+    config_check::check(&config)?;
     let listeners = Listeners::bind(&config).await?;
     let parts = Parts {
         config,

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::config::{Config, DEFAULTS};
+use crate::config_check;
 
 /// Prints every key with its default and its documentation.
 pub fn print_defaults() {
@@ -15,7 +16,7 @@ pub fn print_defaults() {
 /// What is wrong with it.
 pub fn check(file: Option<&Path>) -> anyhow::Result<()> {
     let config = Config::load(file, std::env::vars())?;
-    config.registry_url()?;
+    config_check::check(&config)?;
     println!("The configuration is in order.");
     Ok(())
 }

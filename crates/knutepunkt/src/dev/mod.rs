@@ -71,6 +71,7 @@ pub struct DevParts {
 /// What could not be opened, made or bound.
 pub async fn start(parts: DevParts) -> anyhow::Result<Dev> {
     let DevParts { data, listeners, clock, ids, more, adjust } = parts;
+    crate::installasjon::unfinished::refuse(&data)?;
     files::make_folder(&data)?;
     let data = data.canonicalize()?;
     let http =

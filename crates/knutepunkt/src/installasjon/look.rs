@@ -4,21 +4,20 @@ use std::fmt;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use storage::Funnet;
 use uuid::Uuid;
 
 use super::judge::{Content, KeyPart, LogPart, Parts, PayloadPart, RegistryPart};
 use super::mark::{self, MarkFile};
+use super::unfinished;
 use crate::config::Config;
-use crate::{names, passord_key};
+use crate::{files, names, passord_key};
 
 /// Name of the object in Dokumentlager that carries the id.
 pub(crate) const OBJECT: &str = "installasjon";
 /// Where `doctor` looks at a copy of the queue log, in the data folder. It shares the log's tables, which keep their room meanwhile.
 pub(crate) const SCRATCH: &str = "doktor.uferdig";
-/// Name of the folder in the data folder that is there while a restore is under way, and stays where one was cut off.
-pub(crate) const UNFINISHED: &str = "gjenoppretting.uferdig";
 
 /// Where the parts lie.
 #[derive(Debug, Clone)]
@@ -55,10 +54,11 @@ impl fmt::Display for Places {
         };
         write!(
             f,
-            "looked at: registry {registry}; queue log {} with {}; payloads {}; key {}",
+            "looked at: registry {registry}; queue log {}, and whose it is in {}; payloads {}, and whose they are in {}; key {}",
             whole(self.log()).display(),
-            mark::FILE,
+            whole(self.data.join(mark::FILE)).display(),
             whole(self.payloads()).display(),
+            whole(self.object()).display(),
             whole(passord_key::path(&self.data)).display(),
         )
     }
@@ -69,12 +69,7 @@ impl fmt::Display for Places {
 /// # Errors
 /// What cannot be read, or is damaged.
 pub(crate) async fn look(places: &Places) -> anyhow::Result<(Parts, Option<Funnet>)> {
-    if places.data.join(UNFINISHED).exists() {
-        bail!(
-            "a restore into this folder was not finished: run knutepunkt restore again; for another installation name another \
-             folder in data ({places})"
-        );
-    }
+    unfinished::refuse(&places.data)?;
     let found = storage::inspect(&places.registry_url)
         .await
         .with_context(|| format!("cannot look at the registry {}", storage::shown(&places.registry_url)))?;
@@ -122,10 +117,19 @@ fn object(path: &Path) -> anyhow::Result<Option<Uuid>> {
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        // Bytes that are no text are no id.
+        Err(error) if error.kind() == ErrorKind::InvalidData => String::new(),
+        Err(error) => return Err(error).with_context(|| files::cannot_read(path)),
     };
-    let damaged = || format!("{} is damaged: it must hold the id of the installation", path.display());
-    text.trim().parse().map(Some).with_context(damaged)
+    let is_wiped = text.trim_matches('\0').is_empty();
+    text.trim().parse().map(Some).map_err(|_| {
+        anyhow::anyhow!(
+            "{} is {}: it must hold the id of the installation, which \"ko.installasjon\" has too. Restore it from a backup, or \
+             write that id into it",
+            path.display(),
+            if is_wiped { "empty" } else { "damaged" }
+        )
+    })
 }
 
 /// Whether there is a folder with something in it.
@@ -133,6 +137,6 @@ fn holds_anything(folder: &Path) -> anyhow::Result<bool> {
     match std::fs::read_dir(folder) {
         Ok(mut entries) => Ok(entries.next().is_some()),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
-        Err(error) => Err(error).with_context(|| format!("cannot read {}", folder.display())),
+        Err(error) => Err(error).with_context(|| files::cannot_read(folder)),
     }
 }

@@ -44,6 +44,18 @@ struct Register {
     lagrede_dokumenter: u64,
 }
 
+/// The file does not say any more what it should.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "{} is damaged or empty: it must say which installation the queue log belongs to. Restore it from a backup together with the \
+     folder \"ko\"; or, if you know that the queue log is that of the installation whose registry this is, run: knutepunkt admin \
+     installasjon bind --id ID, with the id that stands in \"dokumentlager/installasjon\"",
+    path.display()
+)]
+pub(crate) struct Damaged {
+    path: PathBuf,
+}
+
 /// The file, and what was last written to it.
 #[derive(Debug)]
 pub(crate) struct MarkFile {
@@ -61,11 +73,12 @@ impl MarkFile {
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+            // Bytes that are no text.
+            Err(error) if error.kind() == ErrorKind::InvalidData => return Err(Damaged { path }.into()),
+            Err(error) => return Err(error).with_context(|| files::cannot_read(&path)),
         };
-        let Text { installasjon, register } = toml::from_str(&text).with_context(|| {
-            format!("{} is damaged; restore it from a backup together with the folder \"ko\"", path.display())
-        })?;
+        // What the parser says of it helps nobody.
+        let Text { installasjon, register } = toml::from_str(&text).map_err(|_| Damaged { path })?;
         let reached = register.map(|register| Stand {
             generation: register.generation,
             organisasjoner: register.organisasjoner,
@@ -107,6 +120,15 @@ impl MarkFile {
     pub(crate) fn mark(&self) -> Mark {
         self.mark
     }
+}
+
+/// Gives a damaged file another name, which is returned.
+pub(super) fn set_aside(data: &Path) -> anyhow::Result<PathBuf> {
+    let path = data.join(FILE);
+    let free = (1..u32::MAX).map(|n| data.join(format!("{FILE}-skadet-{n}"))).find(|path| !path.exists());
+    let kept = free.context("there is no name left for a damaged file")?;
+    std::fs::rename(&path, &kept).with_context(|| format!("cannot move {} away", path.display()))?;
+    Ok(kept)
 }
 
 fn put(path: &Path, mark: Mark) -> io::Result<()> {
@@ -162,7 +184,7 @@ mod tests {
         for text in ["", "installasjon = \"x\"", "generation = 1"] {
             std::fs::write(folder.path().join(FILE), text).unwrap();
             let refused = MarkFile::read(folder.path()).unwrap_err().to_string();
-            assert!(refused.contains(FILE) && refused.contains("is damaged"), "{refused}");
+            assert!(refused.contains(FILE) && refused.contains("is damaged or empty"), "{refused}");
         }
     }
 }

@@ -7,6 +7,7 @@ pub(crate) mod look;
 pub(crate) mod mark;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unfinished;
 pub(crate) mod watch;
 
 use std::path::Path;
@@ -222,7 +223,20 @@ pub(crate) async fn bind_by_hand(config: &Config, id: Uuid) -> anyhow::Result<St
     let _folder = FolderLock::take(data)?;
     let _registry =
         RegistryLock::take(&places.registry_url).await.context("cannot have the registry for itself")?;
-    let (parts, _) = look::look(&places).await?;
+    // One that says nothing any more is as one that is gone, and is kept.
+    let damaged = MarkFile::read(data).is_err_and(|error| error.is::<mark::Damaged>());
+    let kept = damaged.then(|| mark::set_aside(data)).transpose()?;
+    let bound = bind_what_is_missing(&places, id).await;
+    if let (Err(_), Some(kept)) = (&bound, &kept) {
+        let path = data.join(mark::FILE);
+        std::fs::rename(kept, &path).with_context(|| format!("cannot put {} back", path.display()))?;
+    }
+    bound
+}
+
+async fn bind_what_is_missing(places: &Places, id: Uuid) -> anyhow::Result<String> {
+    let data = &places.data;
+    let (parts, _) = look::look(places).await?;
     match judge(&parts) {
         Err(Refusal::RegistryUnbound { log }) if log == id => {
             let key = passord_key::load(data)?.context(Refusal::KeyMissing)?;

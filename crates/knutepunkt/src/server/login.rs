@@ -15,7 +15,7 @@ pub const AUTH_FRONTKANAL: &str = "/auth/frontkanal";
 /// Where the browser comes back from a logout, below the portal's address.
 pub const LOGGED_OUT: &str = "/logg-inn";
 
-pub(super) fn token_verifier(config: &Config) -> anyhow::Result<maskinporten::MaskinportenVerifier> {
+pub(crate) fn token_verifier(config: &Config) -> anyhow::Result<maskinporten::MaskinportenVerifier> {
     let mut verifier = maskinporten::Config::new(&config.maskinporten.issuer);
     if !config.maskinporten.jwks_uri.is_empty() {
         verifier.jwks_uri.clone_from(&config.maskinporten.jwks_uri);
@@ -34,6 +34,27 @@ pub(super) fn token_verifier(config: &Config) -> anyhow::Result<maskinporten::Ma
 /// # Errors
 /// What is wrong with which key or file.
 pub fn person_login(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<Option<Arc<OidcLogin>>> {
+    let Some(login) = oidc_login(config)? else { return Ok(None) };
+    let login = Arc::new(login);
+    // The pages that a login starts from must name the provider's origin, which its metadata tell. It may be down just
+    // now, and in development it is this very server, which does not answer yet: nothing waits for it.
+    let (early, now) = (Arc::clone(&login), clock.now());
+    tokio::spawn(async move {
+        if let Err(error) = early.prepare(now).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "failed to reach the login provider; the first login tries again"
+            );
+        }
+    });
+    Ok(Some(login))
+}
+
+/// The login, before anybody has asked for it.
+///
+/// # Errors
+/// As [`person_login`].
+pub(crate) fn oidc_login(config: &Config) -> anyhow::Result<Option<OidcLogin>> {
     let innlogging = &config.innlogging;
     if innlogging.issuer.is_empty() {
         return Ok(None);
@@ -57,17 +78,5 @@ pub fn person_login(config: &Config, clock: &Arc<dyn Clock>) -> anyhow::Result<O
         },
     };
     login.danger_allow_plain_http = config.miljo == Miljo::Utvikling;
-    let login = Arc::new(OidcLogin::new(login).context("cannot set up the login of persons")?);
-    // The pages that a login starts from must name the provider's origin, which its metadata tell. It may be down just
-    // now, and in development it is this very server, which does not answer yet: nothing waits for it.
-    let (early, now) = (Arc::clone(&login), clock.now());
-    tokio::spawn(async move {
-        if let Err(error) = early.prepare(now).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "failed to reach the login provider; the first login tries again"
-            );
-        }
-    });
-    Ok(Some(login))
+    OidcLogin::new(login).map(Some).context("cannot set up the login of persons")
 }

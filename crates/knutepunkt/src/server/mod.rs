@@ -30,6 +30,7 @@ use tower::Service as _;
 pub use self::listeners::Listeners;
 use self::listeners::{Addresses, Service, amqp_config, listener_tls};
 pub use self::login::{AUTH_FRONTKANAL, AUTH_RETUR, LOGGED_OUT, person_login};
+pub(crate) use self::login::{oidc_login, token_verifier};
 pub use self::running::{QueuesGivenUp, Running};
 use self::stored::Stored;
 use crate::config::Config;
@@ -71,7 +72,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let entrance = http::Entrance::new(http::Limits::new(&config, grenser)?);
     let stored = Box::pin(stored::open(&config, grenser, &clock, &ids)).await?;
     let samsvar = Arc::new(Samsvar::default());
-    let tokens = Arc::new(login::token_verifier(&config)?);
+    let tokens = Arc::new(token_verifier(&config)?);
     let login = person_login(&config, &clock)?;
     let mut checks = checks(&config, &stored, &samsvar, login.as_ref(), &tokens);
     let payloads_to_copy = Arc::clone(&stored.payloads);

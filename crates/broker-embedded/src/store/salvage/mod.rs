@@ -37,7 +37,7 @@ use self::old::Old;
 use self::promised::Promised;
 use self::report::write_report;
 use self::saving::{Saved, Saving};
-use super::loss::no_log;
+use super::loss::{begin_anew, loss_of_all};
 use super::shadow::Shadow;
 use super::{StoreError, folder, shadow, witness};
 use crate::OpenError;
@@ -127,7 +127,12 @@ pub enum Emptied {
 pub fn salvage(path: &Path, now: Timestamp, emptied: Emptied) -> Result<Salvaged, OpenError> {
     finish_salvage(path)?;
     if !path.is_dir() {
-        return Err(no_log(path));
+        let loss = loss_of_all(path)?;
+        if emptied == Emptied::Refuse {
+            let lost = loss.meldinger.len();
+            return Err(OpenError::new(path, StoreError::NothingSaved { lost }));
+        }
+        begin_anew(path)?;
     }
     save(path, now, emptied).map_err(|error| OpenError::new(path, error))
 }
@@ -164,7 +169,7 @@ pub(super) fn clear_up(path: &Path) -> Result<Option<PathBuf>, StoreError> {
 fn save(path: &Path, now: Timestamp, emptied: Emptied) -> Result<Salvaged, StoreError> {
     // Held until the new log is in its place.
     let lock = folder::lock(path)?;
-    let stamp = unused_stamp(path, now);
+    let stamp = folder::unused_stamp(path, now);
     let made = make(path, now, lock.as_ref().map(File::try_clone), emptied);
     let report = path.with_extension(format!("berging-{stamp}.jsonl"));
     let settled = made.and_then(|made| {
@@ -177,19 +182,10 @@ fn save(path: &Path, now: Timestamp, emptied: Emptied) -> Result<Salvaged, Store
     });
     let made = settled.inspect_err(|_| {
         // It was made just now, and nothing is in it that is not in the old one.
-        drop(folder::remove(&place::beside(path)));
+        drop(place::discard(path, &mut || Ok(())));
     })?;
     place::finish(path, &mut || Ok(())).map_err(StoreError::Files)?;
     Ok(Salvaged { report, old_log: place::old_log(path, stamp), ..made })
-}
-
-/// The time, or one a little later where its names are taken already.
-fn unused_stamp(path: &Path, now: Timestamp) -> i64 {
-    let is_taken = |stamp: &i64| {
-        let report = path.with_extension(format!("berging-{stamp}.jsonl"));
-        place::old_log(path, *stamp).exists() || report.exists()
-    };
-    (now.as_second()..i64::MAX).find(|stamp| !is_taken(stamp)).unwrap_or_default()
 }
 
 /// Makes the new log. Its report is not written yet.

@@ -13,7 +13,7 @@ use crate::store::damage::guarded;
 use crate::store::journal::{first_step, list};
 use crate::store::keys::number_at;
 use crate::store::line::{Line, decode};
-use crate::store::{FORGOTTEN, FORMAT, OLDEST_FORMAT, STEP, StoreError, names};
+use crate::store::{FORGOTTEN, FORMAT, OLDEST_FORMAT, STEP, StoreError, forgotten_before, names};
 
 const BEYOND: StoreError = StoreError::Beyond("a keyspace cannot be opened, with none of its files");
 
@@ -146,8 +146,7 @@ impl Old {
 
     /// Up to when meldinger that were over have been forgotten; `None` if none ever were, or it cannot be read.
     pub(super) fn forgotten_before(&self) -> Option<Timestamp> {
-        let value = readable(self.meta.get(FORGOTTEN.as_bytes())).ok().flatten()?;
-        Timestamp::from_nanosecond(i128::from_be_bytes(value.as_ref().try_into().ok()?)).ok()
+        forgotten_before(&readable(self.meta.get(FORGOTTEN.as_bytes())).ok().flatten()?)
     }
 }
 

@@ -64,8 +64,25 @@ fn settled(path: &Path) -> io::Result<Option<i64>> {
     }
 }
 
+/// Removes a new log that is not to take the place; `each` is asked before the second step. The note goes first: were it left with half of the new log, that half would
+/// take the place.
+pub(super) fn discard(path: &Path, each: &mut dyn FnMut() -> io::Result<()>) -> io::Result<()> {
+    let note = beside(path).join(NOTE);
+    match std::fs::remove_file(&note) {
+        Ok(()) => sync_folder_of(&note)?,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    each()?;
+    folder::remove(&beside(path)).map(drop)
+}
+
 /// Does what is left to do; `each` is asked before each step. Gives the damaged log's new name, or `None` where none is settled:
 /// what was only begun is removed then.
+///
+/// # Errors
+/// What the file system refuses. What was done until then stands, and whoever calls this next goes on from there: until the new log
+/// and its witness have their names, no log can be opened that would pass for whole.
 pub(super) fn finish(path: &Path, each: &mut dyn FnMut() -> io::Result<()>) -> io::Result<Option<PathBuf>> {
     let place = beside(path);
     let Some(stamp) = settled(path)? else {
@@ -169,6 +186,22 @@ mod tests {
             }
         }
         assert_eq!(steps, 5, "each step was tried");
+    }
+
+    /// However far it came, half of a new log never takes the place.
+    #[test]
+    fn new_log_that_was_discarded_never_takes_the_place() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let log = folder.path().join("ko");
+        drop(store_at(&log, 7));
+        let now = Timestamp::from_second(1_800_000_000).expect("it is in range");
+        make(&log, now, None, Emptied::Refuse).expect("it can be read");
+        settle(&log, now.as_second()).expect("there is room");
+        discard(&log, &mut || Err(io::Error::other("killed"))).expect_err("it was killed");
+        assert!(new_log(&log).is_dir(), "nothing of it is removed while its note is there");
+        assert_eq!(settled(&log).expect("it can be read"), None);
+        let (again, ..) = Store::open(&log, &LAYOUT).expect("it is whole");
+        assert_eq!(again.meldinger.iter().count(), 7);
     }
 
     /// What was only begun is of no use.

@@ -38,6 +38,23 @@ pub(super) struct Saved {
     pub(super) forgotten: u64,
 }
 
+/// Reads what can be read of a keyspace. Gives how many places could not: a record that can be read and not be understood is one,
+/// and costs itself alone.
+fn places_in(
+    keyspace: &Tree,
+    each: &mut impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
+) -> Result<u64, StoreError> {
+    let mut odd = 0;
+    let places = scan(keyspace, |key, value| match each(key, value) {
+        Err(StoreError::Damaged(_)) => {
+            odd += 1;
+            Ok(())
+        }
+        other => other,
+    })?;
+    Ok(places + odd)
+}
+
 impl<'a> Saving<'a> {
     pub(super) fn new(old: &'a Old, now: Timestamp, promised: &'a Promised) -> Self {
         Self { old, now, promised, saved: Saved::default() }
@@ -48,17 +65,9 @@ impl<'a> Saving<'a> {
         keyspace: &Tree,
         mut each: impl FnMut(&[u8], &[u8]) -> Result<(), StoreError>,
     ) -> Result<u64, StoreError> {
-        // A record that can be read and not be understood is damaged, and costs itself alone.
-        let mut odd = 0;
-        let places = scan(keyspace, |key, value| match each(key, value) {
-            Err(StoreError::Damaged(_)) => {
-                odd += 1;
-                Ok(())
-            }
-            other => other,
-        })?;
-        self.saved.places += places + odd;
-        Ok(places + odd)
+        let places = places_in(keyspace, &mut each)?;
+        self.saved.places += places;
+        Ok(places)
     }
 
     pub(super) fn run(mut self, to: &Path) -> Result<Saved, StoreError> {
@@ -118,7 +127,8 @@ impl<'a> Saving<'a> {
         }
 
         let mut waits = stand_ins.iter().peekable();
-        self.scan(&old.meldinger, |key, value| {
+        // Its places were counted when it was looked at.
+        places_in(&old.meldinger, &mut |key, value| {
             let number = number_at(key, 0)?;
             if !sizes.contains_key(&number) {
                 return Ok(()); // Cannot be understood.
