@@ -11,6 +11,7 @@ use super::damage::guarded;
 use super::dump::{LogMoment, hold, log};
 use super::keys::{decode_entry, konto_at, number_at};
 use super::line::{StoredMelding, decode};
+use super::loss::note;
 use super::{StoreError, shadow};
 use crate::OpenError;
 use crate::queue::Number;
@@ -105,6 +106,7 @@ impl LogMoment {
 /// # Errors
 /// As [`hold_log`], and what could not be copied.
 pub fn hold_log_copy(path: &Path, scratch: &Path) -> Result<LogMoment, OpenError> {
+    note::refuse(path).map_err(|error| OpenError::new(path, error))?;
     let held = shadow::fill(path, scratch).and_then(|copy| hold(&copy));
     held.map_err(|error| OpenError::new(path, error.as_of(scratch, path)))
 }

@@ -39,6 +39,16 @@ pub(super) fn unused_stamp(path: &Path, now: Timestamp) -> i64 {
     (now.as_second()..i64::MAX).find(|stamp| !is_taken(stamp)).unwrap_or_default()
 }
 
+/// Writes a file, whole or not at all, and waits until it is on the disk under its name.
+pub(super) fn write_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let draft = path.with_added_extension("utkast");
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    std::fs::rename(&draft, path)?;
+    sync_folder_of(path)
+}
+
 /// Removes a folder with all that is in it. Whether there was one.
 pub(super) fn remove(path: &Path) -> io::Result<bool> {
     match std::fs::remove_dir_all(path) {

@@ -71,7 +71,7 @@ pub(super) fn find_torn(log: &Path) -> io::Result<Vec<TornJournal>> {
     let newest = journals.last().map(|(number, _)| *number);
     let mut torn = Vec::new();
     for (number, path) in journals {
-        let (whole, end) = measure(&path)?;
+        let Measured { whole, end, .. } = measure(&path)?;
         if end > whole {
             let (is_damage, whole_behind) = (Some(number) != newest, whole_behind(&path, whole)?);
             torn.push(TornJournal { path, whole, torn: end - whole, is_damage, whole_behind });
@@ -103,6 +103,15 @@ fn numbered(log: &Path) -> io::Result<Vec<(u64, PathBuf)>> {
     Ok(journals)
 }
 
+/// What to do where there is no room for a copy of what is cut off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NoRoom {
+    /// Cut it off all the same.
+    GoOn,
+    /// Fail, and change nothing.
+    Fail,
+}
+
 /// What was cut off a journal.
 pub(super) struct Cut {
     torn: TornJournal,
@@ -113,13 +122,14 @@ pub(super) struct Cut {
 impl Cut {
     /// Copies what stands behind the last whole batch to a new file beside `log`, syncs it, and cuts it off.
     ///
-    /// No room for the copy is no reason to fail: what it would hold is next to always half a write that was never answered.
-    pub(super) fn make(torn: TornJournal, log: &Path) -> io::Result<Self> {
+    /// Where nobody was promised what the copy would hold, no room for it is no reason to fail.
+    pub(super) fn make(torn: TornJournal, log: &Path, room: NoRoom) -> io::Result<Self> {
         let mut file = OpenOptions::new().read(true).write(true).open(&torn.path)?;
         let copy = match keep(&mut file, &torn, log) {
             Ok(path) => Some(path),
             Err(error)
-                if matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
+                if room == NoRoom::GoOn
+                    && matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) =>
             {
                 tracing::warn!(
                     journal = %torn.path.display(),
@@ -192,8 +202,26 @@ fn create_new(log: &Path, extension: &str) -> io::Result<(File, PathBuf)> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// Where the last whole batch of a journal ends, and where its last byte is that is not zero. Bytes from the start.
-fn measure(path: &Path) -> io::Result<(u64, u64)> {
+/// A journal that was read through.
+struct Measured {
+    /// Where its last whole batch ends. Bytes from the start.
+    whole: u64,
+    /// Where its last byte is that is not zero, or rather the one behind it.
+    end: u64,
+    /// The last step that is noted in its whole batches.
+    last_step: Option<u64>,
+}
+
+/// The last step that stands in the journals of the log at `log` before they are torn; `None` where none does.
+pub(super) fn last_step(log: &Path) -> io::Result<Option<u64>> {
+    let mut last = None;
+    for path in list(log)? {
+        last = last.max(measure(&path)?.last_step);
+    }
+    Ok(last)
+}
+
+fn measure(path: &Path) -> io::Result<Measured> {
     let file = File::open(path)?;
     let len = file.metadata()?.len();
     let mut reader = Reader {
@@ -201,10 +229,12 @@ fn measure(path: &Path) -> io::Result<(u64, u64)> {
         left: len,
         hash: Xxh3::new(),
         scratch: Vec::new(),
+        step: None,
     };
-    let mut whole = 0;
+    let (mut whole, mut last_step) = (0, None);
     while reader.batch()? {
         whole = len - reader.left;
+        last_step = reader.step.or(last_step);
     }
     let mut file = reader.inner.into_inner();
     file.seek(SeekFrom::Start(whole))?;
@@ -212,7 +242,7 @@ fn measure(path: &Path) -> io::Result<(u64, u64)> {
     loop {
         let read = file.read(&mut buffer)?;
         let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else {
-            return Ok((whole, end));
+            return Ok(Measured { whole, end, last_step });
         };
         // Compared at once: most of a journal is room that was never written.
         if Some(bytes) != ZEROS.get(..read)
@@ -227,7 +257,7 @@ fn measure(path: &Path) -> io::Result<(u64, u64)> {
 /// The first step that is noted in a journal, if it begins with a whole batch: no earlier one stands in it then, nor in a newer
 /// journal. `None` where that is not known.
 pub(super) fn first_step(path: &Path) -> io::Result<Option<u64>> {
-    let (whole, _) = measure(path)?;
+    let Measured { whole, .. } = measure(path)?;
     let mut bytes = Vec::new();
     File::open(path)?.take(whole).read_to_end(&mut bytes)?;
     // An item's lengths, its key, and its value: as nothing else of a batch begins.
@@ -246,6 +276,8 @@ struct Reader<R> {
     /// Of the items of a batch, as they stand.
     hash: Xxh3,
     scratch: Vec<u8>,
+    /// The last step that was noted, also in a batch that is not whole.
+    step: Option<u64>,
 }
 
 impl<R: Read> Reader<R> {
@@ -285,6 +317,13 @@ impl<R: Read> Reader<R> {
                 let key = u16::from_le_bytes(self.hashed()?);
                 let _value = u32::from_le_bytes(self.hashed()?);
                 let stored = u32::from_le_bytes(self.hashed()?);
+                if usize::from(key) == STEP.len() && stored == 8 {
+                    let (name, value): ([u8; STEP.len()], [u8; 8]) = (self.hashed()?, self.hashed()?);
+                    if name == STEP.as_bytes() {
+                        self.step = Some(u64::from_be_bytes(value));
+                    }
+                    return Ok(true);
+                }
                 self.skip(u64::from(key) + u64::from(stored))?;
                 Ok(true)
             }

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use fjall::PersistMode;
 use jiff::Timestamp;
 
-use super::files;
 use super::folder::{self, sync_folder_of};
 use super::keys::{decode_entry, encode_entry};
 use super::shadow::Shadow;
 use super::witness::{self, Loss, Witness};
 use super::{Begun, Cut, Damage, Layout, MIB, Store, StoreError, salvage};
+use super::{blame, files};
 use crate::OpenError;
 
 /// How a log is opened that nobody uses.
@@ -40,61 +40,130 @@ pub struct AcceptedLoss {
 /// [`OpenError`]: there is no log, a server uses it, or it cannot be read.
 pub fn find_loss(path: &Path) -> Result<Option<Loss>, OpenError> {
     salvage::finish_salvage(path)?;
+    let failed = |error| OpenError::new(path, error);
+    note::refuse(path).map_err(failed)?;
     if !path.is_dir() {
-        return loss_of_all(path).map(Some);
+        return loss_of_all(path).map(Some).map_err(failed);
     }
-    // Opening a log changes it, so a copy is opened.
-    let look = || {
-        files::check_all_there(path)?;
-        files::check_journals(path)?;
-        let shadow = Shadow::of(path)?;
-        match Begun::new(shadow.path(), &LAYOUT, Damage::Refuse) {
-            Ok(begun) => Ok(begun.loss.map(|loss| loss.as_of(shadow.folder(), path))),
-            Err(error) => Err(error.as_of(shadow.folder(), path)),
-        }
-    };
-    look().map_err(|error| OpenError::new(path, error))
+    look(path, Damage::Refuse).map_err(|error| OpenError::new(path, error))
+}
+
+/// Looks what the log at `path` lacks. Opening a log changes it, so a copy is opened.
+fn look(path: &Path, damage: Damage) -> Result<Option<Loss>, StoreError> {
+    files::check_all_there(path)?;
+    files::check_journals(path)?;
+    if damage == Damage::Refuse {
+        blame::check_lists(path)?;
+    }
+    let shadow = Shadow::of(path)?;
+    match Begun::of_copy(shadow.path(), &LAYOUT, damage) {
+        Ok(begun) => Ok(begun.loss.map(|loss| loss.as_of(shadow.folder(), path))),
+        Err(error) => Err(error.as_of(shadow.folder(), path)),
+    }
 }
 
 /// Accepts that the log at `path` lacks what was promised, so that it can be opened again; `None` if it lacks nothing.
 ///
-/// What is lost is written to a file beside the log first, and the witness is kept under another name. Since it is not
+/// What is lost is written to a file beside the log first, and a note that the loss is being accepted: until all is done, no log is
+/// opened beside that note, and whoever calls this again goes on. The witness is kept under another name. Since it is not
 /// known what was handed out after the log's end, everything that waits is handed out as redelivered from then on. Blocks.
 ///
 /// # Errors
-/// [`OpenError`] as [`find_loss`], or the report cannot be written. The loss is then not accepted.
+/// [`OpenError`] as [`find_loss`], or the report cannot be written: the loss is then not accepted, and nothing was changed. What
+/// fails after the note was written leaves it there.
 pub fn accept_loss(path: &Path, now: Timestamp) -> Result<Option<AcceptedLoss>, OpenError> {
-    let failed = |error: StoreError| OpenError::new(path, error);
     salvage::finish_salvage(path)?;
-    let gone = if path.is_dir() { None } else { Some(begin_anew(path)?) };
-    let mut begun = begin(path, Damage::Accept)?;
-    let Some(loss) = begun.loss.take().or(gone) else {
-        begun.leave(path).map_err(failed)?;
+    accept(path, now, &mut || Ok(())).map_err(|error| OpenError::new(path, error))
+}
+
+/// As [`accept_loss`]; `each` is asked before each step.
+fn accept(
+    path: &Path,
+    now: Timestamp,
+    each: &mut dyn FnMut() -> io::Result<()>,
+) -> Result<Option<AcceptedLoss>, StoreError> {
+    let mut each = || each().map_err(StoreError::Files);
+    let begun = note::read(path).map_err(StoreError::Files)?;
+    let found = if path.is_dir() { look(path, Damage::Accept)? } else { Some(loss_of_all(path)?) };
+    if begun.is_none() && found.is_none() {
         return Ok(None);
-    };
-    let mut begun = begun.make_room(path, &LAYOUT).map_err(failed)?;
-    let rests = std::mem::take(&mut begun.cuts).into_iter().filter_map(Cut::into_copy).collect();
-    let stamp = folder::unused_stamp(path, now);
+    }
+    let loss = found.unwrap_or_default();
+    let stamp = begun.unwrap_or_else(|| folder::unused_stamp(path, now));
     let report = path.with_extension(format!("tap-{stamp}.jsonl"));
-    write_report(&report, &loss).map_err(|error| failed(StoreError::Witness(error)))?;
-    let witness_failed = |error| failed(StoreError::Witness(error));
-    let kept = keep_damaged_witness(path, &loss, stamp).map_err(witness_failed)?;
-    let (store, ..) = Store::go_on(path, begun).map_err(failed)?;
-    store.mark_all_returned().map_err(failed)?;
+    if begun.is_none() {
+        each()?;
+        write_report(&report, &loss).map_err(StoreError::Witness)?;
+        each()?;
+        note::write(path, stamp).map_err(StoreError::Files)?;
+    }
+    each()?;
+    if !path.is_dir() {
+        folder::make(path).and_then(|()| sync_folder_of(path)).map_err(StoreError::Files)?;
+    }
+    let mut begun = Begun::new(path, &LAYOUT, Damage::Accept)?.make_room(path, &LAYOUT)?;
+    let rests = std::mem::take(&mut begun.cuts).into_iter().filter_map(Cut::into_copy).collect();
+    each()?;
+    let kept = keep_damaged_witness(path, &loss, stamp).map_err(StoreError::Witness)?;
+    let (store, ..) = Store::go_on(path, begun)?;
+    each()?;
+    store.mark_all_returned()?;
     drop(store);
-    let old_witness =
-        replace_witness(path, &loss, stamp).map_err(|error| failed(StoreError::Witness(error)))?;
-    let old_witness = old_witness.or(kept);
+    each()?;
+    let old_witness = replace_witness(path, &loss, stamp).map_err(StoreError::Witness)?.or(kept);
+    each()?;
+    note::remove(path).map_err(StoreError::Files)?;
     Ok(Some(AcceptedLoss { loss, report, old_witness, rests }))
+}
+
+/// The note that a loss is being accepted.
+pub(super) mod note {
+    use std::io;
+    use std::path::{Path, PathBuf};
+
+    use super::super::StoreError;
+    use super::super::folder::{sync_folder_of, write_file};
+
+    fn beside(path: &Path) -> PathBuf {
+        path.with_extension("godtas")
+    }
+
+    /// Under which time it was begun; `None` where none is.
+    pub(super) fn read(path: &Path) -> io::Result<Option<i64>> {
+        match std::fs::read_to_string(beside(path)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            text => text?.trim().parse().map(Some).map_err(io::Error::other),
+        }
+    }
+
+    pub(super) fn write(path: &Path, stamp: i64) -> io::Result<()> {
+        write_file(&beside(path), stamp.to_string().as_bytes())
+    }
+
+    pub(super) fn remove(path: &Path) -> io::Result<()> {
+        std::fs::remove_file(beside(path))?;
+        sync_folder_of(path)
+    }
+
+    /// # Errors
+    /// [`StoreError::HalfAccepted`] where the note is there: what the log lacks cannot be told by it any more.
+    pub(in crate::store) fn refuse(path: &Path) -> Result<(), StoreError> {
+        let note = beside(path);
+        match note.try_exists() {
+            Ok(false) => Ok(()),
+            Ok(true) => Err(StoreError::HalfAccepted { note }),
+            Err(source) => Err(StoreError::Unreadable { file: note, source }),
+        }
+    }
 }
 
 /// Moves a witness out of the way that is there and cannot be read. Gives where it lies from then on.
 fn keep_damaged_witness(path: &Path, loss: &Loss, stamp: i64) -> io::Result<Option<PathBuf>> {
     let witness = witness::beside(path);
-    if loss.witness_missing.is_none() || !witness.exists() {
+    let old = path.with_extension(format!("vitne-{stamp}"));
+    if loss.witness_missing.is_none() || !witness.exists() || old.exists() {
         return Ok(None);
     }
-    let old = path.with_extension(format!("vitne-{stamp}"));
     std::fs::rename(witness, &old)?;
     Ok(Some(old))
 }
@@ -106,7 +175,9 @@ fn replace_witness(path: &Path, loss: &Loss, stamp: i64) -> io::Result<Option<Pa
         return Ok(None);
     }
     let old = path.with_extension(format!("vitne-{stamp}"));
-    std::fs::rename(witness::beside(path), &old)?;
+    if !old.exists() {
+        std::fs::rename(witness::beside(path), &old)?;
+    }
     Witness::make(path)?;
     sync_folder_of(path)?;
     Ok(Some(old))
@@ -115,33 +186,17 @@ fn replace_witness(path: &Path, loss: &Loss, stamp: i64) -> io::Result<Option<Pa
 /// What is lost where the log at `path` is gone, by the witness that is left of it.
 ///
 /// # Errors
-/// [`OpenError`]: there is no witness either, or it cannot be read.
-pub(super) fn loss_of_all(path: &Path) -> Result<Loss, OpenError> {
+/// [`StoreError::NoLog`] where there is no witness either, [`StoreError::Unreadable`].
+pub(super) fn loss_of_all(path: &Path) -> Result<Loss, StoreError> {
     let witness = witness::beside(path);
-    let failed = |error| OpenError::new(path, error);
     if !witness.exists() {
-        return Err(failed(StoreError::NoLog { witness }));
+        return Err(StoreError::NoLog { witness });
     }
     match Witness::open(path) {
         Ok(Some(known)) => Ok(known.loss(0).unwrap_or_default()),
         Ok(None) => Ok(Loss { witness_missing: Some(witness), ..Loss::default() }),
-        Err(source) => Err(failed(StoreError::Unreadable { file: witness, source })),
+        Err(source) => Err(StoreError::Unreadable { file: witness, source }),
     }
-}
-
-/// Makes an empty log where that at `path` is gone and its loss is accepted. Gives what is lost.
-pub(super) fn begin_anew(path: &Path) -> Result<Loss, OpenError> {
-    let loss = loss_of_all(path)?;
-    let made = folder::make(path).and_then(|()| sync_folder_of(path));
-    made.map_err(|error| OpenError::new(path, StoreError::Files(error)))?;
-    Ok(loss)
-}
-
-fn begin(path: &Path, damage: Damage) -> Result<Begun, OpenError> {
-    files::check_all_there(path)
-        .and_then(|()| files::check_journals(path))
-        .and_then(|()| Begun::new(path, &LAYOUT, damage))
-        .map_err(|error| OpenError::new(path, error))
 }
 
 fn write_report(path: &Path, loss: &Loss) -> io::Result<()> {
@@ -180,5 +235,71 @@ impl Store {
         }
         batch.durability(Some(PersistMode::SyncAll)).commit()?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::tests::store_at;
+
+    fn lost_ids(folder: &Path) -> usize {
+        let entries = std::fs::read_dir(folder)
+            .expect("it is there")
+            .map(|entry| entry.expect("it can be read").path());
+        let reports = entries.filter(|path| path.to_string_lossy().contains(".tap-"));
+        let lines =
+            reports.map(|path| std::fs::read_to_string(path).expect("it can be read").lines().count());
+        lines.max().unwrap_or_default()
+    }
+
+    /// Wherever it was killed: the start is refused until it was accepted to its end, and what is lost stands in the report.
+    #[test]
+    fn acceptance_of_a_loss_that_was_killed_anywhere_hides_nothing() {
+        let now = Timestamp::from_second(1_800_000_000).expect("it is in range");
+        let mut steps = 0;
+        for stop_at in 0.. {
+            let folder = tempfile::tempdir().expect("there is room");
+            let log = folder.path().join("ko");
+            for _ in 0..3 {
+                drop(store_at(&log, 7));
+            }
+            // In the middle, so that whole writes stand behind it and the witness misses nothing at the end.
+            let journal = log.join("0.jnl");
+            let mut bytes = std::fs::read(&journal).expect("it is there");
+            let end = bytes.iter().rposition(|byte| *byte != 0).expect("something was written");
+            bytes[end / 2] ^= 4;
+            std::fs::write(&journal, &bytes).expect("there is room");
+            let lost = look(&log, Damage::Accept)
+                .expect("it can be read")
+                .expect("it lacks something")
+                .meldinger
+                .len();
+            let mut left = stop_at;
+            let killed = accept(&log, now, &mut || {
+                left -= 1;
+                if left < 0 { Err(io::Error::other("killed")) } else { Ok(()) }
+            });
+            if killed.is_err() {
+                assert!(Store::open(&log, &LAYOUT).is_err(), "step {stop_at}: the start is refused");
+                assert!(
+                    find_loss(&log).is_err() || find_loss(&log).is_ok_and(|loss| loss.is_some()),
+                    "step {stop_at}"
+                );
+                accept_loss(&log, now).expect("it can be accepted").expect("something is lost");
+            }
+            assert_eq!(lost_ids(folder.path()), lost, "step {stop_at}");
+            let (store, ..) = Store::open(&log, &LAYOUT).expect("it was accepted");
+            store
+                .scan_entries(|_, entry| assert!(entry.tries.returned > 0, "step {stop_at}"))
+                .expect("it can be read");
+            drop(store);
+            assert_eq!(find_loss(&log).expect("it can be read"), None);
+            if killed.is_ok() {
+                steps = stop_at;
+                break;
+            }
+        }
+        assert_eq!(steps, 7, "each step was tried");
     }
 }

@@ -56,8 +56,8 @@ pub use self::chunks::DumpError;
 pub(crate) use self::damage::{Remains, guarded};
 pub use self::dump::{LogCounts, LogMoment, hold_log};
 pub use self::examine::{LogFindings, hold_log_copy};
-use self::journal::Cut;
 pub use self::journal::TornJournal;
+use self::journal::{Cut, NoRoom};
 use self::keys::number_at;
 pub(crate) use self::keys::{Cost, KeptDead};
 pub(crate) use self::line::Line;
@@ -65,6 +65,7 @@ pub use self::load::load_log;
 pub use self::loss::{AcceptedLoss, accept_loss, find_loss};
 pub use self::room::Reserve;
 pub use self::salvage::{Emptied, Missing, Salvaged, SavedKonto, Unsaved, finish_salvage, salvage};
+use self::shadow::Shadow;
 pub(crate) use self::tidy::LOOK_EVERY;
 use self::tidy::{LARGE, LARGE_FILE, LARGE_PART, Live, Tidying};
 use self::witness::Witness;
@@ -120,6 +121,11 @@ pub(crate) enum StoreError {
     Journals(#[source] std::io::Error),
     #[error("use the witness of the queue log")]
     Witness(#[source] std::io::Error),
+    #[error(
+        "read the queue log: a loss of it was being accepted, and that was not finished, as {} says. Run `knutepunkt repair \
+         --godta-tap` again, which goes on with it", note.display()
+    )]
+    HalfAccepted { note: PathBuf },
     #[error(
         "find the queue log: there is no queue log, and no witness of one. Name the right folder in data, put the folder back together with \
          its witness {}, or restore a backup with `knutepunkt restore`", witness.display()
@@ -262,13 +268,38 @@ impl Begun {
             Damage::Accept => files::check(path)?,
         }
         let torn = journal::find_torn(path).map_err(StoreError::Journals)?;
+        if damage == Damage::Refuse && !torn.is_empty() && !was_promised_to_nobody(path)? {
+            // What stands there may have been promised, and is not touched before that is known.
+            let shadow = Shadow::of(path)?;
+            let looked = Self::of_copy(shadow.path(), layout, damage);
+            let found = looked.map_err(|error| error.as_of(shadow.folder(), path))?;
+            if let Some(loss) = found.loss {
+                return Err(refusal(loss.as_of(shadow.folder(), path)));
+            }
+        }
+        Self::cut_and_open(path, layout, damage, torn)
+    }
+
+    /// Opens a copy of a log, as [`Self::new`], which is of no more use afterwards.
+    fn of_copy(copy: &Path, layout: &Layout, damage: Damage) -> Result<Self, StoreError> {
+        let torn = journal::find_torn(copy).map_err(StoreError::Journals)?;
+        Self::cut_and_open(copy, layout, damage, torn)
+    }
+
+    fn cut_and_open(
+        path: &Path,
+        layout: &Layout,
+        damage: Damage,
+        torn: Vec<TornJournal>,
+    ) -> Result<Self, StoreError> {
         let damaged: Vec<_> = torn.iter().filter(|torn| torn.is_damage).cloned().collect();
         let whole_behind = torn.iter().map(|torn| torn.whole_behind).sum();
         if damage == Damage::Refuse && !damaged.is_empty() {
             return Err(StoreError::Torn(damaged));
         }
         let mut cuts = Vec::new();
-        let begun = cut_all(torn, path, &mut cuts)
+        let room = if damage == Damage::Accept { NoRoom::Fail } else { NoRoom::GoOn };
+        let begun = cut_all(torn, path, room, &mut cuts)
             .and_then(|()| room::is_short(path))
             .and_then(|is_short| Self::open(path, layout, damaged, is_short));
         match begun {
@@ -308,7 +339,8 @@ impl Begun {
         };
         let ids = keyspace(&db, "melding_id", 4 * MIB)?;
         let forgotten_before = meta.get(FORGOTTEN)?.and_then(|value| forgotten_before(&value));
-        let (witness, mut loss) = call_witness(path, step, &Kept { ids, forgotten_before })?;
+        let kept = Kept { ids, forgotten_before, lacks_some: !damaged.is_empty() };
+        let (witness, mut loss) = call_witness(path, step, &kept)?;
         if !damaged.is_empty() {
             loss.get_or_insert(unknown(step)).journals = damaged;
         }
@@ -349,9 +381,31 @@ impl Begun {
     }
 }
 
-fn cut_all(torn: Vec<TornJournal>, path: &Path, cuts: &mut Vec<Cut>) -> Result<(), StoreError> {
+/// Whether all that was promised by the log at `path` stands before the places where its journals are torn: what stands there is what
+/// an interrupted write has left.
+fn was_promised_to_nobody(path: &Path) -> Result<bool, StoreError> {
+    let file = witness::beside(path);
+    let witness = Witness::open(path).map_err(|source| StoreError::Unreadable { file, source })?;
+    let Some(witness) = witness else { return Ok(false) };
+    if witness.last_step() == 0 {
+        return Ok(true);
+    }
+    let last = journal::last_step(path).map_err(StoreError::Journals)?;
+    Ok(last.is_some_and(|last| witness.last_step() <= last))
+}
+
+/// Why a log that lacks something is not opened.
+fn refusal(loss: Loss) -> StoreError {
+    if loss.is_unknown() {
+        StoreError::WitnessMissing(Box::new(loss))
+    } else {
+        StoreError::Lost(Box::new(loss))
+    }
+}
+
+fn cut_all(torn: Vec<TornJournal>, path: &Path, room: NoRoom, cuts: &mut Vec<Cut>) -> Result<(), StoreError> {
     for torn in torn {
-        cuts.push(Cut::make(torn, path).map_err(StoreError::Journals)?);
+        cuts.push(Cut::make(torn, path, room).map_err(StoreError::Journals)?);
     }
     Ok(())
 }
@@ -389,14 +443,33 @@ struct Kept {
     ids: Keyspace,
     /// Those that were taken before this and are over may be forgotten.
     forgotten_before: Option<Timestamp>,
+    /// Whether its journals are damaged.
+    lacks_some: bool,
+}
+
+/// Meldinger that were taken up to `step`, and that the log neither knows nor may have forgotten; in the order in which they were
+/// taken.
+fn missing_in_the_middle(witness: &Witness, step: u64, kept: &Kept) -> Result<Vec<LostMelding>, StoreError> {
+    let Kept { ids, forgotten_before, .. } = kept;
+    let mut gone = Vec::new();
+    for melding in witness.last_taken(step) {
+        if forgotten_before.is_none_or(|before| melding.mottatt >= before)
+            && !ids.contains_key(melding.id.as_uuid().as_bytes())?
+        {
+            gone.push(melding);
+        }
+    }
+    gone.reverse();
+    Ok(gone)
 }
 
 /// Whether a witness is that of another log: of the last meldinger that it saw taken, and that this one cannot have forgotten, this
 /// one knows none.
 fn is_anothers(witness: &Witness, step: u64, kept: &Kept) -> Result<bool, StoreError> {
-    let Kept { ids, forgotten_before } = kept;
+    const LOOKED_AT: usize = 200;
+    let Kept { ids, forgotten_before, .. } = kept;
     let mut looked_for = false;
-    for melding in witness.last_taken(step) {
+    for melding in witness.last_taken(step).take(LOOKED_AT) {
         if forgotten_before.is_some_and(|before| melding.mottatt < before) {
             continue;
         }
@@ -428,7 +501,14 @@ fn call_witness(path: &Path, step: u64, kept: &Kept) -> Result<(Option<Witness>,
     if is_anothers(&witness, step, kept)? {
         return Ok((None, Some(missing())));
     }
-    let loss = witness.loss(step);
+    let mut loss = witness.loss(step);
+    if kept.lacks_some {
+        // What stood in the middle left a gap that the last step does not tell of.
+        let mut gone = missing_in_the_middle(&witness, step, kept)?;
+        let loss = loss.get_or_insert(unknown(step));
+        gone.append(&mut loss.meldinger);
+        loss.meldinger = gone;
+    }
     witness.forget_read();
     Ok((Some(witness), loss))
 }
@@ -438,14 +518,10 @@ impl Store {
     /// closed again: its channel ends then.
     pub(crate) fn open(path: &Path, layout: &Layout) -> Result<Opened, StoreError> {
         salvage::clear_up(path)?;
+        loss::note::refuse(path)?;
         let begun = Begun::new(path, layout, Damage::Refuse)?;
         if begun.loss.is_some() {
-            let loss = Box::new(begun.leave(path)?.unwrap_or_default());
-            return Err(if loss.is_unknown() {
-                StoreError::WitnessMissing(loss)
-            } else {
-                StoreError::Lost(loss)
-            });
+            return Err(refusal(begun.leave(path)?.unwrap_or_default()));
         }
         let mut begun = begun.make_room(path, layout)?;
         for cut in std::mem::take(&mut begun.cuts) {

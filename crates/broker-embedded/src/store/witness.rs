@@ -92,16 +92,22 @@ impl fmt::Display for Loss {
         for (place, journal) in self.journals.iter().enumerate() {
             write!(f, "{}{journal}", if place == 0 { "" } else { ", " })?;
         }
-        if self.promised_step == self.log_step {
+        let steps = self.promised_step - self.log_step;
+        let count = self.meldinger.len();
+        if steps == 0 && count == 0 {
             return Ok(());
         }
         if !self.journals.is_empty() {
             f.write_str("; ")?;
         }
-        let steps = self.promised_step - self.log_step;
-        let count = self.meldinger.len();
         let at_least = if self.is_complete { "" } else { "at least " };
-        write!(f, "{steps} steps that were promised are missing, with {at_least}{count} meldinger")?;
+        if steps > 0 {
+            write!(f, "{steps} steps that were promised are missing, with ")?;
+        }
+        write!(f, "{at_least}{count} meldinger")?;
+        if steps == 0 {
+            f.write_str(" that were promised are missing,")?;
+        }
         if let (Some(first), Some(last)) = (self.meldinger.first(), self.meldinger.last()) {
             write!(f, " taken from {} to {}", first.mottatt, last.mottatt)?;
         }
@@ -306,6 +312,11 @@ impl Witness {
         Ok(Some(Self { file, next: next % SLOTS, last_step, notes, failed: false, unsynced }))
     }
 
+    /// The last step that it knows to be promised; 0 if it knows of none.
+    pub(crate) fn last_step(&self) -> u64 {
+        self.last_step
+    }
+
     /// What was promised after `log_step`; `None` if the log has it all.
     pub(crate) fn loss(&self, log_step: u64) -> Option<Loss> {
         if self.last_step <= log_step {
@@ -329,11 +340,10 @@ impl Witness {
 
     /// The last meldinger that were taken up to `log_step`, the newest first.
     pub(crate) fn last_taken(&self, log_step: u64) -> impl Iterator<Item = LostMelding> {
-        const LOOKED_AT: usize = 200;
         let taken = self.notes.iter().filter(|note| note.step <= log_step).filter_map(|note| note.melding);
         let mut taken: Vec<_> = taken.collect();
         taken.sort_by_key(|noted| std::cmp::Reverse(noted.number));
-        taken.into_iter().take(LOOKED_AT).map(|noted| noted.melding())
+        taken.into_iter().map(|noted| noted.melding())
     }
 
     /// Lets go of what was read, once it was looked at.

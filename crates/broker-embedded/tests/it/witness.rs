@@ -327,3 +327,29 @@ async fn log_that_is_gone_as_a_whole_is_listed_by_its_witness_and_begun_anew_whe
         open(&log).await.unwrap().close().await.unwrap();
     }
 }
+
+/// Whatever ends a start that refuses, the journal is whole: it is never cut before it is known that nobody was promised what
+/// stands behind.
+#[tokio::test]
+async fn damaged_journal_is_not_touched_before_it_is_known_what_was_promised() {
+    let (h, accepted, _) = killed(20).await;
+    let log = h.path().with_file_name("left");
+    let journal = journals(&log).pop().unwrap();
+    let mut bytes = std::fs::read(&journal).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    bytes[end * 3 / 10] ^= 1;
+    std::fs::write(&journal, &bytes).unwrap();
+    let written = std::fs::metadata(&journal).unwrap().modified().unwrap();
+    let refused = text(&open(&log).await.err().unwrap());
+    assert!(refused.contains("that were promised are missing"), "{refused}");
+    assert_eq!(
+        std::fs::metadata(&journal).unwrap().modified().unwrap(),
+        written,
+        "nothing was written to it"
+    );
+    assert!(std::fs::read(&journal).unwrap() == bytes);
+    // All but what the damage itself took can be saved from it.
+    let saved = salvage(&log, ManualClock::default().now(), Emptied::Refuse).unwrap();
+    let waiting: u64 = saved.kontoer.values().map(|konto| konto.waiting).sum();
+    assert!(waiting + 2 >= accepted.len() as u64, "{saved:?}");
+}

@@ -95,6 +95,16 @@ fn repair(log: &Path, accept: bool) -> anyhow::Result<String> {
             done.loss
         ));
     }
+    if done.loss == Loss::default() {
+        return Ok(format!(
+            "{}: the acceptance of a loss that was interrupted is finished now, and the server can be started. What is lost is listed \
+             in {}; tell their senders.{}{}",
+            log.display(),
+            done.report.display(),
+            old_witness,
+            kept(&done.rests)
+        ));
+    }
     Ok(format!(
         "{}: {}\nThe loss is accepted and the server can be started. All of them are listed in {}; tell their senders.{}{}",
         log.display(),

@@ -37,7 +37,7 @@ use self::old::Old;
 use self::promised::Promised;
 use self::report::write_report;
 use self::saving::{Saved, Saving};
-use super::loss::{begin_anew, loss_of_all};
+use super::loss::{loss_of_all, note};
 use super::shadow::Shadow;
 use super::{StoreError, folder, shadow, witness};
 use crate::OpenError;
@@ -126,13 +126,15 @@ pub enum Emptied {
 /// [`OpenError`]: there is no log, a server uses it, or nothing can be saved. Nothing is changed then.
 pub fn salvage(path: &Path, now: Timestamp, emptied: Emptied) -> Result<Salvaged, OpenError> {
     finish_salvage(path)?;
+    let failed = |error| OpenError::new(path, error);
+    note::refuse(path).map_err(failed)?;
     if !path.is_dir() {
-        let loss = loss_of_all(path)?;
+        let loss = loss_of_all(path).map_err(failed)?;
         if emptied == Emptied::Refuse {
-            let lost = loss.meldinger.len();
-            return Err(OpenError::new(path, StoreError::NothingSaved { lost }));
+            return Err(failed(StoreError::NothingSaved { lost: loss.meldinger.len() }));
         }
-        begin_anew(path)?;
+        let made = folder::make(path).and_then(|()| folder::sync_folder_of(path));
+        made.map_err(|error| failed(StoreError::Files(error)))?;
     }
     save(path, now, emptied).map_err(|error| OpenError::new(path, error))
 }
