@@ -337,7 +337,9 @@ impl Begun {
             Some(value) => number_at(&value, 0)?,
             None => 0,
         };
-        let ids = keyspace(&db, "melding_id", 4 * MIB)?;
+        // One that is not there yet is made in its turn: their numbers follow from the order in which they are made.
+        let has_ids = db.keyspace_exists("melding_id");
+        let ids = if has_ids { Some(keyspace(&db, "melding_id", 4 * MIB)?) } else { None };
         let forgotten_before = meta.get(FORGOTTEN)?.and_then(|value| forgotten_before(&value));
         let kept = Kept { ids, forgotten_before, lacks_some: !damaged.is_empty() };
         let (witness, mut loss) = call_witness(path, step, &kept)?;
@@ -440,22 +442,27 @@ fn unknown(step: u64) -> Loss {
 
 /// What a log knows of the meldinger that it took, for as long as it does not forget them.
 struct Kept {
-    ids: Keyspace,
+    ids: Option<Keyspace>,
     /// Those that were taken before this and are over may be forgotten.
     forgotten_before: Option<Timestamp>,
     /// Whether its journals are damaged.
     lacks_some: bool,
 }
 
+impl Kept {
+    fn has(&self, melding: &LostMelding) -> Result<bool, StoreError> {
+        let Some(ids) = &self.ids else { return Ok(false) };
+        guarded(|| Ok(ids.contains_key(melding.id.as_uuid().as_bytes())?))
+    }
+}
+
 /// Meldinger that were taken up to `step`, and that the log neither knows nor may have forgotten; in the order in which they were
 /// taken.
 fn missing_in_the_middle(witness: &Witness, step: u64, kept: &Kept) -> Result<Vec<LostMelding>, StoreError> {
-    let Kept { ids, forgotten_before, .. } = kept;
+    let forgotten_before = kept.forgotten_before;
     let mut gone = Vec::new();
     for melding in witness.last_taken(step) {
-        if forgotten_before.is_none_or(|before| melding.mottatt >= before)
-            && !ids.contains_key(melding.id.as_uuid().as_bytes())?
-        {
+        if forgotten_before.is_none_or(|before| melding.mottatt >= before) && !kept.has(&melding)? {
             gone.push(melding);
         }
     }
@@ -467,13 +474,13 @@ fn missing_in_the_middle(witness: &Witness, step: u64, kept: &Kept) -> Result<Ve
 /// one knows none.
 fn is_anothers(witness: &Witness, step: u64, kept: &Kept) -> Result<bool, StoreError> {
     const LOOKED_AT: usize = 200;
-    let Kept { ids, forgotten_before, .. } = kept;
+    let forgotten_before = kept.forgotten_before;
     let mut looked_for = false;
     for melding in witness.last_taken(step).take(LOOKED_AT) {
         if forgotten_before.is_some_and(|before| melding.mottatt < before) {
             continue;
         }
-        match ids.contains_key(melding.id.as_uuid().as_bytes()).map_err(StoreError::from) {
+        match kept.has(&melding) {
             Ok(true) => return Ok(false),
             Ok(false) => looked_for = true,
             // Whatever is damaged is found where it is needed.

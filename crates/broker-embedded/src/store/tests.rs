@@ -58,6 +58,19 @@ pub(super) fn store_at(path: &Path, count: u128) -> Store {
     store
 }
 
+/// A log that has promised `count` meldinger, each in a step of its own.
+pub(super) fn promise_at(path: &Path, count: u128) {
+    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
+    let (store, first, _) = Store::open(path, &layout).expect("the folder is empty");
+    for n in 0..count {
+        let mut write = store.write();
+        let number = first + u64::try_from(n).expect("it is small");
+        let lines = [Line::new(at(n), &Hendelse::LagtPaKo)];
+        write.melding(number, &melding(n, konto(1), konto(2)), 0, &lines).expect("it can be written");
+        write.commit(true).expect("it can be written");
+    }
+}
+
 fn search(store: &Store, sok: &MeldingSok, look_at: usize) -> (Vec<u128>, bool) {
     let found = store.search(sok, look_at).expect("the log can be read");
     let numbers = found.meldinger.iter().map(|record| record.melding.id.as_uuid().as_u128() - MELDING);
