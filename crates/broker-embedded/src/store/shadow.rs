@@ -107,9 +107,13 @@ impl StoreError {
 }
 
 fn original(file: &Path, folder: &Path, path: &Path) -> PathBuf {
-    match (file.strip_prefix(folder), path.parent()) {
-        (Ok(below), Some(above)) => above.join(below),
-        _ => file.to_owned(),
+    let copy = folder.join("ko");
+    if file == witness::beside(&copy) {
+        return witness::beside(path);
+    }
+    match file.strip_prefix(&copy) {
+        Ok(below) => path.join(below),
+        Err(_) => file.to_owned(),
     }
 }
 

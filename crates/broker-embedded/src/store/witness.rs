@@ -83,7 +83,7 @@ impl fmt::Display for Loss {
         if let Some(witness) = &self.witness_missing {
             write!(
                 f,
-                "the file {}, which knows what was promised, is missing, damaged, or that of another log, so nobody can tell whether \
+                "the file {}, which knows what was promised, is missing or damaged, or that of another log, so nobody can tell whether \
                  the log is whole",
                 witness.display()
             )?;
