@@ -1,5 +1,7 @@
 //! What an edge lets whoever holds the connection know of a request.
 
+use std::any::Any;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::Caller;
@@ -18,7 +20,17 @@ pub trait Doorkeeper: Send + Sync {
     /// # Errors
     /// [`Error::TooMany`] when too many were that came from the same address: that is then the answer.
     fn log_in_refused(&self) -> Result<(), Error>;
+
+    /// Takes note that the request, which comes from `address`, waits for somebody else until what is returned is dropped.
+    /// `None` when too many do: then it may not. One that waits may be broken off for another.
+    fn waits(&self, address: IpAddr) -> Option<Waiting> {
+        let _ = address;
+        Some(Box::new(()))
+    }
 }
+
+/// Held by a request for as long as it waits for somebody else.
+pub type Waiting = Box<dyn Any + Send + Sync>;
 
 /// The [`Doorkeeper`] of a request. Goes with the request's extensions; a request without one is let in, as in tests of an
 /// edge by itself.

@@ -51,7 +51,7 @@ use tokio::sync::broadcast;
 
 pub use bruk::{Apen, Nadd, Plass};
 pub use caller::{Caller, InnloggetIntegrasjon, InnloggetPerson};
-pub use door::{Door, Doorkeeper};
+pub use door::{Door, Doorkeeper, Waiting};
 pub use error::{BoxError, Error, FieldError, Forbidden, Missing};
 pub use events::Event;
 pub use grense::{Grense, Grenser};

@@ -73,6 +73,9 @@ mod tests {
         };
         assert_eq!(found(json!({})).await, ["Konto i Fjerndal kommune", "Konto i Lillefjord kommune"]);
         assert_eq!(found(json!({ "term": "lilleFJORD" })).await, ["Konto i Lillefjord kommune"]);
+        let long = Some(json!({ "term": "a".repeat(256) }));
+        let answer = world.call(&world.fag, Method::POST, &path, long).await;
+        answer.error(StatusCode::BAD_REQUEST, "UGYLDIG_FELT");
         assert_eq!(
             found(json!({ "filter": { "fiksOrgIder": [world.fremmed.org] } })).await,
             ["Konto i Fjerndal kommune"]

@@ -32,9 +32,9 @@ fn with_reserve(bound: u64) -> u64 {
     bound.saturating_add(bound / 2)
 }
 
-/// So near to a bound that others who send now may take what is left.
-fn is_near(brukt: u64, bound: u64) -> bool {
-    brukt.saturating_add(FIXED_ROOM_BYTES) > bound - bound / 10
+/// So near to a bound that a melding of `largest` bytes, or others who send now, may take what is left.
+fn is_near(brukt: u64, bound: u64, largest: u64) -> bool {
+    brukt.saturating_add(largest.max(bound / 10)).saturating_add(FIXED_ROOM_BYTES) > bound
 }
 
 impl App {
@@ -52,7 +52,7 @@ impl App {
             (Ende::Avsender, self.kobytes_at(Ende::Avsender, eiere.avsender), room.avsender_max),
             (Ende::Mottaker, self.kobytes_at(Ende::Mottaker, eiere.mottaker), room.mottaker_max),
         ];
-        if !ends.iter().any(|(_, brukt, bound)| is_near(*brukt, *bound)) {
+        if !ends.iter().any(|(_, brukt, bound)| is_near(*brukt, *bound, self.largest_on_queue())) {
             return Ok(room);
         }
         let is_svar = match svar {
@@ -72,11 +72,37 @@ impl App {
         })
     }
 
+    /// Bytes that one melding may take of a bound: a larger payload goes to Dokumentlager.
+    fn largest_on_queue(&self) -> u64 {
+        let settings = &self.inner.settings;
+        u64::try_from(settings.inline_payload_max_bytes.saturating_add(settings.headers_max_bytes))
+            .unwrap_or(u64::MAX)
+    }
+
     fn kobytes_at(&self, ende: Ende, organisasjon: FiksOrgId) -> u64 {
         let kobytes = self.inner.broker.kobytes(organisasjon);
         match ende {
             Ende::Avsender => kobytes.sendt,
             Ende::Mottaker => kobytes.mottatt,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIB: u64 = 1024 * 1024;
+
+    #[test]
+    fn a_svar_of_any_size_gets_its_reserve_before_it_would_be_refused() {
+        for (bound, largest) in [(8 * MIB, 5 * MIB), (MIB, 5 * MIB), (1_000 * MIB, 5 * MIB), (100 * MIB, 1)] {
+            for brukt in (0..=bound).step_by(usize::try_from(bound / 97).unwrap()) {
+                let may_be_refused = brukt + largest + FIXED_ROOM_BYTES > bound;
+                assert!(is_near(brukt, bound, largest) || !may_be_refused, "{brukt} of {bound}");
+            }
+        }
+        // Far from the bound nothing is looked up.
+        assert!(!is_near(800 * MIB, 1_000 * MIB, 5 * MIB) && is_near(901 * MIB, 1_000 * MIB, 5 * MIB));
     }
 }

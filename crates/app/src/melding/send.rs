@@ -73,7 +73,9 @@ impl App {
         self.judge(&facts, &metadata, first.is_some()).await?;
         self.ko_rom(&facts, metadata.svar_pa_melding).await?;
         let svar = match metadata.svar_pa_melding {
-            Some(original) => Some(self.inner.svar.one_more(&self.inner.settings.grenser, original)?),
+            Some(original) => {
+                Some(self.inner.svar.one_more(&self.inner.settings.grenser, (original, avsender))?)
+            }
             None => None,
         };
 

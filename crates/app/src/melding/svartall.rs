@@ -1,9 +1,9 @@
-//! How many svar each melding has had.
+//! How many svar each melding has had from each konto.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use domain::id::MeldingId;
+use domain::id::{KontoId, MeldingId};
 
 use crate::error::Error;
 use crate::grense::{Grense, Grenser};
@@ -12,26 +12,29 @@ use crate::grense::{Grense, Grenser};
 /// forgotten, and all is when the process ends.
 const REMEMBERED: usize = 50_000;
 
+/// A melding, and whose svar to it are counted: nobody uses up those of whoever is to answer.
+type Besvart = (MeldingId, KontoId);
+
 #[derive(Default)]
 struct State {
-    recent: HashMap<MeldingId, u64>,
-    before: HashMap<MeldingId, u64>,
+    recent: HashMap<Besvart, u64>,
+    before: HashMap<Besvart, u64>,
 }
 
-/// Counts the svar to each melding, so that one melding cannot draw an endless number of them.
+/// Counts the svar to each melding, so that one melding cannot draw an endless number of them from one konto.
 #[derive(Default)]
 pub(crate) struct Svartall(Mutex<State>);
 
 impl Svartall {
-    /// Counts one more, which is given back unless it is [kept](EttSvar::keep).
+    /// Counts one more svar from the konto to the melding, which is given back unless it is [kept](EttSvar::keep).
     ///
     /// # Errors
     /// [`Error::QuotaFull`].
-    pub(crate) fn one_more(&self, grenser: &Grenser, original: MeldingId) -> Result<EttSvar<'_>, Error> {
+    pub(crate) fn one_more(&self, grenser: &Grenser, original: Besvart) -> Result<EttSvar<'_>, Error> {
         self.count(grenser, original).map(|()| EttSvar { svar: self, original, is_kept: false })
     }
 
-    fn count(&self, grenser: &Grenser, original: MeldingId) -> Result<(), Error> {
+    fn count(&self, grenser: &Grenser, original: Besvart) -> Result<(), Error> {
         let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let before = state.before.remove(&original);
         let had = state.recent.get(&original).copied().or(before).unwrap_or_default();
@@ -43,7 +46,7 @@ impl Svartall {
         fits
     }
 
-    fn give_back(&self, original: MeldingId) {
+    fn give_back(&self, original: Besvart) {
         let State { recent, before } = &mut *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(had) = recent.get_mut(&original).or_else(|| before.get_mut(&original)) {
             *had = had.saturating_sub(1);
@@ -54,7 +57,7 @@ impl Svartall {
 /// A svar that was counted and is on its way. One that is not sent after all counts nothing.
 pub(crate) struct EttSvar<'a> {
     svar: &'a Svartall,
-    original: MeldingId,
+    original: Besvart,
     is_kept: bool,
 }
 
@@ -79,8 +82,8 @@ mod tests {
 
     use super::*;
 
-    fn melding(n: u128) -> MeldingId {
-        MeldingId::from_uuid(Uuid::from_u128(n))
+    fn melding(n: u128) -> Besvart {
+        (MeldingId::from_uuid(Uuid::from_u128(n)), KontoId::from_uuid(Uuid::from_u128(1)))
     }
 
     #[test]
@@ -94,6 +97,8 @@ mod tests {
             assert!(matches!(refused, Err(Error::QuotaFull { what: Grense::SvarPerMelding, limit: 3 })));
         }
         svar.one_more(&grenser, melding(2)).unwrap().keep();
+        let of_another = (melding(1).0, KontoId::from_uuid(Uuid::from_u128(2)));
+        svar.one_more(&grenser, of_another).expect("nobody uses up those of others").keep();
     }
 
     #[test]

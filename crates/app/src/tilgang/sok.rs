@@ -7,9 +7,10 @@ use domain::konto::Konto;
 use domain::organisasjon::Organisasjon;
 use domain::utveksling;
 
-use crate::error::Error;
+use crate::error::{Error, FieldError};
 use crate::konto::{KontoSti, find};
 use crate::lister::{Eiere, systemer_med_eier};
+use crate::rule::Rule;
 use crate::system::EksternKonto;
 use crate::tilgang::SystemMedEier;
 use crate::{App, Caller};
@@ -37,13 +38,25 @@ impl ProtokollKrav {
 
 /// Hits in one answer.
 const MAX_HITS: u32 = 500;
+/// No name that is searched for is longer, and a database takes none that is much longer.
+const MAX_TERM: usize = 255;
+
+/// What is searched for.
+fn checked(term: &str) -> Result<&str, Error> {
+    let term = term.trim();
+    if term.chars().count() > MAX_TERM {
+        let rule = Rule::Length { min: 0, max: MAX_TERM };
+        return Err(Error::Invalid(vec![FieldError::new("term", rule)]));
+    }
+    Ok(term)
+}
 
 impl App {
     /// Systemer that the Konto at `sti` can give tilgang to. `stotter_konto`: only those with a Konto that may exchange
     /// meldinger with it.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    /// [`Error::Invalid`], [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn search_systemer(
         &self,
         caller: &Caller,
@@ -55,7 +68,7 @@ impl App {
         let mut tx = self.begin_read().await?;
         let (own, konto) = find(&mut *tx, sti).await?;
         caller.may_see(&own)?;
-        let hits = tx.search_systemer(own.fiks_org_id, term.trim(), owners, MAX_HITS).await?;
+        let hits = tx.search_systemer(own.fiks_org_id, checked(term)?, owners, MAX_HITS).await?;
         let mut ids: Vec<_> = hits.iter().map(|system| system.id).filter(|id| *id != own.id).collect();
         if stotter_konto {
             let versjoner = tx.list_versjoner(&konto.protokoll_navn).await?;
@@ -70,7 +83,7 @@ impl App {
     /// are not empty.
     ///
     /// # Errors
-    /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
+    /// [`Error::Invalid`], [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn search_kontoer(
         &self,
         caller: &Caller,
@@ -83,7 +96,7 @@ impl App {
         let mut tx = self.begin_read().await?;
         let own = crate::system::find(&mut *tx, owner, system).await?;
         caller.may_see(&own)?;
-        let mut kontoer = tx.search_kontoer(owner, Some(system), term.trim(), owners, MAX_HITS).await?;
+        let mut kontoer = tx.search_kontoer(owner, Some(system), checked(term)?, owners, MAX_HITS).await?;
         if !protokoller.is_empty() {
             kontoer.retain(|konto| protokoller.iter().any(|wanted| wanted.fits(konto)));
         }
