@@ -289,7 +289,9 @@ impl State {
         match set.get(kid) {
             Some(key) if age > config.refresh_after && may_replace => Plan::UseAndFetch(Arc::clone(key)),
             Some(key) => Plan::Use(Arc::clone(key)),
-            None if is_within(self.unknown_fetched, now, config.refetch_interval) => Plan::Refuse(unknown()),
+            None if is_within(self.unknown_fetched, now, config.refetch_interval) => {
+                Plan::Refuse(self.not_published())
+            }
             None => Plan::Fetch(Cause::Unknown),
         }
     }
@@ -316,15 +318,19 @@ impl State {
 
     fn after_fetch(&self, kid: &str) -> Result<Arc<Key>, TokenError> {
         match (&self.set, &self.error) {
-            (Some((set, _)), _) => set.get(kid).cloned().ok_or_else(unknown),
+            (Some((set, _)), _) => set.get(kid).cloned().ok_or_else(|| self.not_published()),
             (None, Some(error)) => Err(unavailable(error)),
             (None, None) => Err(TokenError::Unavailable("the fetch broke off".into())),
         }
     }
-}
 
-fn unknown() -> TokenError {
-    invalid("signed with a key that the issuer does not publish")
+    /// Why there is no key of that name. An issuer that cannot be asked may have published it since it last answered.
+    fn not_published(&self) -> TokenError {
+        match &self.error {
+            Some(error) => unavailable(error),
+            None => invalid("signed with a key that the issuer does not publish"),
+        }
+    }
 }
 
 fn unavailable(error: &Arc<FetchError>) -> TokenError {

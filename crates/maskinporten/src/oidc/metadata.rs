@@ -6,14 +6,18 @@ use std::sync::{Arc, PoisonError, RwLock};
 use jiff::{SignedDuration, Timestamp};
 use reqwest::Url;
 use serde::Deserialize;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, OwnedMutexGuard};
 
 use crate::http::{Http, HttpError};
 use crate::keys::metadata_address;
 
 pub(super) const NAME: &str = "openid-configuration";
+/// Target of log events for what anybody can bring about.
+const REFUSED: &str = "refused";
 /// After a failed attempt to replace old metadata the next one waits this long.
 const RETRY: SignedDuration = SignedDuration::from_secs(30);
+/// With none at all the provider is asked this often: right after a start it may come up a moment later.
+const FIRST_RETRY: SignedDuration = SignedDuration::from_secs(1);
 
 /// The metadata as they come, as far as they are used.
 #[derive(Deserialize)]
@@ -64,6 +68,8 @@ pub(super) enum MetadataError {
     OtherIssuer,
     #[error("read the metadata of the login provider: the address of an endpoint is not https")]
     Address,
+    #[error("fetch the metadata of the login provider: it broke off")]
+    BrokeOff,
 }
 
 /// The last failure, shared by all who waited for it.
@@ -88,7 +94,7 @@ pub(super) struct Discovery {
     http: Http,
     state: RwLock<State>,
     /// Held by the one fetch under way.
-    fetching: Mutex<()>,
+    fetching: Arc<Mutex<()>>,
 }
 
 #[derive(Default)]
@@ -96,7 +102,21 @@ struct State {
     kept: Option<Kept>,
     /// How many fetches have ended, well or not.
     attempts: u64,
-    error: Option<Shared>,
+    /// Why there are none or old ones, and since when.
+    error: Option<(Shared, Timestamp)>,
+}
+
+impl State {
+    /// The metadata, if they can be had without asking the provider; or why not, if it was asked just now.
+    fn without_asking(&self, now: Timestamp) -> Option<Result<Arc<Metadata>, Shared>> {
+        match (&self.kept, &self.error) {
+            (Some(kept), _) => kept.is_fresh(now).then(|| Ok(Arc::clone(&kept.metadata))),
+            (None, Some((error, since))) if now.duration_since(*since).abs() < FIRST_RETRY => {
+                Some(Err(error.clone()))
+            }
+            (None, _) => None,
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -116,7 +136,7 @@ impl Kept {
 
 impl Discovery {
     pub(super) fn new(issuer: String, max_age: SignedDuration, http: Http) -> Self {
-        Self { issuer, max_age, http, state: RwLock::default(), fetching: Mutex::default() }
+        Self { issuer, max_age, http, state: RwLock::default(), fetching: Arc::default() }
     }
 
     /// What is kept, however old.
@@ -134,17 +154,30 @@ impl Discovery {
     }
 
     /// The metadata, fetched if they are missing or old. Old ones serve on while the provider does not answer.
-    pub(super) async fn metadata(&self, now: Timestamp) -> Result<Arc<Metadata>, Shared> {
+    pub(super) async fn metadata(self: &Arc<Self>, now: Timestamp) -> Result<Arc<Metadata>, Shared> {
         let seen = {
             let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-            match &state.kept {
-                Some(kept) if kept.is_fresh(now) => return Ok(Arc::clone(&kept.metadata)),
-                _ => state.attempts,
+            match state.without_asking(now) {
+                Some(answer) => return answer,
+                None => state.attempts,
             }
         };
-        let _turn = self.fetching.lock().await;
-        let is_done = self.state.read().unwrap_or_else(PoisonError::into_inner).attempts != seen;
-        if !is_done {
+        let turn = Arc::clone(&self.fetching).lock_owned().await;
+        // On its own task: a browser that goes away must not break off what others wait for.
+        if tokio::spawn(Arc::clone(self).fetch_once(turn, seen, now)).await.is_err() {
+            tracing::error!("the fetch of the metadata of the login provider broke off");
+        }
+        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
+        match (&state.kept, &state.error) {
+            (Some(kept), _) => Ok(Arc::clone(&kept.metadata)),
+            (None, Some((error, _))) => Err(error.clone()),
+            (None, None) => Err(Shared(Arc::new(MetadataError::BrokeOff))),
+        }
+    }
+
+    /// Fetches, unless another fetch has ended since `seen`.
+    async fn fetch_once(self: Arc<Self>, turn: OwnedMutexGuard<()>, seen: u64, now: Timestamp) {
+        if self.state.read().unwrap_or_else(PoisonError::into_inner).attempts == seen {
             let fetched = self.fetch().await;
             let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
             state.attempts += 1;
@@ -156,6 +189,7 @@ impl Discovery {
                 }
                 Err(error) => {
                     tracing::warn!(
+                        target: REFUSED,
                         error = &error as &dyn std::error::Error,
                         kept = state.kept.is_some(),
                         "failed to fetch the metadata of the login provider"
@@ -163,15 +197,11 @@ impl Discovery {
                     if let Some(kept) = &mut state.kept {
                         (kept.fetched, kept.age) = (now, RETRY);
                     }
-                    state.error = Some(Shared(Arc::new(error)));
+                    state.error = Some((Shared(Arc::new(error)), now));
                 }
             }
         }
-        let state = self.state.read().unwrap_or_else(PoisonError::into_inner);
-        match &state.kept {
-            Some(kept) => Ok(Arc::clone(&kept.metadata)),
-            None => Err(state.error.clone().expect("an attempt leaves metadata or an error")),
-        }
+        drop(turn);
     }
 
     /// A look at the metadata by one who is told no time, so nothing is kept.
@@ -180,6 +210,7 @@ impl Discovery {
         looked
             .inspect_err(|error| {
                 tracing::warn!(
+                    target: REFUSED,
                     error = error as &dyn std::error::Error,
                     "failed to fetch the metadata of the login provider"
                 );

@@ -41,7 +41,7 @@ pub struct OidcLogin {
     config: OidcConfig,
     credential: Credential,
     http: Http,
-    discovery: Discovery,
+    discovery: Arc<Discovery>,
     keys: Arc<Keys>,
     /// Of the issuer, until the metadata say where logins really begin.
     issuer_origin: String,
@@ -144,7 +144,7 @@ impl OidcLogin {
         };
         Ok(Self {
             keys: Arc::new(Keys::new(keys, http.clone())),
-            discovery: Discovery::new(config.issuer.clone(), config.metadata_max_age, http.clone()),
+            discovery: Arc::new(Discovery::new(config.issuer.clone(), config.metadata_max_age, http.clone())),
             issuer_origin: issuer.origin().ascii_serialization(),
             origin: OnceLock::new(),
             credential,

@@ -105,6 +105,7 @@ async fn a_provider_that_is_down_or_silent_is_told_apart_from_a_bad_login() {
     assert!(text.ends_with("it answered 503 Service Unavailable"), "{text}");
     assert_eq!(world.login.logout_url(None, "ut").await, None);
     world.idporten.set_fault(Fault::None);
+    world.advance(1);
     let code = world.code(&started(false), 1).await;
     world.idporten.set_fault(Fault::Unavailable);
     let text = absence(world.finish(&code, &started(false)).await);
@@ -153,6 +154,27 @@ async fn many_at_once_take_one_fetch() {
         task.await.unwrap().unwrap();
     }
     assert_eq!(world.asked(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_at_once_wait_for_a_silent_provider_once_and_whoever_goes_away_breaks_nothing_off() {
+    let world = OidcWorld::configured(|_| {}, |config| config.timeout = Duration::from_millis(200)).await;
+    let world = Arc::new(world);
+    world.idporten.set_fault(Fault::Slow(Duration::from_hours(1)));
+    let start = || {
+        let world = Arc::clone(&world);
+        tokio::spawn(async move { world.login.start(&started(false), world.now()).await })
+    };
+    let (gone, waiting): (_, Vec<_>) = (start(), (0..20).map(|_| start()).collect());
+    gone.abort();
+    for task in waiting {
+        absence(task.await.unwrap());
+    }
+    // Who comes right after that is not kept waiting.
+    world.idporten.set_fault(Fault::None);
+    absence(start().await.unwrap());
+    world.advance(1);
+    start().await.unwrap().unwrap();
 }
 
 /// What becomes of a login at a provider with these metadata, where `BASE` stands for its address.
