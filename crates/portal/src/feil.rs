@@ -43,6 +43,9 @@ pub(crate) enum Feil {
         /// Whole minutes until the next one.
         wait_minutes: u64,
     },
+    /// Too many wait for the login provider already.
+    #[error("too many logins wait for the login provider")]
+    Opptatt,
     /// The form cannot be read.
     #[error("the form cannot be read")]
     UleseligSkjema,
@@ -55,6 +58,15 @@ impl Feil {
     /// A bug.
     pub(crate) fn intern(error: impl Into<BoxError>) -> Self {
         Self::Intern(error.into())
+    }
+
+    /// Seconds until the next try, where there is something to wait for.
+    fn wait_seconds(&self) -> Option<u64> {
+        match self {
+            // As long as the provider is given to answer.
+            Self::Opptatt => Some(10),
+            _ => self.wait_minutes().map(|minutes| minutes * 60),
+        }
     }
 
     /// Whole minutes until the next try, where there is something to wait for.
@@ -89,6 +101,7 @@ impl Feil {
             Self::ForStor => StatusCode::PAYLOAD_TOO_LARGE,
             Self::ForTreg => StatusCode::REQUEST_TIMEOUT,
             Self::ForOfte { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::Opptatt => StatusCode::SERVICE_UNAVAILABLE,
             Self::UleseligSkjema => StatusCode::BAD_REQUEST,
             Self::Intern(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
@@ -156,8 +169,8 @@ pub(crate) fn render(kontekst: &Kontekst, feil: &Feil) -> Response {
         _ => ("feil-ulesbart", t.s("feil-ulesbart-forklaring")),
     };
     let mut response = html(status, &Side { ramme: Ramme::new(kontekst, t.s(tittel)), forklaring, feilkode });
-    if let Some(wait_minutes) = feil.wait_minutes()
-        && let Ok(seconds) = HeaderValue::try_from((wait_minutes * 60).to_string())
+    if let Some(wait_seconds) = feil.wait_seconds()
+        && let Ok(seconds) = HeaderValue::try_from(wait_seconds.to_string())
     {
         response.headers_mut().insert(header::RETRY_AFTER, seconds);
     }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, OnceLock};
 
 use app::sesjon::{AktivSesjon, SesjonSvar};
-use app::{Caller, Door};
+use app::{Caller, Door, Waiting};
 use axum::extract::{ConnectInfo, FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::Response;
@@ -39,6 +39,8 @@ pub(crate) struct Kontekst {
     pub(crate) now: Timestamp,
     /// What stood in the form that was sent, once it was read: nothing typed may be lost when something goes wrong.
     pub(crate) skjema: Arc<OnceLock<Felter>>,
+    /// Who holds the connection.
+    dor: Option<Door>,
 }
 
 /// Whether somebody is logged in.
@@ -58,6 +60,17 @@ impl Kontekst {
         match &self.sesjon {
             Tilstand::Aktiv(sesjon) => Some(sesjon),
             Tilstand::Ingen | Tilstand::Utlopt => None,
+        }
+    }
+
+    /// Takes note that the login provider is waited for until what is returned is dropped.
+    ///
+    /// # Errors
+    /// [`Feil::Opptatt`] when too many do.
+    pub(crate) fn waits_for_provider(&self) -> Result<Option<Waiting>, Feil> {
+        match &self.dor {
+            Some(Door(keeper)) => keeper.waits(self.adresse).map(Some).ok_or(Feil::Opptatt),
+            None => Ok(None),
         }
     }
 
@@ -95,6 +108,7 @@ pub(crate) async fn layer(State(portal): State<Portal>, mut request: Request, ne
         adresse,
         now,
         skjema: Arc::default(),
+        dor: request.extensions().get().cloned(),
     };
     // Before the form, so that its connection is known to be that of somebody who is logged in.
     let loaded = load_sesjon(&mut kontekst, request.headers(), request.method()).await;

@@ -408,6 +408,35 @@ async fn endless_logins_from_one_address_are_refused_for_a_minute() {
     answer.is(429).says("Du har prøvd for mange ganger. Vent 1 minutt.");
 }
 
+/// Lets nobody wait.
+struct Crowded;
+
+impl app::Doorkeeper for Crowded {
+    fn admit(&self, _: &app::Caller) -> Result<(), app::Error> {
+        Ok(())
+    }
+
+    fn log_in_refused(&self) -> Result<(), app::Error> {
+        Ok(())
+    }
+
+    fn waits(&self, _: std::net::IpAddr) -> Option<app::Waiting> {
+        None
+    }
+}
+
+#[tokio::test]
+async fn login_for_which_too_many_wait_already_is_answered_at_once_and_invited_to_come_back() {
+    let world = World::new().await;
+    let mut browser = world.anonymous();
+    let mut request = browser.request(Method::GET, "/auth/start").body(Body::empty()).unwrap();
+    request.extensions_mut().insert(app::Door(std::sync::Arc::new(Crowded)));
+    let answer = browser.send(request).await;
+    assert_eq!(answer.headers[header::RETRY_AFTER], "10");
+    answer.is(503).says("Vi har tekniske problemer");
+    browser.get("/auth/start").await.is(303);
+}
+
 #[tokio::test]
 async fn answer_of_another_provider_is_a_failed_login() {
     let world = World::new().await;

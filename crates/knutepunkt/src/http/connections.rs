@@ -1,8 +1,9 @@
 //! The connections that are open, and which of them give way to a newcomer.
 //!
 //! Whoever opens a thousand connections and says nothing must not keep out whoever opens one and has something to say. So a
-//! newcomer is let in always, and when there is no room, connections on which the server only waits give way: those of
-//! strangers before those of whoever has logged in, of whoever has most before of whoever has few, the oldest first.
+//! newcomer is let in always, and when there is no room, others give way: strangers before whoever has logged in, those on which
+//! the server only waits before those whose request it works on, of whoever has most before of whoever has few, the oldest
+//! first. A request under way of whoever has logged in is left alone.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -16,6 +17,9 @@ use super::limits::Limits;
 use super::slot::{Rank, Slot};
 use crate::telemetry::REFUSED;
 
+/// Of so many places one is for strangers, however many connections that somebody logged in over are idle: a newcomer is a
+/// stranger for as long as it takes to send a request.
+const FOR_STRANGERS: usize = 4;
 /// Connections that are let in when there is no room at all, to be answered how the server is.
 const LAST_RESORT: usize = 16;
 
@@ -82,11 +86,16 @@ impl Connections {
                 "an address has as many connections without log-in as it may; its oldest give way"
             );
             let here = |slot: &Slot| slot.address == address && !slot.is_proxied;
-            has_room = table.make_room(batch(self.limits.strangers), &[Rank::Stranger], here) > 0;
+            let ranks = [Rank::Stranger, Rank::Unknown];
+            has_room = table.make_room(batch(self.limits.strangers), &ranks, here) > 0;
         }
         if has_room && table.open.len() >= self.limits.connections {
             table.is_full(true, self.limits.connections);
-            let ranks = [Rank::Stranger, Rank::Idle, Rank::Slow];
+            let ranks = if table.strangers_in_all() < (self.limits.connections / FOR_STRANGERS).max(1) {
+                [Rank::Idle, Rank::Stranger, Rank::Unknown, Rank::Slow]
+            } else {
+                [Rank::Stranger, Rank::Unknown, Rank::Idle, Rank::Slow]
+            };
             has_room = table.make_room(batch(self.limits.connections), &ranks, |_| true) > 0;
         }
         let id = table.next;
@@ -134,7 +143,7 @@ impl Connections {
 
     /// Makes room when the operating system has none. Returns how many give way.
     pub(super) fn make_room(&self) -> usize {
-        let ranks = [Rank::Stranger, Rank::Idle];
+        let ranks = [Rank::Stranger, Rank::Unknown, Rank::Idle];
         self.table().make_room(batch(self.limits.connections), &ranks, |_| true)
     }
 
@@ -162,7 +171,7 @@ impl Connections {
     /// How many of them give way to no newcomer.
     #[cfg(test)]
     pub(super) fn count_busy(&self) -> usize {
-        let ranks = [Rank::Stranger, Rank::Idle, Rank::Slow];
+        let ranks = [Rank::Stranger, Rank::Unknown, Rank::Idle, Rank::Slow];
         let is_busy = |slot: &&Arc<Slot>| ranks.iter().all(|rank| slot.yields(*rank).is_none());
         self.table().open.values().filter(is_busy).count()
     }
@@ -199,6 +208,10 @@ impl Table {
             tracing::info!(gave_way = self.gave_way, "there is room for HTTP connections again");
             self.gave_way = 0;
         }
+    }
+
+    fn strangers_in_all(&self) -> usize {
+        self.open.values().filter(|slot| slot.owner().is_none()).count()
     }
 
     fn forget_stranger(&mut self, slot: &Slot) {
@@ -348,6 +361,51 @@ mod tests {
         let table = connections.table();
         assert!(table.open.is_empty() && table.strangers.is_empty() && table.last_resort.is_empty());
         assert_eq!(table.leaving, 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn idle_connections_of_a_tenant_leave_strangers_their_share() {
+        let connections = connections(64, 64);
+        let known: Vec<_> = (0..64)
+            .map(|_| {
+                let guest = connections.admit(ip(1));
+                guest.slot.is_ready();
+                connections.belongs_to(&guest.slot, org(1));
+                guest
+            })
+            .collect();
+        let mut silent: Vec<_> = (0..8).map(|n| connections.admit(ip(10 + n))).collect();
+        let newcomer = connections.admit(ip(2));
+        for n in 0..100 {
+            silent.push(connections.admit(ip(10 + n % 8)));
+            silent.retain(|guest| !guest.slot.gives_way.is_cancelled());
+        }
+        assert!(!newcomer.slot.gives_way.is_cancelled(), "it has time to send its request");
+        assert_eq!((silent.len(), gone(&known).iter().filter(|gone| **gone).count()), (15, 16));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn requests_of_strangers_that_wait_for_somebody_else_give_way_too() {
+        let connections = connections(4, 4);
+        let ask = |last| {
+            let guest = connections.admit(ip(last));
+            guest.slot.is_ready();
+            guest.slot.request_begins(false);
+            guest
+        };
+        let known = ask(1);
+        connections.belongs_to(&known.slot, org(1));
+        let mut asking = vec![ask(2), ask(3), ask(3)];
+        let silent = connections.admit(ip(4));
+        assert_eq!(gone(&asking), [false, true, false], "the oldest of whoever has most");
+        // Nothing is waited for longer than a silent one stays.
+        asking.push(ask(3));
+        assert!(silent.slot.gives_way.is_cancelled());
+        for _ in 0..100 {
+            asking.push(ask(3));
+            assert!(!ask(5).slot.is_last_resort);
+        }
+        assert!(!known.slot.gives_way.is_cancelled());
     }
 
     #[tokio::test(start_paused = true)]

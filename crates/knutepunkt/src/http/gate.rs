@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use app::crowd::neighbourhood;
 use app::memory::Owner;
 use app::{Caller, Doorkeeper, Error, Grense};
 use domain::id::{FiksOrgId, IntegrasjonId, PersonId};
@@ -13,6 +14,7 @@ use tokio::time::Instant;
 use super::connections::Connections;
 use super::limits::Limits;
 use super::slot::Slot;
+use super::waiting::WaitingRoom;
 
 /// Callers that are remembered before those who are at rest are forgotten.
 const MANY: usize = 4_096;
@@ -46,6 +48,7 @@ impl Who {
 pub(super) struct Gate {
     limits: Arc<Limits>,
     callers: Mutex<HashMap<Who, Usage>>,
+    waiting: Arc<WaitingRoom>,
 }
 
 struct Usage {
@@ -71,7 +74,8 @@ impl Drop for UnderWay {
 
 impl Gate {
     pub(super) fn new(limits: Arc<Limits>) -> Arc<Self> {
-        Arc::new(Self { limits, callers: Mutex::default() })
+        let waiting = WaitingRoom::new(limits.waiting, limits.waiting_per_address);
+        Arc::new(Self { limits, callers: Mutex::default(), waiting })
     }
 
     fn callers(&self) -> MutexGuard<'_, HashMap<Who, Usage>> {
@@ -145,12 +149,14 @@ pub(super) struct Ticket {
     slot: Arc<Slot>,
     connections: Arc<Connections>,
     gate: Arc<Gate>,
+    waiting: Arc<WaitingRoom>,
     under_way: Mutex<Option<UnderWay>>,
 }
 
 impl Ticket {
     pub(super) fn new(slot: Arc<Slot>, connections: Arc<Connections>, gate: Arc<Gate>) -> Arc<Self> {
-        Arc::new(Self { slot, connections, gate, under_way: Mutex::new(None) })
+        let waiting = Arc::clone(&gate.waiting);
+        Arc::new(Self { slot, connections, gate, waiting, under_way: Mutex::new(None) })
     }
 }
 
@@ -178,6 +184,11 @@ impl Doorkeeper for Ticket {
             return Ok(());
         }
         self.gate.log_in_refused(self.slot.address, Instant::now())
+    }
+
+    fn waits(&self, address: IpAddr) -> Option<app::Waiting> {
+        let waits = self.waiting.begin(neighbourhood(address), &self.slot.gives_way)?;
+        Some(Box::new(waits))
     }
 }
 

@@ -29,7 +29,13 @@ pub(crate) struct Limits {
     pub(super) per_address: u32,
     /// Requests of one organisasjon, or one person, at a time.
     pub(super) at_a_time: usize,
+    /// Requests at a time that wait for the login provider, and of those from one address.
+    pub(super) waiting: usize,
+    pub(super) waiting_per_address: usize,
 }
+
+/// Requests that wait for the login provider at a time, at most: each is a connection there, too.
+const MOST_WAITING: usize = 64;
 
 impl Limits {
     /// The limits that the configuration asks for, within what there is room for.
@@ -64,6 +70,8 @@ impl Limits {
             per_organisasjon: per.kall_per_organisasjon,
             per_address: per.kall_per_adresse,
             at_a_time: or_half(per.samtidige_kall_per_organisasjon),
+            waiting: (connections / 8).clamp(1, MOST_WAITING),
+            waiting_per_address: (connections / 32).clamp(1, MOST_WAITING / 4),
         })
     }
 }
@@ -88,6 +96,8 @@ pub(crate) mod tests {
             per_organisasjon: 0,
             per_address: 10,
             at_a_time: 8,
+            waiting: 4,
+            waiting_per_address: 2,
         }
     }
 

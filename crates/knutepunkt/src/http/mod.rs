@@ -10,6 +10,7 @@ mod slot;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod waiting;
 
 use std::convert::Infallible;
 use std::error::Error as StdError;

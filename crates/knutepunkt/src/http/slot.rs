@@ -45,6 +45,8 @@ struct State {
 pub(super) enum Rank {
     /// Nobody has logged in over it, and the server waits for the client.
     Stranger,
+    /// Nobody has logged in over it yet, and the server works on what it asked for, or waits for somebody else.
+    Unknown,
     /// Somebody has, and it is between two requests.
     Idle,
     /// Somebody has, and the server waits for the client in the middle of a request.
@@ -167,6 +169,7 @@ impl Slot {
         let waits = state.awaits_body || state.is_blocked;
         let yields = match (rank, state.owner) {
             (Rank::Stranger, None) => state.phase != Phase::Request || waits,
+            (Rank::Unknown, None) => state.phase == Phase::Request && !waits,
             (Rank::Idle, Some(_)) => state.phase != Phase::Request,
             (Rank::Slow, Some(_)) => waits,
             _ => false,

@@ -4,10 +4,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::Router;
+use app::{Caller, Door, InnloggetIntegrasjon};
 use axum::body::Body;
 use axum::extract::State;
 use axum::routing::{get, post};
+use axum::{Extension, Router};
+use domain::id::{FiksOrgId, IntegrasjonId, SystemId, Uuid};
 use http::StatusCode;
 use http_body_util::BodyExt as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -38,6 +40,20 @@ async fn wait(State(permits): State<Arc<Semaphore>>) -> StatusCode {
     })
 }
 
+/// The same for somebody who has logged in.
+async fn work(Extension(Door(keeper)): Extension<Door>, permits: State<Arc<Semaphore>>) -> StatusCode {
+    let caller = InnloggetIntegrasjon {
+        integrasjon_id: IntegrasjonId::from_uuid(Uuid::from_u128(1)),
+        system_id: SystemId::from_uuid(Uuid::from_u128(1)),
+        fiks_org_id: FiksOrgId::from_uuid(Uuid::from_u128(1)),
+        konfigurer: false,
+    };
+    match keeper.admit(&Caller::Integrasjon(caller)) {
+        Ok(()) => wait(permits).await,
+        Err(_) => StatusCode::TOO_MANY_REQUESTS,
+    }
+}
+
 impl Server {
     async fn start(limits: Limits) -> Self {
         Self::serve(limits, Router::new()).await
@@ -53,6 +69,7 @@ impl Server {
             .route("/read", post(read))
             .route("/refuse", post(async || StatusCode::UNAUTHORIZED))
             .route("/wait", get(wait))
+            .route("/work", get(work))
             .route("/large", get(async || vec![0_u8; 64 * 1024 * 1024]))
             .with_state(Arc::clone(&permits))
             .merge(more);
@@ -100,6 +117,8 @@ async fn honest_client_is_answered_whatever_strangers_leave_unfinished() {
         "GET /helse HTTP/1.1\r\nHost: x\r\n\r\n",
         "GET /large HTTP/1.1\r\nHost: x\r\n\r\n",
         "POST /refuse HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\na=",
+        // It waits for somebody who does not answer.
+        "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n",
     ] {
         let server = Server::start(Limits { connections: 16, strangers: 16, ..limits() }).await;
         let mut held = Vec::new();
@@ -115,7 +134,7 @@ async fn honest_client_is_answered_whatever_strangers_leave_unfinished() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn how_the_server_is_can_be_asked_while_every_connection_is_busy() {
     let server = Server::start(Limits { connections: 2, strangers: 2, ..limits() }).await;
-    let wait = "GET /wait HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    let wait = "GET /work HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     let mut busy = [server.connect(wait).await, server.connect(wait).await];
     while server.entrance.connections.count_busy() < 2 {
         tokio::task::yield_now().await;

@@ -21,7 +21,7 @@ use crate::melding::Melding;
 use crate::portal::Portal;
 use crate::ramme::Ramme;
 use crate::render::{conflict, found, invalid, ok};
-use crate::screens::logg_inn::{Signering, UnderVeis, verify};
+use crate::screens::logg_inn::{REFUSED, Signering, UnderVeis, verify};
 use crate::skjema::{Felter, Mangler, Skjema};
 use crate::view::{Checkbox, ErrorSummary, Field, Time};
 
@@ -229,7 +229,11 @@ async fn finish(
         Err(error) => {
             let code = app.ids().uuid();
             let source = &error as &dyn std::error::Error;
-            tracing::warn!(error = source, error.id = %code, "a person could not log in to sign");
+            tracing::warn!(
+                target: REFUSED,
+                { error = source, error.id = %code },
+                "a person could not log in to sign"
+            );
             return Ok(Utfall::Feilet { feilkode: code.to_string() });
         }
     };

@@ -25,6 +25,9 @@ use crate::skjema::{Felter, Skjema};
 use crate::tekster::Tekster;
 use crate::view::Color;
 
+/// Target of log events for what anybody can bring about, so that whoever reads the log sees some and then a count.
+pub(crate) const REFUSED: &str = "refused";
+
 pub(crate) fn routes() -> Router<Portal> {
     Router::new()
         .route("/logg-inn", get(show))
@@ -157,6 +160,7 @@ impl UnderVeis {
     /// Sends the browser to the login provider.
     pub(crate) async fn go(&self, k: &Kontekst) -> Result<Response, Feil> {
         let login = k.portal.login().ok_or(Feil::FinnesIkke)?;
+        let _waits = k.waits_for_provider()?;
         match login.start(&self.login_start(), k.now).await {
             Ok(address) => {
                 let mut response = found(&address);
@@ -208,6 +212,7 @@ async fn finish(
     under_veis: UnderVeis,
 ) -> Result<Response, Feil> {
     let login = k.portal.login().ok_or(Feil::FinnesIkke)?;
+    let _waits = k.waits_for_provider()?;
     if let Some(signering) = &under_veis.signering {
         let mut response = avtale::back_from_login(k, &**login, felter, &under_veis, signering).await?;
         new_token(k, headers, &mut response).await?;
@@ -248,7 +253,9 @@ pub(crate) async fn verify(
     if issuer.is_some_and(|issuer| issuer != login.issuer()) {
         return Err(PersonLoginError::Refused { reason: "the error is of another issuer".to_owned() });
     }
-    tracing::info!(error = ?felter.raw("error"), "the login provider did not log a person in");
+    // Anybody may have written it.
+    let error: String = felter.raw("error").chars().take(100).collect();
+    tracing::info!(target: REFUSED, { error = ?error }, "the login provider did not log a person in");
     Ok(None)
 }
 
@@ -270,7 +277,11 @@ pub(crate) async fn new_token(
 
 fn failed(k: &Kontekst, error: &PersonLoginError) -> Response {
     let code = k.portal.app().ids().uuid();
-    tracing::warn!(error = error as &dyn std::error::Error, error.id = %code, "a person could not log in");
+    tracing::warn!(
+        target: REFUSED,
+        { error = error as &dyn std::error::Error, error.id = %code },
+        "a person could not log in"
+    );
     found(&format!("/logg-inn?melding=feilet&feilkode={code}"))
 }
 
@@ -288,7 +299,9 @@ async fn log_out(innlogget: Innlogget, _: Skjema) -> Result<Response, Feil> {
     let portal = &innlogget.k.portal;
     innlogget.app().end_sesjon(innlogget.sesjon.id).await?;
     let state = URL_SAFE_NO_PAD.encode(innlogget.app().ids().secret());
-    let address = match portal.login() {
+    // Whoever logs out is logged out here, whether or not the provider can be asked where to go.
+    let waits = innlogget.k.waits_for_provider();
+    let address = match portal.login().filter(|_| waits.is_ok()) {
         Some(login) => login.logout_url(innlogget.sesjon.id_token.as_deref(), &state).await,
         None => None,
     };
