@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::strangers::Proxies;
+use crate::places::Proxies;
 
 /// Counts a log-in from an address that was refused, and says whether there are not too many of them.
 pub type RefusedLogIns = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;

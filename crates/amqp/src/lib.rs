@@ -17,12 +17,12 @@ mod frame;
 #[doc(hidden)]
 pub mod fuzzing;
 mod machine;
+mod places;
 mod reply;
 mod server;
 mod session;
-mod strangers;
 mod table;
 
 pub use config::{Config, RefusedLogIns};
+pub use places::Proxies;
 pub use server::Server;
-pub use strangers::Proxies;

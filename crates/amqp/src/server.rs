@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Config;
+use crate::places::{Dropped, Places};
 use crate::session;
-use crate::strangers::{Dropped, Strangers};
 
 /// Pause after a failed accept; it mostly means that the process has no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -42,12 +42,19 @@ impl Rare {
 pub struct Server {
     app: App,
     config: Arc<Config>,
+    places: Arc<Places>,
 }
 
 impl Server {
-    /// Puts the endpoint together.
+    /// Puts the endpoint together. Its listeners share the places that the configuration has for connections.
     pub fn new(app: App, config: Config) -> Self {
-        Self { app, config: Arc::new(config) }
+        let places = Places::new(
+            config.connections_max,
+            config.unauthenticated_max,
+            config.unauthenticated_per_address,
+            Arc::clone(&config.proxies),
+        );
+        Self { app, config: Arc::new(config), places }
     }
 
     /// Serves `listener` until `shutdown`, then tells every client that the connection is closed
@@ -63,17 +70,14 @@ impl Server {
     ) {
         let acceptor = tls.map(TlsAcceptor::from);
         let connections = TaskTracker::new();
-        let config = &self.config;
-        let strangers = Strangers::new(
-            config.unauthenticated_max,
-            config.unauthenticated_per_address,
-            Arc::clone(&config.proxies),
-        );
         let (mut full, mut crowded) = (Rare::default(), Rare::default());
         loop {
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => break,
-                accepted = listener.accept() => accepted,
+                accepted = async {
+                    self.places.settled().await;
+                    listener.accept().await
+                } => accepted,
             };
             let (stream, peer) = match accepted {
                 Ok(accepted) => accepted,
@@ -86,18 +90,17 @@ impl Server {
                     continue;
                 }
             };
-            if connections.len() >= self.config.connections_max {
-                if let Some(times) = full.count(Instant::now()) {
+            let accepted = Instant::now();
+            let Some((place, dropped)) = self.places.admit(peer.ip()) else {
+                if let Some(times) = full.count(accepted) {
                     tracing::warn!(
-                        connections = connections.len(),
+                        connections = self.places.count(),
                         times,
-                        "turned down AMQP connections: as many are open as there is room for"
+                        "turned down AMQP connections: as many are logged in as there is room for"
                     );
                 }
                 continue;
-            }
-            let accepted = Instant::now();
-            let (stranger, dropped) = strangers.admit(peer.ip());
+            };
             if dropped != Dropped::None
                 && let Some(times) = crowded.count(accepted)
             {
@@ -114,12 +117,12 @@ impl Server {
             connections.spawn(async move {
                 // Deliveries are gathered before they are written, so nothing is won by waiting.
                 let _ = stream.set_nodelay(true);
-                let opening = session::Opening { peer, accepted, stranger };
+                let opening = session::Opening { peer, accepted, place };
                 match acceptor {
                     None => session::run(stream, opening, app, config, shutdown).await,
                     Some(acceptor) => {
                         let timeout = config.tls_timeout.min(config.login_timeout);
-                        let dropped = opening.stranger.dropped().clone();
+                        let dropped = opening.place.dropped().clone();
                         match handshake(&acceptor, stream, timeout, &shutdown, &dropped).await {
                             Ok(stream) => session::run(stream, opening, app, config, shutdown).await,
                             Err(error) => {

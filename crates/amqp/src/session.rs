@@ -22,7 +22,7 @@ use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::Config;
 use crate::machine::{Answer, Command, End, Login, Machine, Request};
-use crate::strangers::Stranger;
+use crate::places::{Place, Seat};
 
 /// Bytes read at a time. They lie on the stack, so that a quiet connection holds no buffer.
 const READ_MAX: usize = 16 * 1024;
@@ -84,13 +84,12 @@ pub(crate) struct Session<S> {
     needs_flush: bool,
     /// Until when the client has time to read why the connection was closed and to answer, once it was.
     grace_ends: Option<Instant>,
-    /// Held until the client is logged in.
-    stranger: Option<Stranger>,
-    /// Completes when it must make room before that.
+    place: Place,
+    /// Completes when the connection must make room, as long as the client is not logged in.
     dropped: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     /// Where deliveries take their memory from, once the client is logged in.
     memory: Option<Share>,
-    /// The place of the connection, once the client is logged in.
+    /// What the connection takes of the limits of its tenant, once the client is logged in.
     plass: Option<Plass>,
 }
 
@@ -99,7 +98,7 @@ pub(crate) struct Opening {
     /// Where the client calls from.
     pub(crate) peer: SocketAddr,
     pub(crate) accepted: Instant,
-    pub(crate) stranger: Stranger,
+    pub(crate) place: Place,
 }
 
 /// Runs a connection to its end.
@@ -110,7 +109,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     config: Arc<Config>,
     shutdown: CancellationToken,
 ) {
-    let Opening { peer, accepted, stranger } = opening;
+    let Opening { peer, accepted, place } = opening;
     let now = Instant::now();
     let machine = Machine::new(config.clone(), app.ids().clone(), now).opened(accepted);
     let timer_at = machine.next_deadline().unwrap_or(now);
@@ -129,8 +128,8 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
         timer_at,
         needs_flush: false,
         grace_ends: None,
-        dropped: Some(Box::pin(stranger.dropped().clone().cancelled_owned())),
-        stranger: Some(stranger),
+        dropped: Some(Box::pin(place.dropped().clone().cancelled_owned())),
+        place,
         memory: None,
         plass: None,
     };
@@ -322,20 +321,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         let answer = match outcome {
             Outcome::Login(Ok((login, events))) => {
                 if self.login.is_none() {
-                    tracing::info!(integrasjon.id = %login.integrasjon_id, "integrasjon logged in over AMQP");
-                    self.login = Some(login);
-                    self.revoked = Some(Box::pin(revoked(events, login)));
-                    (self.stranger, self.dropped) = (None, None);
-                    let share = self.app.memory_out().share(Owner::Organisasjon(login.fiks_org_id));
-                    self.machine.set_memory(share.clone());
-                    self.memory = Some(share);
-                    match self.app.open(&login, Apen::Tilkobling) {
-                        Ok(plass) => {
-                            self.plass = Some(plass);
-                            Answer::Done
-                        }
-                        Err(nadd) => over_the_limit(&login, nadd),
-                    }
+                    self.logged_in(login, events)
                 } else {
                     Answer::Done
                 }
@@ -371,6 +357,40 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         };
         self.machine.answer(now, answer);
         true
+    }
+
+    /// The log-in is right. Whether there is room for the connection, too.
+    fn logged_in(&mut self, login: InnloggetIntegrasjon, events: broadcast::Receiver<Event>) -> Answer {
+        self.login = Some(login);
+        self.revoked = Some(Box::pin(revoked(events, login)));
+        let refusal = match self.app.open(&login, Apen::Tilkobling) {
+            Ok(plass) => match self.place.log_in() {
+                Seat::Taken => {
+                    tracing::info!(
+                        target: REFUSED,
+                        { integrasjon.id = %login.integrasjon_id },
+                        "integrasjon logged in over AMQP"
+                    );
+                    (self.plass, self.dropped) = (Some(plass), None);
+                    let share = self.app.memory_out().share(Owner::Organisasjon(login.fiks_org_id));
+                    self.machine.set_memory(share.clone());
+                    self.memory = Some(share);
+                    return Answer::Done;
+                }
+                // What made it give way ends it in the next round.
+                Seat::Full | Seat::GaveWay => {
+                    tracing::warn!(
+                        target: REFUSED,
+                        { integrasjon.id = %login.integrasjon_id },
+                        "sent an AMQP connection away: as many are logged in as there is room for"
+                    );
+                    Answer::NoRoom
+                }
+            },
+            Err(nadd) => over_the_limit(&login, nadd),
+        };
+        self.place.is_over_limit(login.fiks_org_id);
+        refusal
     }
 
     fn poll_channels(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
@@ -527,6 +547,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     /// Writes what is left and closes the socket so that the client gets to read it: a socket closed over unread input
     /// would be reset, and with it the last words lost.
     async fn say_goodbye(&mut self) {
+        let dropped = self.dropped.take();
         let grace_ends = self.grace_ends.unwrap_or_else(|| Instant::now() + self.config.close_grace);
         let goodbye = poll_fn(|cx| {
             let now = Instant::now();
@@ -548,7 +569,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             }
         });
         // Whether it worked or not, the connection is over.
-        let _ = tokio::time::timeout_at(grace_ends.into(), goodbye).await;
+        let goodbye = tokio::time::timeout_at(grace_ends.into(), goodbye);
+        match dropped {
+            None => drop(goodbye.await),
+            // Nor does a stranger keep a newcomer out by hearing us out.
+            Some(dropped) => tokio::select! {
+                () = dropped => {}
+                _ = goodbye => {}
+            },
+        }
     }
 }
 
@@ -613,6 +642,7 @@ async fn log_in(
             }
             _ => {
                 tracing::error!(
+                    target: REFUSED,
                     error = &error as &dyn std::error::Error,
                     "failed to check a log-in over AMQP"
                 );
@@ -625,10 +655,14 @@ async fn log_in(
 /// The client is told which limit it met; so is the log.
 fn over_the_limit(login: &InnloggetIntegrasjon, nadd: Nadd) -> Answer {
     tracing::warn!(
-        integrasjon.id = %login.integrasjon_id,
-        organisasjon.id = %login.fiks_org_id,
-        limit.key = nadd.grense.nokkel(),
-        limit.value = nadd.limit,
+        target: REFUSED,
+        {
+            error.code = nadd.grense.nokkel(),
+            integrasjon.id = %login.integrasjon_id,
+            organisasjon.id = %login.fiks_org_id,
+            limit.key = nadd.grense.nokkel(),
+            limit.value = nadd.limit
+        },
         "closing an AMQP connection: it would have gone over a limit"
     );
     Answer::OverLimit(nadd)
@@ -639,7 +673,11 @@ fn app_answer(error: &Error) -> Answer {
         Error::Forbidden(_) => Answer::Refused,
         Error::NotFound(_) => Answer::NotFound,
         _ => {
-            tracing::error!(error = error as &dyn std::error::Error, "failed to check the right to a queue");
+            tracing::error!(
+                target: REFUSED,
+                error = error as &dyn std::error::Error,
+                "failed to check the right to a queue"
+            );
             Answer::Unavailable
         }
     }
@@ -649,6 +687,10 @@ fn broker_answer(error: &BrokerError) -> Answer {
     if matches!(error, BrokerError::NoQueue { .. }) {
         return Answer::NotFound;
     }
-    tracing::error!(error = error as &dyn std::error::Error, "the broker failed to do as a client asked");
+    tracing::error!(
+        target: REFUSED,
+        error = error as &dyn std::error::Error,
+        "the broker failed to do as a client asked"
+    );
     Answer::Unavailable
 }

@@ -6,7 +6,8 @@ use amq_protocol::protocol::{
     AMQPClass, access, basic, channel as channel_class, confirm, connection, queue,
 };
 use amq_protocol::types::{AMQPValue, FieldTable};
-use app::ports::Settlement;
+use app::Nadd;
+use app::ports::{EndedBy, Settlement};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::melding::Retur;
@@ -45,8 +46,8 @@ impl Machine {
             (State::TuneOk, M::TuneOk(tune)) => self.handle_tune_ok(now, ids, &tune),
             (State::Open, M::Open(open)) => {
                 let vhost = open.virtual_host.as_str();
-                if let Some(nadd) = self.refused {
-                    self.fail(now, &reply::over_the_limit(&self.client.user, nadd), ids);
+                if let Some(refused) = self.refused.take() {
+                    self.fail(now, &refused, ids);
                 } else if vhost == VHOST {
                     self.send_connection(M::OpenOk(connection::OpenOk {}));
                     self.state = State::Running;
@@ -372,11 +373,15 @@ impl Machine {
 
     pub(super) fn handle_answer(&mut self, now: Instant, waiting: Waiting, answer: Answer) {
         match (waiting, answer) {
-            (Waiting::Login, answer @ (Answer::Done | Answer::OverLimit(_))) => {
+            (Waiting::Login, answer @ (Answer::Done | Answer::OverLimit(_) | Answer::NoRoom)) => {
                 // Told at `connection.open`, as RabbitMQ does: until then clients take any end for a wrong password.
-                if let Answer::OverLimit(nadd) = answer {
-                    self.refused = Some(nadd);
-                }
+                self.refused = match answer {
+                    Answer::OverLimit(nadd) => Some(reply::over_the_limit(&self.client.user, nadd)),
+                    Answer::NoRoom => Some(reply::connection_forced(
+                        "as many connections are logged in as there is room for, try again later",
+                    )),
+                    _ => None,
+                };
                 self.send_connection(connection::AMQPMethod::Tune(connection::Tune {
                     channel_max: self.config.channel_max,
                     frame_max: self.config.frame_max.max(8192),
@@ -384,10 +389,7 @@ impl Machine {
                 }));
                 self.step(now, State::TuneOk, self.config.handshake_timeout);
             }
-            (Waiting::Login, Answer::Unavailable) => {
-                let reply = reply::connection_forced("log-in cannot be checked right now, try again");
-                self.fail(now, &reply, (0, 0));
-            }
+            (Waiting::Login, Answer::Unavailable) => self.fail(now, &login_unavailable(), (0, 0)),
             (Waiting::Login, Answer::RefusedAgain) => {
                 self.step(now, State::Refused, self.config.refusal_delay);
             }
@@ -395,6 +397,8 @@ impl Machine {
             (Waiting::UpdateSecret, Answer::Done) => {
                 self.send_connection(connection::AMQPMethod::UpdateSecretOk(connection::UpdateSecretOk {}));
             }
+            // What the client holds comes back without counting: the secret may be right.
+            (Waiting::UpdateSecret, Answer::Unavailable) => self.fail(now, &login_unavailable(), (10, 70)),
             (Waiting::UpdateSecret, _) => self.fail(now, &secret_refused(), (10, 70)),
             (Waiting::OpenChannel { channel }, Answer::Done) => {
                 self.channels.insert(channel, Channel::new());
@@ -402,7 +406,7 @@ impl Machine {
                 self.send(channel, AMQPClass::Channel(open));
             }
             (Waiting::OpenChannel { .. }, Answer::OverLimit(nadd)) => {
-                self.fail(now, &reply::over_the_limit(&self.client.user, nadd), (20, 10));
+                self.over_the_limit(now, nadd, (20, 10))
             }
             (Waiting::OpenChannel { .. }, _) => self.fail(now, &queues_unavailable(), (20, 10)),
             (Waiting::CloseChannel { channel }, _) => {
@@ -425,9 +429,7 @@ impl Machine {
                     }
                     Answer::NotFound => self.close_channel(channel, ids, &reply::no_queue(&start.queue)),
                     // On the connection: a closed channel would leave the official clients deaf.
-                    Answer::OverLimit(nadd) => {
-                        self.fail(now, &reply::over_the_limit(&self.client.user, nadd), ids);
-                    }
+                    Answer::OverLimit(nadd) => self.over_the_limit(now, nadd, ids),
                     Answer::Done => {
                         if !nowait {
                             let ok = basic::ConsumeOk { consumer_tag: start.tag.as_str().into() };
@@ -438,7 +440,7 @@ impl Machine {
                         }
                     }
                     // A closed channel would leave the official clients deaf; a closed connection brings them back.
-                    Answer::Unavailable | Answer::Status(_) | Answer::RefusedAgain => {
+                    Answer::Unavailable | Answer::Status(_) | Answer::RefusedAgain | Answer::NoRoom => {
                         self.fail(now, &queues_unavailable(), ids);
                     }
                 }
@@ -468,12 +470,23 @@ impl Machine {
                         self.close_channel(channel, ids, &reply::queue_refused(&queue, &self.client.user));
                     }
                     Answer::NotFound => self.close_channel(channel, ids, &reply::no_queue(&queue)),
-                    Answer::Done | Answer::Unavailable | Answer::OverLimit(_) | Answer::RefusedAgain => {
+                    Answer::Done
+                    | Answer::Unavailable
+                    | Answer::OverLimit(_)
+                    | Answer::RefusedAgain
+                    | Answer::NoRoom => {
                         self.fail(now, &queues_unavailable(), ids);
                     }
                 }
             }
         }
+    }
+
+    /// Closes the connection for a limit. It is ours, and may have been used up by others of the same organisasjon, so what the
+    /// client holds comes back without counting.
+    fn over_the_limit(&mut self, now: Instant, nadd: Nadd, ids: MethodIds) {
+        self.fail(now, &reply::over_the_limit(&self.client.user, nadd), ids);
+        self.ended_by = Some(EndedBy::Server);
     }
 
     fn send_channel_close_ok(&mut self, number: u16) {
@@ -498,6 +511,10 @@ fn foreign_name(queue: &str, user: &str) -> Reply {
 
 fn queues_unavailable() -> Reply {
     reply::connection_forced("the queues are not available right now, try again")
+}
+
+fn login_unavailable() -> Reply {
+    reply::connection_forced("log-in cannot be checked right now, try again")
 }
 
 fn secret_refused() -> Reply {

@@ -35,8 +35,8 @@ const KEEP_BUFFER: usize = 128 * 1024;
 
 /// What the machine needs an answer to before it goes on.
 pub(crate) enum Request {
-    /// Whether this log-in is good. Answered with [`Answer::Done`], [`Answer::OverLimit`], [`Answer::Refused`],
-    /// [`Answer::RefusedAgain`] or [`Answer::Unavailable`].
+    /// Whether this log-in is good. Answered with [`Answer::Done`], [`Answer::OverLimit`], [`Answer::NoRoom`],
+    /// [`Answer::Refused`], [`Answer::RefusedAgain`] or [`Answer::Unavailable`].
     Login(Login),
     /// Opens a channel of the broker for this one. [`Answer::Done`], [`Answer::OverLimit`] or [`Answer::Unavailable`].
     OpenChannel { channel: u16 },
@@ -82,6 +82,8 @@ pub(crate) enum Answer {
     Status(QueueStatus),
     /// The integrasjon or its organisasjon has as many of them as it may have.
     OverLimit(Nadd),
+    /// As many connections are logged in as there is room for.
+    NoRoom,
 }
 
 /// What the machine wants done, in this order, without an answer.
@@ -181,8 +183,8 @@ pub(crate) struct Machine {
     ended_by: Option<EndedBy>,
     /// When the client must have logged in.
     login_by: Instant,
-    /// A limit that the connection met at its log-in; the client is told at `connection.open`.
-    refused: Option<Nadd>,
+    /// Why the connection is not taken although the log-in was right; the client is told at `connection.open`.
+    refused: Option<Reply>,
     last_input: Instant,
     last_output: Instant,
     /// Since when the client has taken nothing of what waits for it.

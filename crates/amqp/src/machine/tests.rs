@@ -1148,6 +1148,30 @@ fn new_secret_is_judged_as_a_login() {
     client.answer(Answer::Refused);
     let text = "NOT_ALLOWED - New secret was refused by one of the backends";
     assert_eq!(client.connection_close(), (530, text.to_owned(), (10, 70)));
+    assert_eq!(client.machine.ended_by(), EndedBy::Consumer);
+}
+
+#[test]
+fn new_secret_that_cannot_be_judged_now_is_not_refused_and_the_server_answers_for_that() {
+    let (mut client, _) = Client::with_consumer(consume());
+    let update = connection::UpdateSecret { new_secret: "p2 t2".into(), reason: "r".into() };
+    client.connection(connection::AMQPMethod::UpdateSecret(update));
+    client.answer(Answer::Unavailable);
+    let text = "CONNECTION_FORCED - log-in cannot be checked right now, try again";
+    assert_eq!(client.connection_close(), (320, text.to_owned(), (10, 70)));
+    assert_eq!(client.machine.ended_by(), EndedBy::Server);
+}
+
+#[test]
+fn limit_that_is_met_on_a_connection_is_what_the_server_answers_for() {
+    let nadd = Nadd { grense: app::Grense::KanalerPerOrganisasjon, limit: 2 };
+    let (mut client, _) = Client::with_consumer(consume());
+    client.on_channel(2, AMQPClass::Channel(channel::AMQPMethod::Open(channel::Open {})));
+    assert!(matches!(client.machine.take_request(), Some(Request::OpenChannel { .. })));
+    client.answer(Answer::OverLimit(nadd));
+    assert_eq!(client.connection_close().0, 530);
+    assert_eq!(client.machine.take_commands(), [Command::DropAll]);
+    assert_eq!(client.machine.ended_by(), EndedBy::Server);
 }
 
 // ---- anything at all ----

@@ -1,19 +1,20 @@
 //! Getting in, and being sent away.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use app::Caller;
 use futures::StreamExt as _;
-use knutepunkt_amqp::Config;
+use knutepunkt_amqp::{Config, Server};
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, ErrorKind};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
-use crate::world::{World, within};
+use crate::world::{Party, World, within};
 
 /// Reply code and text of an error.
 fn reply(error: &lapin::Error) -> (u16, String) {
@@ -210,6 +211,76 @@ async fn silent_strangers_never_keep_a_client_out_and_the_oldest_goes() {
     newcomer.create_channel().await.unwrap();
     logged_in.create_channel().await.expect("whoever is logged in is no stranger");
     world.end().await;
+}
+
+#[tokio::test]
+async fn silent_strangers_never_keep_a_client_out_however_many_are_logged_in() {
+    let config = Config { connections_max: 8, unauthenticated_max: 4, ..Config::default() };
+    let world = World::with(config).await;
+    let mut logged_in = Vec::new();
+    for _ in 0..6 {
+        logged_in.push(world.connect(&world.storevik).await.unwrap());
+    }
+    let mut silent = Vec::new();
+    for _ in 0..20 {
+        silent.push(TcpStream::connect(world.address).await.unwrap());
+    }
+    let newcomer = world.connect(&world.lillefjord).await.expect("there is always room to log in");
+    newcomer.create_channel().await.unwrap();
+    // Now all places are taken but for the one that is kept for strangers.
+    let (code, text) = reply(&world.connect(&world.lillefjord).await.expect_err("there is no room"));
+    assert_eq!(code, 320, "{text}");
+    for connection in &logged_in {
+        connection.create_channel().await.expect("whoever is logged in is no stranger");
+    }
+    world.end().await;
+}
+
+/// Logs in at `address` and goes no further, whatever the server says to it.
+async fn log_in_and_stop(address: SocketAddr, party: &Party) -> std::io::Result<TcpStream> {
+    let secret = format!("\0{}\0{} {}", party.integrasjon, party.passord, party.token);
+    let mut payload = vec![0, 10, 0, 11, 0, 0, 0, 0, 5];
+    payload.extend_from_slice(b"PLAIN");
+    payload.extend_from_slice(&u32::try_from(secret.len()).unwrap().to_be_bytes());
+    payload.extend_from_slice(secret.as_bytes());
+    payload.extend_from_slice(b"\x05en_US");
+    let mut bytes = b"AMQP\0\0\x09\x01\x01\0\0".to_vec();
+    bytes.extend_from_slice(&u32::try_from(payload.len()).unwrap().to_be_bytes());
+    bytes.extend_from_slice(&payload);
+    bytes.push(0xce);
+    let mut stream = TcpStream::connect(address).await?;
+    stream.write_all(&bytes).await?;
+    // `connection.start`, then `connection.tune`.
+    for method in [10, 30] {
+        let mut head = [0; 7];
+        stream.read_exact(&mut head).await?;
+        let size = u32::from_be_bytes([head[3], head[4], head[5], head[6]]);
+        let mut rest = vec![0; usize::try_from(size).unwrap() + 1];
+        stream.read_exact(&mut rest).await?;
+        assert_eq!(rest[..4], [0, 10, 0, method]);
+    }
+    Ok(stream)
+}
+
+#[tokio::test]
+async fn connections_over_a_limit_that_go_no_further_keep_nobody_out() {
+    let grenser = app::Grenser::default().with(app::Grense::TilkoblingerPerIntegrasjon, 1);
+    let world = World::limited(Config::default(), grenser).await;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let config = Config { connections_max: 32, unauthenticated_max: 16, ..Config::default() };
+    let (server, stop) = (Server::new(world.app.clone(), config), world.shutdown.clone());
+    let server = tokio::spawn(async move { server.run(listener, None, stop).await });
+    let mut stuck = Vec::new();
+    for _ in 0..64 {
+        stuck.push(within(log_in_and_stop(address, &world.storevik)).await.expect("it is let in"));
+    }
+    // All but the first were over the limit, and two of them may stay.
+    assert_eq!(within(stuck[1].read(&mut [0; 8])).await.unwrap_or(0), 0, "the oldest made room");
+    within(log_in_and_stop(address, &world.lillefjord)).await.expect("another organisasjon is let in");
+    drop(stuck);
+    world.end().await;
+    within(server).await.unwrap();
 }
 
 #[tokio::test]

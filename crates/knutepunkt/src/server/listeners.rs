@@ -61,11 +61,6 @@ impl Listeners {
         }
     }
 
-    /// How many of them are for AMQP.
-    pub(super) fn amqp_count(&self) -> usize {
-        [&self.amqps, &self.amqp].into_iter().flatten().count()
-    }
-
     /// Serves on all of them until `shutdown`.
     ///
     /// # Errors
@@ -92,10 +87,11 @@ impl Listeners {
             let acceptor = TlsAcceptor::from(Arc::clone(tls));
             tasks.spawn(http::serve(listener, Some(acceptor), router, entrance, shutdown.clone()));
         }
+        // One for both, so that they share the places that there are.
+        let amqp = Arc::new(::amqp::Server::new(app, amqp));
         for (listener, tls) in [(self.amqps, tls), (self.amqp, None)] {
             let Some(listener) = listener else { continue };
-            let server = ::amqp::Server::new(app.clone(), amqp.clone());
-            let shutdown = shutdown.clone();
+            let (server, shutdown) = (Arc::clone(&amqp), shutdown.clone());
             tasks.spawn(async move { server.run(listener, tls, shutdown).await });
         }
         Ok(addresses)
@@ -121,20 +117,19 @@ async fn bind(name: &str, address: &str) -> anyhow::Result<Option<TcpListener>> 
     Ok(Some(listener))
 }
 
-/// Limits of each of so many AMQP listeners, within what there is room for.
+/// Limits of all AMQP listeners together, within what there is room for.
 pub(super) fn amqp_config(
     config: &Config,
     grenser: Grenser,
-    listeners: usize,
     entrance: &http::Entrance,
 ) -> anyhow::Result<::amqp::Config> {
     let proxies = Proxies::parse(&config.http.betrodde_proxyer).context("http.betrodde_proxyer is wrong")?;
     let defaults = ::amqp::Config::default();
-    let connections_max = grenser.amqp_tilkoblinger / listeners.max(1);
+    let connections_max = grenser.amqp_tilkoblinger.min(defaults.connections_max);
     let entrance = entrance.clone();
     let unauthenticated_max = (connections_max / 2).min(defaults.unauthenticated_max);
     Ok(::amqp::Config {
-        connections_max: connections_max.min(defaults.connections_max),
+        connections_max,
         unauthenticated_max,
         unauthenticated_per_address: unauthenticated_max / 2,
         proxies: Arc::new(move |address| proxies.contains(address)),

@@ -109,7 +109,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let tasks = TaskTracker::new();
     let router = router(&app, &config, login, verktoy, more)?;
     let entrance = entrance.with_memory(app.memory_in());
-    let amqp = amqp_config(&config, grenser, listeners.amqp_count(), &entrance)?;
+    let amqp = amqp_config(&config, grenser, &entrance)?;
     let service = Service { app: app.clone(), router, entrance, amqp, tls };
     let Addresses { http, https, amqps, amqp } = listeners.serve(service, &tasks, &shutdown)?;
     let commands = styring::Context {
