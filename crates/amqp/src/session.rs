@@ -277,8 +277,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 Command::Settle { channel, delivery, settlement } => {
                     // Many that are settled alike are one request, between whose parts the broker can answer others.
                     let mut deliveries = vec![delivery];
-                    let mut alike = |next: &Command| matches!(next, Command::Settle { channel: c, settlement: s, .. } if (*c, *s) == (channel, settlement));
-                    while let Some(Command::Settle { delivery, .. }) = commands.next_if(&mut alike) {
+                    let alike = |next: &Command| matches!(next, Command::Settle { channel: c, settlement: s, .. } if (*c, *s) == (channel, settlement));
+                    while let Some(Command::Settle { delivery, .. }) = commands.next_if(alike) {
                         deliveries.push(delivery);
                     }
                     let Some(channel) = self.channels.get(&channel) else { continue };
