@@ -410,7 +410,7 @@ impl App {
         match organisasjon {
             Some(organisasjon) => {
                 let grenser = &self.inner.settings.grenser;
-                self.inner.endringer.count(grenser, organisasjon, (hva, lines), self.now())
+                self.inner.endringer.count(grenser, caller, organisasjon, (hva, lines), self.now())
             }
             None => Ok(()),
         }

@@ -72,6 +72,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn changes_over_the_rate_are_answered_with_429_and_when_to_come_back() {
+        let grenser = app::Grenser::default().with(app::Grense::EndringerPerOrganisasjon, 1);
+        let world = World::limited(grenser).await;
+        let path = format!("{}/info", world.fag.system_path());
+        let change = async |n: usize| {
+            let navn = format!("Navn {n}");
+            let info =
+                json!({ "navn": navn, "beskrivelse": "Ny", "eposter": ["a@example.no"], "offentlig": true });
+            world.call(&world.fag, Method::PUT, &path, Some(info)).await
+        };
+        let mut made = 0;
+        let refused = loop {
+            let answer = change(made).await;
+            if answer.status != StatusCode::NO_CONTENT {
+                break answer;
+            }
+            made += 1;
+        };
+        assert_eq!(made, 7, "ten hours' worth but a quarter");
+        let after: u64 = refused.headers["retry-after"].to_str().unwrap().parse().unwrap();
+        assert!((1..=3_600).contains(&after), "{after}");
+        let message = refused.error(StatusCode::TOO_MANY_REQUESTS, "FOR_MANGE");
+        assert!(message.contains("grenser.endringer_per_organisasjon"), "{message}");
+        world.clock.advance(std::time::Duration::from_secs(after));
+        change(made).await.ok(StatusCode::NO_CONTENT);
+    }
+
+    #[tokio::test]
     async fn every_broken_field_is_told() {
         let world = World::new().await;
         let path = format!("{}/info", world.fag.system_path());
