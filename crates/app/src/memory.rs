@@ -3,7 +3,8 @@
 //! What is counted is what is really held, piece by piece. Whoever cannot have more waits, or puts what it has elsewhere, so
 //! that a client that stops in the middle, or reads nothing, costs its own organisasjon and nobody else.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::error::Error as StdError;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,7 +28,7 @@ const MANY: usize = 4_096;
 const UNSET_BYTES: u64 = 1024 * 1024 * 1024;
 
 /// Whose bytes are counted together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Owner {
     /// All machines of an organisasjon.
     Organisasjon(FiksOrgId),
@@ -63,7 +64,10 @@ pub struct Pool {
 #[derive(Default)]
 struct State {
     held: u64,
-    queue: VecDeque<Waiting>,
+    /// Those who wait, each behind who came before of the same owner.
+    queues: HashMap<Owner, VecDeque<Waiting>>,
+    /// How many have come to wait, ever.
+    numbers: u64,
 }
 
 /// What one owner has. Changed under the lock of the pool alone.
@@ -74,7 +78,7 @@ struct Account {
 }
 
 struct Waiting {
-    owner: Owner,
+    number: u64,
     account: Arc<Account>,
     bytes: u64,
     granted: oneshot::Sender<()>,
@@ -146,27 +150,25 @@ impl Pool {
         Ok(())
     }
 
-    /// Gives to those who wait what there is: to whoever holds least first, and of one owner to the first that came.
+    /// Gives to those who wait what there is: to whoever holds least first, and of one owner to the first that came. Looks at
+    /// the first of each owner alone, however many wait.
     fn serve(&self, state: &mut State) {
-        let mut passed: HashSet<Owner> = HashSet::new();
         let mut is_short = false;
-        while !state.queue.is_empty() {
-            let mut seen = passed.clone();
-            let first_of_each = state.queue.iter().enumerate().filter(|(_, one)| seen.insert(one.owner));
-            let Some((at, _)) = first_of_each.min_by_key(|(at, one)| (one.account.held(), *at)) else {
-                break;
-            };
-            let Some(one) = state.queue.remove(at) else { break };
+        let firsts = state.queues.iter().filter_map(|(owner, queue)| Some(turn(*owner, queue.front()?)));
+        let mut turns: BinaryHeap<_> = firsts.collect();
+        while let Some(Reverse((_, _, owner))) = turns.pop() {
+            let Some(one) = state.queues.get_mut(&owner).and_then(VecDeque::pop_front) else { continue };
             match self.take(state, &one.account, one.bytes) {
                 Ok(()) => {
                     one.account.waiting.fetch_sub(1, Ordering::Relaxed);
                     if one.granted.send(()).is_err() {
                         state.give_back(&one.account, one.bytes);
                     }
+                    turns
+                        .extend(state.queues.get(&owner).and_then(|queue| Some(turn(owner, queue.front()?))));
                 }
                 Err(bound) => {
-                    passed.insert(one.owner);
-                    state.queue.insert(at, one);
+                    state.queues.entry(owner).or_default().push_front(one);
                     if matches!(bound, Bound::All) {
                         is_short = true;
                         break;
@@ -174,8 +176,16 @@ impl Pool {
                 }
             }
         }
+        state.queues.retain(|_, queue| !queue.is_empty());
         self.is_short.store(is_short, Ordering::Relaxed);
     }
+}
+
+/// When it is whose turn: the least comes first.
+type Turn = Reverse<(u64, u64, Owner)>;
+
+fn turn(owner: Owner, first: &Waiting) -> Turn {
+    Reverse((first.account.held(), first.number, owner))
 }
 
 impl State {
@@ -231,7 +241,10 @@ impl Share {
             let mut state = self.pool.state();
             let account = Arc::clone(&self.account);
             account.waiting.fetch_add(1, Ordering::Relaxed);
-            state.queue.push_back(Waiting { owner: self.owner, account, bytes, granted });
+            let number = state.numbers;
+            state.numbers += 1;
+            let waiting = Waiting { number, account, bytes, granted };
+            state.queues.entry(self.owner).or_default().push_back(waiting);
             // What was given back before this one stood in the queue was given to nobody.
             self.pool.serve(&mut state);
         }
@@ -288,9 +301,11 @@ impl Drop for Wait<'_> {
             state.give_back(account, self.bytes);
         } else {
             self.granted.close();
-            let left = state.queue.len();
-            state.queue.retain(|one| !one.granted.is_closed());
-            account.waiting.fetch_sub(left - state.queue.len(), Ordering::Relaxed);
+            if let Some(queue) = state.queues.get_mut(&self.share.owner) {
+                let before = queue.len();
+                queue.retain(|one| !one.granted.is_closed());
+                account.waiting.fetch_sub(before - queue.len(), Ordering::Relaxed);
+            }
         }
         pool.serve(&mut state);
     }
@@ -344,7 +359,7 @@ impl Held {
             let pool = &self.share.pool;
             let mut state = pool.state();
             state.give_back(&self.share.account, less);
-            if !state.queue.is_empty() {
+            if !state.queues.is_empty() {
                 pool.serve(&mut state);
             }
         }
@@ -469,7 +484,7 @@ mod tests {
         assert!(matches!(refused, Err(Error::TooMany { what: Grense::MinneBytes, .. })), "{refused:?}");
         drop(held);
         assert!(pool.share(org(4)).take_soon(1).await.is_ok());
-        assert_eq!(pool.state().queue.len(), 0);
+        assert_eq!(pool.state().queues.len(), 0);
     }
 
     #[tokio::test]
@@ -517,7 +532,7 @@ mod tests {
                 drop(waits);
                 drop(held);
             }
-            assert_eq!((pool.held(), pool.state().queue.len()), (0, 0));
+            assert_eq!((pool.held(), pool.state().queues.len()), (0, 0));
             assert!(!first.is_wanted());
         }
     }
@@ -552,6 +567,6 @@ mod tests {
         for task in tasks {
             task.await.unwrap();
         }
-        assert_eq!((pool.held(), pool.state().queue.len()), (0, 0));
+        assert_eq!((pool.held(), pool.state().queues.len()), (0, 0));
     }
 }

@@ -179,6 +179,30 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn payload_counts_until_the_queue_has_written_it_though_its_sender_went_away() {
+        let world = World::new().await;
+        let payload = vec![0; INLINE_MAX];
+        let hangs = world.broker.hang().await;
+        let memory = world.app.memory_in();
+        {
+            let sent = world.send(&world.fag, form(&world.metadata(OPPRETT), Some(&payload)));
+            let mut sent = std::pin::pin!(sent);
+            while world.broker.publishes() == 0 {
+                tokio::select! {
+                    _ = &mut sent => unreachable!("the disk hangs"),
+                    () = tokio::task::yield_now() => {}
+                }
+            }
+        }
+        assert!(memory.held() > 0, "the sender went away, its payload did not");
+        drop(hangs);
+        while memory.held() > 0 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(receive(&world, &world.arkiv).await.payload.len(), INLINE_MAX);
+    }
+
+    #[tokio::test]
     async fn bad_forms_are_refused_and_send_nothing() {
         let world = World::new().await;
         let metadata = world.metadata(OPPRETT).to_string();

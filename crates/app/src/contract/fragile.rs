@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -20,12 +20,20 @@ use crate::ports::{
 pub struct FragileBroker {
     inner: Arc<dyn Broker>,
     fault: AtomicU8,
+    /// What is published hangs while somebody holds this.
+    hangs: tokio::sync::Mutex<()>,
+    publishing: AtomicUsize,
 }
 
 impl FragileBroker {
     /// A broker that works.
     pub fn new(inner: Arc<dyn Broker>) -> Self {
-        Self { inner, fault: AtomicU8::new(0) }
+        Self {
+            inner,
+            fault: AtomicU8::new(0),
+            hangs: tokio::sync::Mutex::default(),
+            publishing: AtomicUsize::new(0),
+        }
     }
 
     /// From now on the disk is full.
@@ -41,6 +49,16 @@ impl FragileBroker {
     /// From now on it panics.
     pub fn explode(&self) {
         self.fault.store(3, Ordering::SeqCst);
+    }
+
+    /// While this is held nothing that is published comes to an end, as on a disk that hangs.
+    pub async fn hang(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.hangs.lock().await
+    }
+
+    /// How many publishes have begun.
+    pub fn publishes(&self) -> usize {
+        self.publishing.load(Ordering::SeqCst)
     }
 
     /// From now on it works again.
@@ -124,6 +142,8 @@ impl Broker for FragileBroker {
 
     async fn publish_within(&self, melding: Melding, payload: Bytes, room: KoRom) -> Result<(), BrokerError> {
         self.take()?;
+        self.publishing.fetch_add(1, Ordering::SeqCst);
+        drop(self.hangs.lock().await);
         self.inner.publish_within(melding, payload, room).await
     }
 

@@ -81,12 +81,17 @@ fn make_room(collected: &mut BytesMut, more: usize, max: usize, held: &mut Held)
     if needed <= collected.capacity() && size(needed) + READ_AHEAD_BYTES <= held.bytes() {
         return true;
     }
-    // Twice as much each time, so that what is there is not copied for every piece.
+    // Twice as much each time, so that what is there is not copied for every piece. While it is copied both are there; nothing
+    // but a buffer of its own is exactly as large as what was taken for it.
     let wanted = needed.saturating_mul(2).min(max).max(needed);
-    let missing = (size(wanted) + READ_AHEAD_BYTES).saturating_sub(held.bytes());
+    let before = size(collected.capacity());
+    let missing = (size(wanted) + before + READ_AHEAD_BYTES).saturating_sub(held.bytes());
     let has_memory = held.try_grow_beyond_need(missing);
     if has_memory {
-        collected.reserve(wanted - collected.len());
+        let mut grown = BytesMut::with_capacity(wanted);
+        grown.extend_from_slice(collected);
+        *collected = grown;
+        held.shrink_to(size(wanted) + READ_AHEAD_BYTES);
     }
     has_memory
 }

@@ -97,8 +97,7 @@ impl App {
                 return Err(refused);
             }
         };
-        let sent = self.put_on_queue(metadata, ttl, body, room).await;
-        drop(held);
+        let sent = self.put_on_queue(metadata, ttl, body, room, held).await;
         // A broker that could not answer may have taken it; its sender is told to send again.
         if let (Some(svar), Ok(_)) = (svar, &sent) {
             svar.keep();
@@ -112,6 +111,7 @@ impl App {
         ttl: Duration,
         body: Body,
         room: KoRom,
+        held: Held,
     ) -> Result<SendtMelding, Error> {
         let headere = metadata.headere.unwrap_or_default();
         let melding = Melding {
@@ -140,7 +140,21 @@ impl App {
             Body::Inline(bytes) => bytes.clone(),
             Body::Dokument { .. } => Bytes::new(),
         };
-        match self.inner.broker.publish_within(melding, inline, room).await {
+        // The queue has the payload until it is written, also when the sender goes away and nobody waits for that any more.
+        let broker = Arc::clone(&self.inner.broker);
+        let published = tokio::spawn(async move {
+            let published = broker.publish_within(melding, inline, room).await;
+            drop(held);
+            published
+        });
+        let published = match published.await {
+            Ok(published) => published,
+            Err(ended) => match ended.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                Err(cancelled) => Err(BrokerError::Unavailable(cancelled.into())),
+            },
+        };
+        match published {
             Ok(()) => Ok(sendt),
             Err(error) => {
                 // An unavailable broker may still have taken it, so only a plain refusal lets the payload go.
