@@ -14,11 +14,11 @@ pub type RefusedLogIns = Arc<dyn Fn(IpAddr) -> bool + Send + Sync>;
 pub struct Config {
     /// Told to clients as `cluster_name`; a host name says where a developer ended up.
     pub hostname: String,
-    /// Largest frame in bytes before log-in, header and end octet included. The log-in frame carries an access token,
-    /// so never less than 8192. Default 16 KiB.
-    pub pre_auth_frame_max: u32,
-    /// Largest frame in bytes offered to clients, header and end octet included; never less than 8192, which several
-    /// clients insist on. Default 131072.
+    /// Largest frame in bytes that a client may send, header and end octet included. Each connection may keep so much of the memory
+    /// by leaving it unfinished. The log-in frame carries an access token, so never less than 8192. Default 16 KiB.
+    pub input_frame_max: u32,
+    /// Largest frame in bytes offered to clients, header and end octet included, in which they get what they fetch; never less
+    /// than 8192, which several clients insist on. Default 131072.
     pub frame_max: u32,
     /// Highest channel number offered to clients. Default 2047, which is what clients ask for.
     pub channel_max: u16,
@@ -64,7 +64,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             hostname: "localhost".to_owned(),
-            pre_auth_frame_max: 16 * 1024,
+            input_frame_max: 16 * 1024,
             frame_max: 131_072,
             channel_max: 2047,
             consumers_max: 2048,

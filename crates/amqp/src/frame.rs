@@ -70,6 +70,14 @@ pub(crate) fn next(input: &mut BytesMut, max: usize) -> Result<Option<Frame>, St
     Ok(Some(Frame { kind, channel, payload }))
 }
 
+/// Channel and size, overhead included, of the next frame, where that has the content of a method.
+pub(crate) fn content(input: &[u8]) -> Option<(u16, usize)> {
+    let ([kind, channel_high, channel_low, size @ ..], _) = input.split_first_chunk::<7>()?;
+    let size = usize::try_from(u32::from_be_bytes(*size)).unwrap_or(usize::MAX);
+    let channel = u16::from_be_bytes([*channel_high, *channel_low]);
+    (*kind == 3).then_some((channel, size.saturating_add(OVERHEAD)))
+}
+
 /// A method from a client. Those on the way of every melding, and those that `amq-protocol` does not show whole, are
 /// decoded here.
 #[derive(Debug)]

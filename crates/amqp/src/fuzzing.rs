@@ -23,7 +23,7 @@ pub fn feed(bytes: &[u8], piece: usize) {
 /// As [`feed`], and gives the machine as it stands then.
 pub(crate) fn run(bytes: &[u8], piece: usize) -> Machine {
     let config = Config::default();
-    let (input_max, output_max) = (config.frame_max as usize + piece, 2 * config.write_buffer_max);
+    let (input_max, output_max) = (config.input_frame_max as usize + piece, 2 * config.write_buffer_max);
     let mut now = Instant::now();
     let mut machine = Machine::new(Arc::new(config), Arc::new(CountingIds::new(7)), now);
     let mut deliveries = 0;

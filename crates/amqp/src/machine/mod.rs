@@ -31,7 +31,9 @@ use channel::Channel;
 use waiting::WaitingOutput;
 
 /// A buffer with more room than this is given back once it is empty.
-const KEEP_BUFFER: usize = 128 * 1024;
+const KEEP_BUFFER: usize = 32 * 1024;
+/// Bytes of answers that wait for a client, after which it is heard no more until it reads.
+const REPLIES_MAX: usize = 16 * 1024;
 
 /// What the machine needs an answer to before it goes on.
 pub(crate) enum Request {
@@ -175,7 +177,11 @@ pub(crate) struct Machine {
     waiting: Option<Waiting>,
     client: Client,
     channels: BTreeMap<u16, Channel>,
+    /// The largest frame that the client takes, and the largest that it may send: no method that is for clients needs as much.
     frame_max: usize,
+    input_max: usize,
+    /// Bytes of a frame that nobody reads, still to come.
+    skipped: usize,
     channel_max: u16,
     heartbeat: Option<Duration>,
     deadline: Option<Instant>,
@@ -198,7 +204,9 @@ impl Machine {
     pub(crate) fn new(config: Arc<Config>, ids: Arc<dyn IdSource>, now: Instant) -> Self {
         let login_by = now + config.login_timeout;
         Self {
-            frame_max: size(config.pre_auth_frame_max.max(8192)),
+            frame_max: size(config.frame_max.max(8192)),
+            skipped: 0,
+            input_max: size(config.input_frame_max.max(8192)),
             channel_max: config.channel_max,
             deadline: Some(now + config.handshake_timeout),
             config,
@@ -235,7 +243,7 @@ impl Machine {
     pub(crate) fn wants_input(&self) -> bool {
         match self.state {
             State::Done(_) => false,
-            _ => self.input.len() < self.frame_max,
+            _ => self.input.len() < self.input_max,
         }
     }
 
@@ -463,10 +471,13 @@ impl Machine {
                 }
                 _ => {
                     // A client that asks on and on without reading the answers is heard no more until it reads.
-                    if self.replies > self.config.write_buffer_max {
+                    if self.replies > REPLIES_MAX {
                         break;
                     }
-                    match frame::next(&mut self.input, self.frame_max) {
+                    if self.skip() {
+                        continue;
+                    }
+                    match frame::next(&mut self.input, self.input_max.min(self.frame_max)) {
                         Ok(Some(frame)) => self.handle_frame(now, &frame),
                         Ok(None) => break,
                         Err(explanation) => {
@@ -483,6 +494,21 @@ impl Machine {
             // Not kept: most connections are quiet most of the time.
             self.input = BytesMut::new();
         }
+    }
+
+    /// Lets go of what comes of a frame of content that nobody wants, without keeping it. Whether there was any.
+    fn skip(&mut self) -> bool {
+        if self.skipped == 0
+            && let Some((channel, total)) = frame::content(&self.input)
+            && (self.input_max + 1..=self.frame_max).contains(&total)
+            && (self.is_closing_channel(channel) || matches!(self.state, State::Closing { .. }))
+        {
+            self.skipped = total;
+        }
+        let skipped = self.skipped.min(self.input.len());
+        self.input.advance(skipped);
+        self.skipped -= skipped;
+        skipped > 0
     }
 
     fn handle_frame(&mut self, now: Instant, frame: &Frame) {
