@@ -1,4 +1,4 @@
-//! How many files this process may have open, and who gets how many of them.
+//! How many connections this process may have open, by the files and the memory that there are.
 //!
 //! A socket is a file to the operating system. Where strangers can take the last one, the queue log cannot open its next
 //! table and the registry cannot answer. So what is open for others is counted beforehand: log, registry and whatever else
@@ -8,17 +8,27 @@ use anyhow::{Context as _, bail};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::config::Config;
+use crate::memory;
 
 /// Fewest open files with which a server starts.
 pub const FEWEST_FILES: u64 = 512;
 /// With this many open files every default of the configuration is reached.
 pub const ENOUGH_FILES: u64 = 65_536;
+/// With so many bytes of memory, too.
+const ENOUGH_MEMORY: u64 = MOST_AMQP * CONNECTION_BYTES * PART / 2;
 /// Set aside for the registry, the journals of the queue log, listeners, timers, outgoing requests, health checks.
 const RESERVE: u64 = 128;
 /// Tables that the queue log keeps open at most.
 const MOST_LOG_FILES: u64 = 900;
 /// Connections over AMQP at most, both listeners together.
 const MOST_AMQP: u64 = 20_000;
+/// What a connection may keep of the memory by leaving something unfinished or unread, besides what is counted as payload: what was
+/// read ahead, and what waits to be written.
+const CONNECTION_BYTES: u64 = 64 * 1024;
+/// Connections over HTTP get this part of the memory, and those over AMQP twice as much.
+const PART: u64 = 8;
+/// There are never fewer places than this for lack of memory.
+const FEWEST_PLACES: u64 = 64;
 
 /// What there is room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,7 +58,7 @@ impl Grenser {
     /// When the limit is below [`FEWEST_FILES`], and how to raise it.
     pub fn of_process(config: &Config) -> anyhow::Result<Self> {
         let filer = raise().context("cannot raise the limit of open files to the hard limit")?;
-        let grenser = Self::share(filer, config.http.tilkoblinger_maks)?;
+        let grenser = Self::share(filer, memory::of_process(), config.http.tilkoblinger_maks)?;
         tracing::info!(
             files = grenser.filer,
             connections.http = grenser.http_tilkoblinger,
@@ -60,19 +70,20 @@ impl Grenser {
         {
             tracing::warn!(
                 files = grenser.filer,
-                enough = ENOUGH_FILES,
-                "the limit of open files leaves room for fewer connections than configured; raise it (ulimit -n, or \
-                 LimitNOFILE= of systemd)"
+                enough.files = ENOUGH_FILES,
+                enough.memory_mib = ENOUGH_MEMORY / 1024 / 1024,
+                "the limit of open files, or the memory, leaves room for fewer connections than configured; raise it (ulimit -n, \
+                 or LimitNOFILE= of systemd; MemoryMax= of systemd, or --memory of a container)"
             );
         }
         Ok(grenser)
     }
 
-    /// Shares out `filer` open files, of which HTTP gets at most `http_wanted` connections.
+    /// Shares out `filer` open files and so many bytes of memory, of which HTTP gets at most `http_wanted` connections.
     ///
     /// # Errors
     /// When there are too few.
-    fn share(filer: u64, http_wanted: usize) -> anyhow::Result<Self> {
+    fn share(filer: u64, memory: Option<u64>, http_wanted: usize) -> anyhow::Result<Self> {
         if filer < FEWEST_FILES {
             bail!(
                 "this process may have {filer} files open, and a server needs {FEWEST_FILES}: raise the hard limit \
@@ -82,8 +93,10 @@ impl Grenser {
         }
         let log = (filer / 8).min(MOST_LOG_FILES);
         let rest = filer - RESERVE - log;
-        let http = u64::try_from(http_wanted).unwrap_or(u64::MAX).min(rest / 4);
-        let amqp = MOST_AMQP.min(rest - 2 * http);
+        let places =
+            memory.map_or(u64::MAX / 2, |memory| (memory / PART / CONNECTION_BYTES).max(FEWEST_PLACES));
+        let http = u64::try_from(http_wanted).unwrap_or(u64::MAX).min(rest / 4).min(places);
+        let amqp = MOST_AMQP.min(rest - 2 * http).min(2 * places);
         Ok(Self {
             filer,
             queue_log_files: saturating(log),
@@ -114,7 +127,7 @@ mod tests {
     fn what_is_shared_out_never_exceeds_the_limit() {
         for filer in [512, 513, 600, 1_024, 2_048, 4_096, 10_000, 65_536, 1_048_576, u64::MAX] {
             for wanted in [1, 100, 10_000, usize::MAX] {
-                let grenser = Grenser::share(filer, wanted).unwrap();
+                let grenser = Grenser::share(filer, None, wanted).unwrap();
                 let used = RESERVE
                     + u64::try_from(grenser.queue_log_files).unwrap()
                     + 2 * u64::try_from(grenser.http_tilkoblinger).unwrap()
@@ -128,7 +141,7 @@ mod tests {
 
     #[test]
     fn too_few_files_are_refused_with_what_to_do() {
-        let refused = format!("{:#}", Grenser::share(FEWEST_FILES - 1, 10_000).unwrap_err());
+        let refused = format!("{:#}", Grenser::share(FEWEST_FILES - 1, None, 10_000).unwrap_err());
         assert!(
             refused.contains("511") && refused.contains("512") && refused.contains("LimitNOFILE"),
             "{refused}"
@@ -137,8 +150,21 @@ mod tests {
 
     #[test]
     fn enough_files_reach_every_default() {
-        let grenser = Grenser::share(ENOUGH_FILES, Config::defaults().http.tilkoblinger_maks).unwrap();
+        let wanted = Config::defaults().http.tilkoblinger_maks;
+        let grenser = Grenser::share(ENOUGH_FILES, Some(ENOUGH_MEMORY), wanted).unwrap();
         assert_eq!((grenser.http_tilkoblinger, grenser.amqp_tilkoblinger), (10_000, 20_000));
+    }
+
+    #[test]
+    fn connections_never_keep_more_than_their_part_of_the_memory() {
+        let of = |mib: u64| {
+            let grenser = Grenser::share(u64::MAX, Some(mib * 1024 * 1024), 10_000).unwrap();
+            (grenser.http_tilkoblinger, grenser.amqp_tilkoblinger)
+        };
+        assert_eq!(of(256), (512, 1_024));
+        assert_eq!(of(1_024), (2_048, 4_096));
+        assert_eq!(of(1), (64, 128));
+        assert_eq!(of(1 << 20), (10_000, 20_000));
     }
 
     #[test]

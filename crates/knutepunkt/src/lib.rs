@@ -15,7 +15,7 @@ mod health;
 mod http;
 mod installasjon;
 pub mod jumps;
-mod memory;
+pub mod memory;
 mod names;
 mod passord_key;
 mod payloads;

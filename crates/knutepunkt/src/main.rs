@@ -7,6 +7,7 @@ use clap::{Parser, Subcommand};
 use knutepunkt::commands::{
     admin, backup, bench, demo, dev, doctor, klient, repair, restore, serve, settings,
 };
+use knutepunkt::memory;
 use knutepunkt::server::QueuesGivenUp;
 use knutepunkt::telemetry;
 
@@ -82,9 +83,9 @@ fn main() -> ExitCode {
             | Command::Bench(_)
     );
     telemetry::start(if quiet { "warn,lapin=off" } else { "info" });
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let done =
-        runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(run(arguments.command)));
+    let done = memory::runtime()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run(arguments.command)));
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,17 +1,23 @@
-//! How much memory this process may use, and how much of it payloads on their way may take.
+//! How much memory this process may use, and who gets how much of it: payloads on their way, and threads.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use tokio::runtime::{Builder, Runtime};
 
 const MIB: u64 = 1024 * 1024;
 /// Payloads get this part of the memory, in each direction.
 const PART: u64 = 16;
 const FEWEST_BYTES: u64 = 12 * MIB;
 const MOST_BYTES: u64 = 1024 * MIB;
+/// For each thread that may block there is so much memory.
+const THREAD_BYTES: u64 = 8 * MIB;
+const FEWEST_THREADS: u64 = 16;
+const MOST_THREADS: u64 = 512;
 
 /// Bytes for payloads on their way in, and as many for those on their way out.
 pub(crate) fn for_payloads() -> u64 {
-    let memory = of_process(Path::new("/"));
+    let memory = of_process();
     let payloads = share(memory);
     tracing::info!(
         memory.bytes = memory,
@@ -21,13 +27,33 @@ pub(crate) fn for_payloads() -> u64 {
     payloads
 }
 
+/// The threads of this process: at a time as many for files and other work that blocks as there is memory for.
+///
+/// # Errors
+/// When the operating system gives none.
+pub fn runtime() -> io::Result<Runtime> {
+    let blocking = blocking_threads(of_process());
+    Builder::new_multi_thread().enable_all().max_blocking_threads(blocking).build()
+}
+
+/// Each has a stack, and keeps for itself what it has freed.
+fn blocking_threads(memory: Option<u64>) -> usize {
+    let threads = memory.map_or(FEWEST_THREADS, |memory| memory / THREAD_BYTES);
+    usize::try_from(threads.clamp(FEWEST_THREADS, MOST_THREADS)).unwrap_or(usize::MAX)
+}
+
 /// What payloads get of so much memory; where nobody knows how much there is, little.
 fn share(memory: Option<u64>) -> u64 {
     memory.map_or(FEWEST_BYTES, |memory| (memory / PART).clamp(FEWEST_BYTES, MOST_BYTES))
 }
 
-/// The memory of the machine below `root`, or of the control group that this process is in, where that is less.
-fn of_process(root: &Path) -> Option<u64> {
+/// The memory of the machine, or of the control group that this process is in, where that is less.
+pub(crate) fn of_process() -> Option<u64> {
+    below(Path::new("/"))
+}
+
+/// The same, as the files below `root` say.
+fn below(root: &Path) -> Option<u64> {
     let groups = fs::read_to_string(root.join("proc/self/cgroup")).unwrap_or_default();
     let limits = groups.lines().filter_map(|line| {
         let mut parts = line.splitn(3, ':');
@@ -77,7 +103,7 @@ mod tests {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        of_process(root.path())
+        below(root.path())
     }
 
     #[test]
@@ -112,7 +138,14 @@ mod tests {
     }
 
     #[test]
+    fn threads_that_block_are_as_many_as_there_is_memory_for() {
+        let of = |mib| blocking_threads(Some(mib * MIB));
+        assert_eq!((of(64), of(256), of(1_024), of(1 << 20)), (16, 32, 128, 512));
+        assert_eq!(blocking_threads(None), 16);
+    }
+
+    #[test]
     fn memory_of_this_machine_is_known() {
-        assert!(of_process(Path::new("/")).is_some_and(|bytes| bytes > 16 * MIB));
+        assert!(of_process().is_some_and(|bytes| bytes > 16 * MIB));
     }
 }

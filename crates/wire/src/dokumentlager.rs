@@ -5,6 +5,9 @@ use uuid::Uuid;
 
 use crate::id::DokumentId;
 
+/// Below which payloads are fetched.
+pub const PREFIX: &str = "/dokumentlager/nedlasting/";
+
 /// `GET /dokumentlager/nedlasting/{dokumentId}/metadata`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]

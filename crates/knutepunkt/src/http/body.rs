@@ -16,6 +16,7 @@ use super::gate::Ticket;
 use super::limits::Limits;
 use super::pace::Pace;
 use super::slot::Slot;
+use super::yielding::Yielding;
 
 /// Error of a body.
 type BoxError = Box<dyn StdError + Send + Sync>;
@@ -30,6 +31,8 @@ pub(super) struct RequestBody<B> {
     timer: Option<Pin<Box<Sleep>>>,
     /// What has come so far of a body that is gathered before anybody looks at it.
     gathered: Option<Gathered>,
+    /// For a payload, whose memory is taken by whoever reads it.
+    yielding: Option<Yielding>,
 }
 
 /// Bytes below this are not worth counting.
@@ -72,9 +75,13 @@ impl<B> RequestBody<B> {
     ) -> Self {
         let pace = Pace::new(limits.stall, limits.least_speed);
         let until = (!is_payload).then(|| Instant::now() + limits.form);
-        let memory = memory.filter(|_| !is_payload).map(Arc::clone);
-        let gathered = memory.map(|memory| Gathered { memory, bytes: 0, held: None });
-        Self { inner, slot, pace, until, timer: None, gathered }
+        let (mut gathered, mut yielding) = (None, None);
+        match memory.map(Arc::clone) {
+            Some(memory) if is_payload => yielding = Some(Yielding::new(memory)),
+            Some(memory) => gathered = Some(Gathered { memory, bytes: 0, held: None }),
+            None => {}
+        }
+        Self { inner, slot, pace, until, timer: None, gathered, yielding }
     }
 
     fn is_late(&mut self, now: Instant) -> bool {
@@ -107,6 +114,9 @@ where
                 let now = Instant::now();
                 let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref().map(Bytes::len));
                 this.pace.moved(now, bytes.unwrap_or(0));
+                if let Some(yielding) = &mut this.yielding {
+                    yielding.moved(now, bytes.unwrap_or(0));
+                }
                 if bytes.is_some() && this.is_late(now) {
                     return Poll::Ready(Some(Err(late())));
                 }
@@ -121,15 +131,22 @@ where
                 if !this.pace.is_waiting() {
                     this.slot.awaits_body(true);
                 }
-                let judged = this.pace.wait(Instant::now());
-                let deadline = this.until.map_or(judged, |until| until.min(judged));
+                let now = Instant::now();
+                let yields = this.yielding.as_mut().map(|yielding| yielding.wait(now));
+                let judged = this.pace.wait(now);
+                let deadline = [this.until, yields].into_iter().flatten().fold(judged, Instant::min);
                 let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
                 if timer.deadline() != deadline {
                     timer.as_mut().reset(deadline);
                 }
                 ready!(timer.as_mut().poll(cx));
-                if this.is_late(Instant::now()) {
+                let now = Instant::now();
+                if this.is_late(now) {
                     return Poll::Ready(Some(Err(late())));
+                }
+                let refusal = this.yielding.as_mut().and_then(|yielding| yielding.must(&this.slot, now));
+                if let Some(refusal) = refusal {
+                    return Poll::Ready(Some(Err(broken_off(refusal).into())));
                 }
             },
         }
@@ -251,6 +268,39 @@ mod tests {
         drop(first);
         assert_eq!(memory.held(), 0);
         of(false).collect().await.unwrap();
+    }
+
+    /// Of a payload, with memory that is all taken by its own owner, and so many pieces, one a second.
+    async fn read_where_memory_is_short(is_wanted: bool, bytes: usize) -> Result<usize, BoxError> {
+        let slot = Arc::new(Slot::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), false, false));
+        slot.belongs_to(Owner::Strangers);
+        let memory = Pool::new(1_000, 1_000);
+        let share = memory.share(Owner::Strangers);
+        let held = share.try_take(1_000).unwrap();
+        let body = RequestBody::new(trickle(30, bytes), slot, &limits(), true, Some(&memory));
+        let read = tokio::spawn(async move { Ok(body.collect().await?.to_bytes().len()) });
+        let waits = async {
+            if is_wanted {
+                drop(share.take(1).await);
+            }
+            std::future::pending::<()>().await;
+        };
+        let read = tokio::select! {
+            read = read => read.unwrap(),
+            () = waits => unreachable!("it waits for ever"),
+        };
+        drop(held);
+        read
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn upload_of_which_next_to_nothing_comes_gives_way_where_others_wait() {
+        let start = Instant::now();
+        let error = read_where_memory_is_short(true, 1_000).await.unwrap_err();
+        assert!(app::memory::refusal_of(&*error).is_some(), "{error:?}");
+        assert!(start.elapsed() < std::time::Duration::from_secs(7), "{:?}", start.elapsed());
+        assert_eq!(read_where_memory_is_short(false, 1_000).await.unwrap(), 30_000, "nobody waits");
+        assert_eq!(read_where_memory_is_short(true, 10_000).await.unwrap(), 300_000, "it is not slow");
     }
 
     #[tokio::test(start_paused = true)]

@@ -348,7 +348,7 @@ mod tests {
         let busy = [connections.admit(ip(1)), connections.admit(ip(2))];
         for guest in &busy {
             guest.slot.is_ready();
-            guest.slot.request_begins(false);
+            guest.slot.request_begins(false, false);
             connections.belongs_to(&guest.slot, org(1));
         }
         let mut last: Vec<_> = (0..=LAST_RESORT).map(|_| connections.admit(ip(3))).collect();

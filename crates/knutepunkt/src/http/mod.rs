@@ -4,6 +4,7 @@ mod address;
 mod body;
 mod connections;
 mod gate;
+mod head;
 mod limits;
 mod pace;
 mod slot;
@@ -11,6 +12,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod waiting;
+mod yielding;
 
 use std::convert::Infallible;
 use std::error::Error as StdError;
@@ -48,7 +50,7 @@ pub(crate) use self::limits::Limits;
 use self::stream::Watched;
 
 /// Bytes that the head of a request may have.
-const MAX_HEAD: usize = 32 * 1024;
+const MAX_HEAD: usize = 16 * 1024;
 /// Bytes of a request that are read ahead, and of an answer that wait to be fetched, at most.
 const MAX_BUFFER: usize = 64 * 1024;
 /// Time that requests under way get at shutdown.
@@ -58,14 +60,21 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_s
 /// What tells how the server is. Answered even to those for whom there is no room.
 pub(crate) const HELSE: &str = "/helse";
 
+/// The memory of payloads on their way.
+#[derive(Clone)]
+struct Memory {
+    inn: Arc<Pool>,
+    ut: Arc<Pool>,
+}
+
 /// What all HTTP listeners share: the room for connections, and who makes how many requests.
 #[derive(Clone)]
 pub(crate) struct Entrance {
     limits: Arc<Limits>,
     connections: Arc<Connections>,
     gate: Arc<Gate>,
-    /// For bodies that are gathered.
-    memory: Option<Arc<Pool>>,
+    /// For what comes in and what goes out.
+    memory: Option<Memory>,
 }
 
 impl Entrance {
@@ -79,9 +88,10 @@ impl Entrance {
         }
     }
 
-    /// The same, with memory from which bodies are taken that are gathered before anybody looks at them.
-    pub(crate) fn with_memory(self, memory: &Arc<Pool>) -> Self {
-        Self { memory: Some(Arc::clone(memory)), ..self }
+    /// The same, with memory from which bodies are taken that are gathered before anybody looks at them, and for which those
+    /// give way who move next to nothing of a payload.
+    pub(crate) fn with_memory(self, inn: &Arc<Pool>, ut: &Arc<Pool>) -> Self {
+        Self { memory: Some(Memory { inn: Arc::clone(inn), ut: Arc::clone(ut) }), ..self }
     }
 
     /// Counts a log-in over another protocol that was refused, together with those over HTTP. Says whether there are not too
@@ -185,7 +195,8 @@ async fn receive(
 ) {
     // Answers are small and must not wait for more.
     let _ = stream.set_nodelay(true);
-    let stream = Watched::new(stream, Arc::clone(&guest.slot), Arc::clone(&entrance.limits));
+    let memory = entrance.memory.as_ref().map(|memory| Arc::clone(&memory.ut));
+    let stream = Watched::new(stream, Arc::clone(&guest.slot), Arc::clone(&entrance.limits), memory);
     match tls {
         None => connection(stream, peer, router, entrance, guest, shutdown).await,
         Some(tls) => match tls.accept(stream).await {
@@ -210,17 +221,22 @@ async fn connection(
         async move {
             let (mut parts, body) = request.into_parts();
             let is_payload = parts.uri.path() == wire::send::PATH;
-            slot.request_begins(!body.is_end_stream());
+            slot.request_begins(
+                !body.is_end_stream(),
+                parts.uri.path().starts_with(wire::dokumentlager::PREFIX),
+            );
             let body = RequestBody::new(
                 body,
                 Arc::clone(&slot),
                 &entrance.limits,
                 is_payload,
-                entrance.memory.as_ref(),
+                entrance.memory.as_ref().map(|memory| &memory.inn),
             );
             let ticket = Ticket::new(Arc::clone(&slot), entrance.connections, entrance.gate);
             let response = if slot.is_last_resort && parts.uri.path() != HELSE {
                 no_room()
+            } else if let Some(refusal) = head::refusal(&parts) {
+                refusal
             } else {
                 parts.extensions.insert(ConnectInfo(peer));
                 parts.extensions.insert(Door(Arc::clone(&ticket) as Arc<dyn app::Doorkeeper>));

@@ -38,6 +38,8 @@ struct State {
     awaits_body: bool,
     /// The client does not take what is sent.
     is_blocked: bool,
+    /// What it fetches is a payload.
+    fetches_payload: bool,
 }
 
 /// How easily a connection is given up for a newcomer.
@@ -77,6 +79,7 @@ impl Slot {
             body_open: false,
             awaits_body: false,
             is_blocked: false,
+            fetches_payload: false,
         };
         let gives_way = CancellationToken::new();
         Self { id, address, is_proxied, is_last_resort, gives_way, state: Mutex::new(state) }
@@ -104,9 +107,9 @@ impl Slot {
     }
 
     /// The head of a request is whole.
-    pub(super) fn request_begins(&self, has_body: bool) {
+    pub(super) fn request_begins(&self, has_body: bool, fetches_payload: bool) {
         let mut state = self.state();
-        state.body_open = has_body;
+        (state.body_open, state.fetches_payload) = (has_body, fetches_payload);
         Self::turn(&mut state, Phase::Request);
     }
 
@@ -134,6 +137,12 @@ impl Slot {
 
     pub(super) fn is_blocked(&self, blocked: bool) {
         self.state().is_blocked = blocked;
+    }
+
+    /// Whether the answer that is being fetched is a payload.
+    pub(super) fn fetches_payload(&self) -> bool {
+        let state = self.state();
+        state.fetches_payload && state.phase == Phase::Request
     }
 
     /// No more requests are taken.

@@ -7,12 +7,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use app::memory::Pool;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::limits::Limits;
 use super::pace::Pace;
 use super::slot::Slot;
+use super::yielding::Yielding;
+use crate::telemetry::REFUSED;
 
 /// How long a client that still sends is listened to after the last answer, and how many bytes. To close on it at once would
 /// make the answer vanish together with the connection.
@@ -28,6 +31,8 @@ pub(super) struct Watched<S> {
     reading: Timer,
     writing: Timer,
     pace: Pace,
+    /// For payloads that are fetched.
+    yielding: Option<Yielding>,
     linger: Linger,
 }
 
@@ -60,10 +65,11 @@ impl Timer {
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(inner: S, slot: Arc<Slot>, limits: Arc<Limits>) -> Self {
+    pub(super) fn new(inner: S, slot: Arc<Slot>, limits: Arc<Limits>, memory: Option<Arc<Pool>>) -> Self {
         let pace = Pace::new(limits.stall, limits.least_speed);
         let (reading, writing) = (Timer::default(), Timer::default());
-        Self { inner, slot, limits, reading, writing, pace, linger: Linger::NotYet }
+        let yielding = memory.map(Yielding::new);
+        Self { inner, slot, limits, reading, writing, pace, yielding, linger: Linger::NotYet }
     }
 
     /// After a write: counts what was taken, or sends away whoever takes nothing.
@@ -74,6 +80,9 @@ impl<S> Watched<S> {
                 if was_waiting {
                     let now = Instant::now();
                     self.pace.moved(now, bytes);
+                    if let Some(yielding) = &mut self.yielding {
+                        yielding.moved(now, bytes);
+                    }
                     self.slot.is_blocked(false);
                     if self.pace.is_too_slow(now) {
                         return Poll::Ready(Err(too_slow("the client fetches the answer too slowly")));
@@ -87,10 +96,23 @@ impl<S> Watched<S> {
                 }
                 loop {
                     let now = Instant::now();
-                    let judged = self.pace.wait(now);
+                    let mut judged = self.pace.wait(now);
+                    let mut yielding = self.yielding.as_mut().filter(|_| self.slot.fetches_payload());
+                    if let Some(yielding) = &mut yielding {
+                        judged = judged.min(yielding.wait(now));
+                    }
                     ready!(self.writing.poll(cx, judged));
-                    if self.pace.is_too_slow(Instant::now()) {
+                    let now = Instant::now();
+                    if self.pace.is_too_slow(now) {
                         return Poll::Ready(Err(too_slow("the client fetches the answer too slowly")));
+                    }
+                    if yielding.and_then(|yielding| yielding.must(&self.slot, now)).is_some() {
+                        tracing::info!(
+                            target: REFUSED,
+                            { owner = ?self.slot.owner() },
+                            "broke off a download that takes next to nothing while others wait for memory"
+                        );
+                        return Poll::Ready(Err(too_slow("others wait for the memory of the answer")));
                     }
                 }
             }
@@ -187,6 +209,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
+    use app::memory::Owner;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
 
     use super::*;
@@ -195,7 +218,7 @@ mod tests {
     fn watched(buffer: usize) -> (Watched<DuplexStream>, DuplexStream) {
         let (ours, theirs) = duplex(buffer);
         let slot = Slot::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), false, false);
-        (Watched::new(ours, Arc::new(slot), Arc::new(limits())), theirs)
+        (Watched::new(ours, Arc::new(slot), Arc::new(limits()), None), theirs)
     }
 
     #[tokio::test(start_paused = true)]
@@ -254,6 +277,32 @@ mod tests {
                 () = fetch => false,
             };
             assert_eq!(done, served, "{bytes_a_second}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn download_of_which_next_to_nothing_is_taken_gives_way_where_others_wait() {
+        for (is_payload, is_wanted, least) in [(true, true, 3), (true, false, 60), (false, true, 60)] {
+            let memory = Pool::new(1_000, 1_000);
+            let share = memory.share(Owner::Strangers);
+            let _held = share.try_take(1_000).unwrap();
+            let (ours, _theirs) = duplex(64);
+            let slot = Slot::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), false, false);
+            slot.belongs_to(Owner::Strangers);
+            slot.request_begins(false, is_payload);
+            let mut ours = Watched::new(ours, Arc::new(slot), Arc::new(limits()), Some(memory));
+            let start = Instant::now();
+            let waits = async {
+                if is_wanted {
+                    drop(share.take(1).await);
+                }
+                std::future::pending::<()>().await;
+            };
+            tokio::select! {
+                written = ours.write_all(&[0; 1_000]) => assert!(written.is_err()),
+                () = waits => {}
+            }
+            assert_eq!(start.elapsed().as_secs(), least, "{is_payload} {is_wanted}");
         }
     }
 

@@ -266,3 +266,70 @@ async fn endless_chunk_extension_is_refused() {
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 4"), "{answer}");
     assert_eq!(server.status(HELSE).await, "200");
 }
+
+/// RFC 9112: what a proxy in front may understand otherwise is served to nobody.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn head_that_may_be_read_in_two_ways_is_refused_and_the_connection_closed() {
+    let server = Server::start(limits()).await;
+    let second = "GET /helse HTTP/1.1\r\nHost: x\r\n\r\n";
+    let post = |headers: &str| format!("POST /read HTTP/1.1\r\n{headers}\r\n5\r\nhello\r\n0\r\n\r\n{second}");
+    let get = |head: &str| format!("GET {head}\r\n\r\n{second}");
+    for (sent, status) in [
+        (post("Host: x\r\nTransfer-Encoding: chunked, chunked\r\n"), "400"),
+        (post("Host: x\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n"), "400"),
+        (post("Host: x\r\nTransfer-Encoding: gzip, chunked\r\n"), "400"),
+        (post("Host: x\r\nTransfer-Encoding: xchunked\r\n"), "400"),
+        (post("Host: x\r\nTransfer-Encoding: identity\r\n"), "400"),
+        (post("Host: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n"), "400"),
+        (post("Host: x\r\nContent-Length: 5, 5\r\n"), "400"),
+        (post("Host: x\r\nContent-Length: +5\r\n"), "400"),
+        (post("Host: x\r\nContent-Length: -5\r\n"), "400"),
+        (post("Host: x\r\nContent-Length: 0x5\r\n"), "400"),
+        (post("Host: x\r\nContent-Length: 1 5\r\n"), "400"),
+        (post("Host: x\r\nContent-Length:\r\n"), "400"),
+        (post("Host: x\r\nContent-Length: 99999999999999999999\r\n"), "400"),
+        (post("Host: x\r\nContent-Length : 5\r\n"), "400"),
+        (post("Host: x\r\nX: a\r\n Content-Length: 5\r\n"), "400"),
+        ("POST /read HTTP/1.0\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(), "400"),
+        (get("/helse HTTP/1.1"), "400"),
+        (get("/helse HTTP/1.1\r\nHost: x\r\nHost: x"), "400"),
+        (get("/helse HTTP/1.1\r\nHost: x\r\nHost: y"), "400"),
+        (get("/helse HTTP/1.0\r\nHost: x\r\nHost: y"), "400"),
+        (get("/helse HTTP/1.1\r\nHost: x, y"), "400"),
+        (get("/helse HTTP/1.1\r\nHost: a@x"), "400"),
+        (get("/helse HTTP/1.1\r\nHost: x/y"), "400"),
+        (get("http://y/helse HTTP/1.1\r\nHost: x"), "400"),
+        (get("/helse HTTP/3.7\r\nHost: x"), "400"),
+    ] {
+        let mut connection = server.connect(&sent).await;
+        let answer = answer(&mut connection).await;
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status}"))
+                || answer.starts_with(&format!("HTTP/1.0 {status}")),
+            "{sent:?}: {answer:?}"
+        );
+        assert!(
+            answer.to_lowercase().contains("connection: close") || answer.starts_with("HTTP/1.0"),
+            "{sent:?}: {answer:?}"
+        );
+        assert_eq!(answer.matches("HTTP/1.").count(), 1, "{sent:?}: {answer:?}");
+    }
+    // What comes behind a body with a length besides its chunks is not taken for a request (RFC 9112 §6.1).
+    for both in
+        ["Content-Length: 5\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5"]
+    {
+        let mut connection = server.connect(&post(&format!("Host: x\r\n{both}\r\n"))).await;
+        let answer = answer(&mut connection).await;
+        assert!(answer.contains("connection: close") && answer.ends_with("\r\n5"), "{both}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.").count(), 1, "{both}: {answer}");
+    }
+    for served in [
+        "GET /helse HTTP/1.0\r\n\r\n",
+        "GET http://x/helse HTTP/1.1\r\nHost: X\r\nConnection: close\r\n\r\n",
+        "GET /helse HTTP/1.1\r\nHost: [::1]:8080\r\nConnection: close\r\n\r\n",
+        "POST /read HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\nConnection: close\r\n\r\n0\r\n\r\n",
+        "POST /read HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 1\r\nConnection: close\r\n\r\na",
+    ] {
+        assert_eq!(server.status(served).await, "200", "{served:?}");
+    }
+}

@@ -108,7 +108,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let shutdown = CancellationToken::new();
     let tasks = TaskTracker::new();
     let router = router(&app, &config, login, verktoy, more)?;
-    let entrance = entrance.with_memory(app.memory_in());
+    let entrance = entrance.with_memory(app.memory_in(), app.memory_out());
     let amqp = amqp_config(&config, grenser, &entrance)?;
     let service = Service { app: app.clone(), router, entrance, amqp, tls };
     let Addresses { http, https, amqps, amqp } = listeners.serve(service, &tasks, &shutdown)?;
