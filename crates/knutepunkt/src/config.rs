@@ -15,6 +15,9 @@ use crate::files;
 
 /// Every key with its default and its documentation.
 pub const DEFAULTS: &str = include_str!("default.toml");
+/// What is otherwise on a developer's machine. Everybody there is one developer, who may also want to know how fast it goes.
+const DEV_DEFAULTS: &str =
+    "miljo = \"utvikling\"\n[grenser]\nkall_per_integrasjon = 0\nkall_per_organisasjon = 0";
 /// What variables start with.
 const PREFIX: &str = "KNUTEPUNKT__";
 
@@ -280,7 +283,25 @@ impl Config {
         file: Option<&Path>,
         variables: impl Iterator<Item = (String, String)>,
     ) -> anyhow::Result<Self> {
+        Self::read(Table::new(), file, variables)
+    }
+
+    /// The same for a developer's machine, without a file.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn load_for_dev(variables: impl Iterator<Item = (String, String)>) -> anyhow::Result<Self> {
+        Self::read(DEV_DEFAULTS.parse().context("the defaults of dev are broken")?, None, variables)
+    }
+
+    /// The defaults, with `other` ones over them, overridden by `file` and `variables`.
+    fn read(
+        other: Table,
+        file: Option<&Path>,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> anyhow::Result<Self> {
         let mut table: Table = DEFAULTS.parse().context("default.toml is broken")?;
+        merge(&mut table, other);
         if let Some(file) = file {
             let text = std::fs::read_to_string(file).with_context(|| files::cannot_read(file))?;
             // Whoever names a file wants more than the defaults, which lead to another place.
@@ -492,6 +513,16 @@ mod tests {
         assert_eq!(config.http.listen, "127.0.0.1:2");
         assert!(config.settings().send_rules.svar_krever_tilgang);
         assert_eq!(config.amqps.listen, Config::defaults().amqps.listen);
+    }
+
+    #[test]
+    fn dev_reads_the_environment_as_serve_does() {
+        let config = Config::load_for_dev(variables(&[("KNUTEPUNKT__GRENSER__KALL_PER_INTEGRASJON", "7")]));
+        let Config { grenser, miljo, .. } = config.unwrap();
+        assert_eq!((grenser.kall_per_integrasjon, grenser.kall_per_organisasjon), (7, 0));
+        assert_eq!(miljo, Miljo::Utvikling);
+        let wrong = Config::load_for_dev(variables(&[("KNUTEPUNKT__GRENSER__KALL", "7")]));
+        assert!(wrong.unwrap_err().to_string().contains("KNUTEPUNKT__GRENSER__KALL"));
     }
 
     #[test]

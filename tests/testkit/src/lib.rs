@@ -238,6 +238,7 @@ async fn launch(
     };
     dev::start(DevParts {
         data: data.to_owned(),
+        config: Config::load_for_dev(std::iter::empty())?,
         listeners,
         clock: Arc::new(clock.clone()),
         ids: Arc::new(RandomIds),

@@ -22,6 +22,7 @@ use tokio::io::AsyncReadExt as _;
 
 use crate::adapters::{RandomIds, SystemClock};
 use crate::commands::serve::until_told_to_stop;
+use crate::config::Config;
 use crate::dev::klient::{self, Klient};
 use crate::dev::world::{self, Innlogging};
 use crate::dev::{self, Dev, DevParts, oppsett, personer};
@@ -146,6 +147,7 @@ async fn start(data: &std::path::Path) -> anyhow::Result<Dev> {
     };
     dev::start(DevParts {
         data: data.to_owned(),
+        config: Config::load_for_dev(std::iter::empty())?,
         listeners,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),

@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 
 use crate::adapters::{RandomIds, SystemClock};
 use crate::commands::serve::until_told_to_stop;
+use crate::config::Config;
 use crate::dev::klient::Klient;
 use crate::dev::{self, DevParts, oppsett, world};
 use crate::installasjon::lock::refuse_second;
@@ -58,12 +59,14 @@ pub struct SertifikatArgs {
 /// # Errors
 /// What keeps it from starting, and which option helps.
 pub async fn run(args: DevArgs) -> anyhow::Result<()> {
+    let config = Config::load_for_dev(std::env::vars())?;
     let listeners = match listeners(&args).await {
         Ok(listeners) => listeners,
         Err(taken) => return Err(refuse_second(&args.data).err().unwrap_or(taken)),
     };
     let parts = DevParts {
         data: args.data,
+        config,
         listeners,
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),

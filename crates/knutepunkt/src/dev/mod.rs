@@ -53,6 +53,8 @@ pub struct Dev {
 pub struct DevParts {
     /// Where all data lies; made if it is missing.
     pub data: PathBuf,
+    /// The configuration, of which folder, addresses, token issuer and login provider are those of the surroundings.
+    pub config: Config,
     /// The sockets. The one for plain HTTP must be there: the simulator is served on it.
     pub listeners: Listeners,
     /// The time.
@@ -70,7 +72,7 @@ pub struct DevParts {
 /// # Errors
 /// What could not be opened, made or bound.
 pub async fn start(parts: DevParts) -> anyhow::Result<Dev> {
-    let DevParts { data, listeners, clock, ids, more, adjust } = parts;
+    let DevParts { data, config, listeners, clock, ids, more, adjust } = parts;
     crate::installasjon::unfinished::refuse(&data)?;
     files::make_folder(&data)?;
     let data = data.canonicalize()?;
@@ -107,13 +109,11 @@ pub async fn start(parts: DevParts) -> anyhow::Result<Dev> {
     };
     let idporten = Idporten::new(idporten, keys, Arc::new(move || time.now()))?;
 
-    let mut config = Config::defaults();
+    let mut config = config;
     config.miljo = config::Miljo::Utvikling;
     config.data.clone_from(&data);
     simulator.issuer().clone_into(&mut config.maskinporten.issuer);
     config.portal.url = base;
-    // Everybody here is one developer, who may also want to know how fast it goes.
-    (config.grenser.kall_per_integrasjon, config.grenser.kall_per_organisasjon) = (0, 0);
     idporten.issuer().clone_into(&mut config.innlogging.issuer);
     CLIENT_ID.clone_into(&mut config.innlogging.client_id);
     adjust(&mut config);
