@@ -46,8 +46,10 @@ def run(context):
     if filling.refused:
         faults.append(f"{filling.refused} of {count} were refused")
     slow = []
-    for _ in range(consumers):
+    # Two on each connection, of which one organisasjon gets half of those that there is memory for.
+    for _ in range(consumers // 2):
         connection = arkiv.connect()
+        connection.consume(arkiv.queue, 10)
         connection.consume(arkiv.queue, 10)
         slow.append(connection)
     held_mb = server.rss_mb()
