@@ -82,7 +82,11 @@ fn main() -> ExitCode {
             | Command::Demo(_)
             | Command::Bench(_)
     );
+    let serves = matches!(arguments.command, Command::Serve { .. } | Command::Dev { command: None, .. });
     telemetry::start(if quiet { "warn,lapin=off" } else { "info" });
+    if serves {
+        memory::spare();
+    }
     let done = memory::runtime()
         .map_err(anyhow::Error::from)
         .and_then(|runtime| runtime.block_on(run(arguments.command)));

@@ -1,7 +1,9 @@
 //! How much memory this process may use, and who gets how much of it: payloads on their way, and threads.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::process::Command;
+use std::{env, fs, io};
 
 use tokio::runtime::{Builder, Runtime};
 
@@ -14,6 +16,11 @@ const MOST_BYTES: u64 = 1024 * MIB;
 const THREAD_BYTES: u64 = 8 * MIB;
 const FEWEST_THREADS: u64 = 16;
 const MOST_THREADS: u64 = 512;
+/// Below this what the allocator keeps for later is a large part of all.
+const LITTLE_BYTES: u64 = 1024 * MIB;
+/// What the allocator is told then: after how many milliseconds it gives back what is free (a second otherwise), and to use no huge
+/// pages, of which a few bytes in use keep all.
+const SPARING: [(&str, &str); 2] = [("MIMALLOC_PURGE_DELAY", "10"), ("MIMALLOC_ALLOW_THP", "0")];
 
 /// Bytes for payloads on their way in, and as many for those on their way out.
 pub(crate) fn for_payloads() -> u64 {
@@ -25,6 +32,22 @@ pub(crate) fn for_payloads() -> u64 {
         "shared out the memory: payloads on their way in may take so much, and those on their way out as much"
     );
     payloads
+}
+
+/// Where memory is little, starts this program anew with an allocator that gives back at once what is free. The allocator reads
+/// how it is to do that before anything of ours runs. Does nothing where somebody has said so already, or where it cannot.
+pub fn spare() {
+    let is_little = of_process().is_some_and(|memory| memory < LITTLE_BYTES);
+    if !is_little || SPARING.iter().any(|(key, _)| env::var_os(key).is_some()) {
+        return;
+    }
+    let (Ok(program), Some(name)) = (env::current_exe(), env::args_os().next()) else { return };
+    let error = Command::new(program).arg0(name).args(env::args_os().skip(1)).envs(SPARING).exec();
+    tracing::warn!(
+        error = &error as &dyn std::error::Error,
+        "memory is little, and the allocator could not be made to spare it; set MIMALLOC_PURGE_DELAY=10 and \
+         MIMALLOC_ALLOW_THP=0 in the environment"
+    );
 }
 
 /// The threads of this process: at a time as many for files and other work that blocks as there is memory for.
