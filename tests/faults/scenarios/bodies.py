@@ -24,7 +24,8 @@ DOWNLOADS, DEAF = 200, 100
 HEADS, HEAD, FRAMES, FRAME = 400, 15_000, 200, 16_000
 # However much others leave lying, nobody waits longer than this.
 PATIENCE = 15
-KEY = "grenser.minne_bytes_per_organisasjon"
+# The second is half of the connections over HTTP that there is memory for.
+KEYS = ("grenser.minne_bytes_per_organisasjon", "grenser.samtidige_kall_per_organisasjon")
 
 
 class Honest(threading.Thread):
@@ -215,7 +216,7 @@ def run(context):
     honest.join()
 
     told = [answer(one) for one in crowd.told]
-    if odd := [text for status, text in told if status and (status != 429 or KEY not in text)]:
+    if odd := [text for status, text in told if status and (status != 429 or not any(key in text for key in KEYS))]:
         faults.append(f"an unfinished body is answered with {odd[0][:300]}")
     crowd.leave()
     for one in downloads:
