@@ -62,6 +62,7 @@ async fn start(data: &Path, what: &str) -> anyhow::Result<(Dev, u16)> {
     let start = Instant::now();
     let dev = dev::start(DevParts {
         data: data.to_owned(),
+        config: Config::load_for_dev(std::iter::empty())?,
         listeners: Listeners { http: Some(listener), https: None, amqps: None, amqp: None },
         clock: Arc::new(SystemClock),
         ids: Arc::new(RandomIds),
