@@ -390,7 +390,7 @@ mod tests {
         let ask = |last| {
             let guest = connections.admit(ip(last));
             guest.slot.is_ready();
-            guest.slot.request_begins(false);
+            guest.slot.request_begins(false, false);
             guest
         };
         let known = ask(1);
