@@ -1,11 +1,10 @@
 //! Looks after the parts of the installation: one [`HealthCheck`] for each adapter.
 
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::rom::Minst;
+use crate::rom::Disk;
 use crate::uferdige::Uferdige;
 use anyhow::Context as _;
 use app::ports::{Broker, Del, Deltilstand, Funn, HealthCheck, Helse, Registry};
@@ -233,12 +232,8 @@ impl HealthCheck for TlsCheck {
     }
 }
 
-/// Room where the data lie.
-pub(crate) struct PlassCheck {
-    pub(crate) folder: PathBuf,
-    /// Below this, meldinger are refused.
-    pub(crate) minst: Minst,
-}
+/// Room on each disk that something of the installation lies on. Tells of the one that is nearest to being full.
+pub(crate) struct PlassCheck(pub(crate) Vec<Disk>);
 
 #[async_trait]
 impl HealthCheck for PlassCheck {
@@ -247,10 +242,18 @@ impl HealthCheck for PlassCheck {
     }
 
     async fn check(&self, _now: Timestamp) -> Helse {
-        let folder = self.folder.clone();
-        let free = tokio::task::spawn_blocking(move || fs4::available_space(folder)).await;
-        match free.map_err(anyhow::Error::from).and_then(|free| Ok(free?)) {
-            Ok(ledig_bytes) => room(ledig_bytes, self.minst.bytes()),
+        let disks = self.0.clone();
+        let free = tokio::task::spawn_blocking(move || {
+            let of =
+                |disk: &Disk| std::io::Result::Ok((fs4::available_space(&disk.folder)?, disk.minst.bytes()));
+            disks.iter().map(of).collect::<Result<Vec<_>, _>>()
+        });
+        match free.await.map_err(anyhow::Error::from).and_then(|free| Ok(free?)) {
+            Ok(each) => {
+                let nearest =
+                    each.into_iter().min_by_key(|(free, least)| i128::from(*free) - i128::from(*least));
+                nearest.map_or(Helse::IKKE_SATT_OPP, |(free, least)| room(free, least))
+            }
             Err(error) => answers(self.del(), Err(error)),
         }
     }

@@ -1,5 +1,6 @@
 //! Room on the disk of the data folder.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use std::sync::Arc;
@@ -7,6 +8,8 @@ use std::sync::Arc;
 use app::ports::Rom;
 use app::{Grense, Grenser};
 use broker_embedded::Reserve;
+
+use crate::installasjon::look::Places;
 
 /// What is kept free where the data lie.
 #[derive(Clone)]
@@ -26,17 +29,46 @@ impl Minst {
     }
 }
 
-/// Looks at the file system that a folder lies on.
-pub(crate) struct Mappe {
+/// A file system that something of an installation lies on.
+#[derive(Clone)]
+pub(crate) struct Disk {
+    /// A folder on it.
     pub(crate) folder: PathBuf,
     /// Kept free.
     pub(crate) minst: Minst,
 }
 
-impl Rom for Mappe {
+impl Disk {
     fn has_room(&self) -> bool {
         // Where the system does not say, the write itself does.
         fs4::available_space(&self.folder).map_or(true, |free| free >= self.minst.bytes())
+    }
+}
+
+/// All file systems that an installation lies on: that of the data folder, which keeps `data` free, and those of Dokumentlager and
+/// of the registry where they have their own, which keep `min_free_bytes` free.
+pub(crate) fn disks(places: &Places, data: Minst, min_free_bytes: u64) -> Vec<Disk> {
+    let device = |folder: &Path| folder.metadata().ok().map(|metadata| metadata.dev());
+    let mut seen = vec![device(&places.data)];
+    let mut disks = vec![Disk { folder: places.data.clone(), minst: data }];
+    let registry = storage::sqlite_file(&places.registry_url)
+        .and_then(|file| std::path::absolute(file).ok()?.parent().map(Path::to_owned));
+    for folder in [Some(places.payloads()), registry].into_iter().flatten() {
+        let found = device(&folder);
+        if found.is_some() && !seen.contains(&found) {
+            seen.push(found);
+            disks.push(Disk { folder, minst: Minst::Bytes(min_free_bytes) });
+        }
+    }
+    disks
+}
+
+/// Looks at all file systems of an installation.
+pub(crate) struct Disker(pub(crate) Vec<Disk>);
+
+impl Rom for Disker {
+    fn has_room(&self) -> bool {
+        self.0.iter().all(Disk::has_room)
     }
 }
 
@@ -87,9 +119,27 @@ mod tests {
     #[test]
     fn there_is_room_down_to_what_is_kept_free() {
         let folder = tempfile::tempdir().unwrap();
-        let has_room =
-            |bytes| Mappe { folder: folder.path().to_owned(), minst: Minst::Bytes(bytes) }.has_room();
-        assert!(has_room(1));
-        assert!(!has_room(u64::MAX));
+        let disk = |bytes| Disk { folder: folder.path().to_owned(), minst: Minst::Bytes(bytes) };
+        assert!(Disker(vec![disk(1), disk(2)]).has_room());
+        assert!(!Disker(vec![disk(1), disk(u64::MAX)]).has_room());
+    }
+
+    /// A disk is looked at once, however much of the installation lies on it, and each that there is.
+    #[test]
+    fn each_disk_of_an_installation_is_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().to_owned();
+        std::fs::create_dir(data.join("dokumentlager")).unwrap();
+        let looked_at = |registry: &str| {
+            let places = Places { data: data.clone(), registry_url: format!("sqlite://{registry}") };
+            let disks = disks(&places, Minst::Bytes(7), 9);
+            disks.into_iter().map(|disk| (disk.folder, disk.minst.bytes())).collect::<Vec<_>>()
+        };
+        let own = data.join("register.sqlite");
+        assert_eq!(looked_at(own.to_str().unwrap()), [(data.clone(), 7)]);
+        assert_eq!(looked_at("/not/there/register.sqlite"), [(data.clone(), 7)]);
+        // Linux has it wherever it runs, and it is a file system of its own.
+        let other = "/proc/self/register.sqlite";
+        assert_eq!(looked_at(other), [(data.clone(), 7), (PathBuf::from("/proc/self"), 9)]);
     }
 }

@@ -16,7 +16,7 @@ use crate::installasjon::check_expected;
 use crate::installasjon::judge::{Verdict, judge};
 use crate::installasjon::look::{self, Places};
 use crate::names;
-use crate::rom::Minst;
+use crate::rom::{self, Disk, Minst};
 use crate::styring::SOCKET;
 
 /// What to do about certificate files that cannot be used.
@@ -46,7 +46,10 @@ pub(crate) async fn look(config: &Config, places: &Places) -> Vec<Finding> {
     });
     findings.push(clock(data));
     findings.extend(tls(config).await);
-    findings.push(room(config).await);
+    let min_free_bytes = config.lager.min_free_bytes;
+    for disk in rom::disks(places, Minst::Bytes(min_free_bytes), min_free_bytes) {
+        findings.push(room(disk).await);
+    }
     findings
 }
 
@@ -200,27 +203,24 @@ async fn tls(config: &Config) -> Option<Finding> {
     })
 }
 
-async fn room(config: &Config) -> Finding {
+async fn room(disk: Disk) -> Finding {
     const PART: &str = "room";
-    let minst_bytes = config.lager.min_free_bytes;
-    let check = PlassCheck { folder: config.data.clone(), minst: Minst::Bytes(minst_bytes) };
-    let found = check.check(SystemClock.now()).await;
+    let (folder, minst_bytes) = (disk.folder.display().to_string(), disk.minst.bytes());
+    let found = PlassCheck(vec![disk]).check(SystemClock.now()).await;
     let Funn::Ledig { ledig_bytes, .. } = found.funn else {
         return Finding::fault(
             PART,
-            "the disk cannot be looked at",
-            "see that the data folder is there and mounted",
+            format!("the disk of {folder} cannot be looked at"),
+            "see that the folder is there and its disk mounted",
         );
     };
     let what = format!(
-        "{ledig_bytes} bytes are free; below {minst_bytes}, and what the queue log needs to be emptied and started, new \
-         meldinger are refused"
+        "{ledig_bytes} bytes are free on the disk of {folder}; below {minst_bytes}, and on that of the queue log what it needs to be \
+         emptied and started, what adds to it is refused"
     );
     match found.tilstand {
         Deltilstand::IOrden => Finding::ok(PART, what),
-        Deltilstand::Nede => {
-            Finding::fault(PART, what, "make room, or move the data folder to a larger disk")
-        }
-        _ => Finding::warning(PART, what, "make room soon, or move the data folder to a larger disk"),
+        Deltilstand::Nede => Finding::fault(PART, what, "make room, or move the folder to a larger disk"),
+        _ => Finding::warning(PART, what, "make room soon, or move the folder to a larger disk"),
     }
 }

@@ -41,7 +41,7 @@ use crate::health::{
 };
 use crate::installasjon::watch;
 use crate::portal::portal_config;
-use crate::rom::{self, Mappe, Minst};
+use crate::rom::{self, Disk, Disker, Minst};
 use crate::{http, memory, styring};
 
 /// What a server is made of, besides its configuration.
@@ -74,7 +74,9 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     let samsvar = Arc::new(Samsvar::default());
     let tokens = Arc::new(token_verifier(&config)?);
     let login = person_login(&config, &clock)?;
-    let mut checks = checks(&config, &stored, &samsvar, login.as_ref(), &tokens);
+    let disks =
+        rom::disks(&stored.claimed.places, Minst::Ko(stored.broker.reserve()), config.lager.min_free_bytes);
+    let mut checks = checks(&disks, &stored, &samsvar, login.as_ref(), &tokens);
     let payloads_to_copy = Arc::clone(&stored.payloads);
     let Stored { claimed, mark, key, database, registry, broker, payloads, uferdige } = stored;
     let adapters = Adapters {
@@ -87,7 +89,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     };
     let app = App::new(adapters, key, settings(&config, grenser));
     let data = &config.data;
-    app.set_rom(Arc::new(Mappe { folder: data.clone(), minst: Minst::Ko(broker.reserve()) }));
+    app.set_rom(Arc::new(Disker(disks)));
     app.load_katalog().await.context("cannot load the protocol catalogue")?;
     let reconciled =
         app.reconcile_queues().await.context("cannot bring the queues in line with the registry")?;
@@ -138,7 +140,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
 
 /// Whoever looks after each part, but for TLS.
 fn checks(
-    config: &Config,
+    disks: &[Disk],
     stored: &Stored,
     samsvar: &Arc<Samsvar>,
     login: Option<&Arc<OidcLogin>>,
@@ -159,7 +161,7 @@ fn checks(
         },
         Box::new(MaskinportenCheck(Arc::clone(tokens))),
         Box::new(IkkeSattOpp(Del::Epost)),
-        Box::new(PlassCheck { folder: config.data.clone(), minst: Minst::Ko(stored.broker.reserve()) }),
+        Box::new(PlassCheck(disks.to_vec())),
     ]
 }
 
