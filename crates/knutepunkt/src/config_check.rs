@@ -149,7 +149,7 @@ mod tests {
         for (key, value) in &defaults {
             match value {
                 Value::Table(section) => {
-                    keys.extend(section.iter().map(|(name, value)| (key.as_str(), name, value)))
+                    keys.extend(section.iter().map(|(name, value)| (key.as_str(), name, value)));
                 }
                 value => keys.push(("", key, value)),
             }

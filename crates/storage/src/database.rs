@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::ports::Registry;
-use sea_orm::sqlx::{self, Connection as _, SqliteConnection};
+use sea_orm::sqlx::{Connection as _, SqliteConnection};
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
     Statement,
@@ -73,7 +73,7 @@ pub(crate) fn options(url: &str) -> ConnectOptions {
         .acquire_timeout(MAX_WAIT)
         .connect_timeout(MAX_WAIT)
         .map_sqlx_sqlite_pool_opts(|pool| {
-            pool.before_acquire(|connection, _| Box::pin(is_at_rest(connection)))
+            pool.before_acquire(|connection, _| Box::pin(std::future::ready(Ok(is_at_rest(connection)))))
         });
     options
 }
@@ -83,14 +83,14 @@ pub(crate) fn options(url: &str) -> ConnectOptions {
 ///
 /// A full disk or one that fails makes SQLite roll back by itself. The library, whose own rollback fails then, still believes
 /// in a unit of work, and makes the next ones parts of it, of which none is ever committed.
-async fn is_at_rest(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+fn is_at_rest(connection: &SqliteConnection) -> bool {
     let is_at_rest = !connection.is_in_transaction();
     if !is_at_rest {
         tracing::info!(
             "a connection to the registry was replaced, since its last unit of work ended with an error"
         );
     }
-    Ok(is_at_rest)
+    is_at_rest
 }
 
 async fn connect_sqlite(url: &str) -> Result<Database, StorageError> {

@@ -373,27 +373,7 @@ impl Machine {
 
     pub(super) fn handle_answer(&mut self, now: Instant, waiting: Waiting, answer: Answer) {
         match (waiting, answer) {
-            (Waiting::Login, answer @ (Answer::Done | Answer::OverLimit(_) | Answer::NoRoom)) => {
-                // Told at `connection.open`, as RabbitMQ does: until then clients take any end for a wrong password.
-                self.refused = match answer {
-                    Answer::OverLimit(nadd) => Some(reply::over_the_limit(&self.client.user, nadd)),
-                    Answer::NoRoom => Some(reply::connection_forced(
-                        "as many connections are logged in as there is room for, try again later",
-                    )),
-                    _ => None,
-                };
-                self.send_connection(connection::AMQPMethod::Tune(connection::Tune {
-                    channel_max: self.config.channel_max,
-                    frame_max: self.config.frame_max.max(8192),
-                    heartbeat: self.config.heartbeat_seconds(),
-                }));
-                self.step(now, State::TuneOk, self.config.handshake_timeout);
-            }
-            (Waiting::Login, Answer::Unavailable) => self.fail(now, &login_unavailable(), (0, 0)),
-            (Waiting::Login, Answer::RefusedAgain) => {
-                self.step(now, State::Refused, self.config.refusal_delay);
-            }
-            (Waiting::Login, _) => self.refuse_login(now),
+            (Waiting::Login, answer) => self.login_answered(now, answer),
             (Waiting::UpdateSecret, Answer::Done) => {
                 self.send_connection(connection::AMQPMethod::UpdateSecretOk(connection::UpdateSecretOk {}));
             }
@@ -406,7 +386,7 @@ impl Machine {
                 self.send(channel, AMQPClass::Channel(open));
             }
             (Waiting::OpenChannel { .. }, Answer::OverLimit(nadd)) => {
-                self.over_the_limit(now, nadd, (20, 10))
+                self.over_the_limit(now, nadd, (20, 10));
             }
             (Waiting::OpenChannel { .. }, _) => self.fail(now, &queues_unavailable(), (20, 10)),
             (Waiting::CloseChannel { channel }, _) => {
@@ -479,6 +459,30 @@ impl Machine {
                     }
                 }
             }
+        }
+    }
+
+    fn login_answered(&mut self, now: Instant, answer: Answer) {
+        match answer {
+            Answer::Done | Answer::OverLimit(_) | Answer::NoRoom => {
+                // Told at `connection.open`, as RabbitMQ does: until then clients take any end for a wrong password.
+                self.refused = match answer {
+                    Answer::OverLimit(nadd) => Some(reply::over_the_limit(&self.client.user, nadd)),
+                    Answer::NoRoom => Some(reply::connection_forced(
+                        "as many connections are logged in as there is room for, try again later",
+                    )),
+                    _ => None,
+                };
+                self.send_connection(connection::AMQPMethod::Tune(connection::Tune {
+                    channel_max: self.config.channel_max,
+                    frame_max: self.config.frame_max.max(8192),
+                    heartbeat: self.config.heartbeat_seconds(),
+                }));
+                self.step(now, State::TuneOk, self.config.handshake_timeout);
+            }
+            Answer::Unavailable => self.fail(now, &login_unavailable(), (0, 0)),
+            Answer::RefusedAgain => self.step(now, State::Refused, self.config.refusal_delay),
+            _ => self.refuse_login(now),
         }
     }
 

@@ -108,5 +108,5 @@ impl LogMoment {
 pub fn hold_log_copy(path: &Path, scratch: &Path) -> Result<LogMoment, OpenError> {
     note::refuse(path).map_err(|error| OpenError::new(path, error))?;
     let held = shadow::fill(path, scratch).and_then(|copy| hold(&copy));
-    held.map_err(|error| OpenError::new(path, error.as_of(scratch, path)))
+    held.map_err(|error| OpenError::new(path, error.said_of(scratch, path)))
 }

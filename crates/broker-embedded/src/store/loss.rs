@@ -57,8 +57,8 @@ fn look(path: &Path, damage: Damage) -> Result<Option<Loss>, StoreError> {
     }
     let shadow = Shadow::of(path)?;
     match Begun::of_copy(shadow.path(), &LAYOUT, damage) {
-        Ok(begun) => Ok(begun.loss.map(|loss| loss.as_of(shadow.folder(), path))),
-        Err(error) => Err(error.as_of(shadow.folder(), path)),
+        Ok(begun) => Ok(begun.loss.map(|loss| loss.said_of(shadow.folder(), path))),
+        Err(error) => Err(error.said_of(shadow.folder(), path)),
     }
 }
 

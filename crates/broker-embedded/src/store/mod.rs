@@ -272,9 +272,9 @@ impl Begun {
             // What stands there may have been promised, and is not touched before that is known.
             let shadow = Shadow::of(path)?;
             let looked = Self::of_copy(shadow.path(), layout, damage);
-            let found = looked.map_err(|error| error.as_of(shadow.folder(), path))?;
+            let found = looked.map_err(|error| error.said_of(shadow.folder(), path))?;
             if let Some(loss) = found.loss {
-                return Err(refusal(loss.as_of(shadow.folder(), path)));
+                return Err(refusal(loss.said_of(shadow.folder(), path)));
             }
         }
         Self::cut_and_open(path, layout, damage, torn)

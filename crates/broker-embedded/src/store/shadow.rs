@@ -73,7 +73,7 @@ pub(super) fn fill(path: &Path, folder: &Path) -> Result<PathBuf, StoreError> {
 
 impl Loss {
     /// What a copy in `folder` lacks, said of the log at `path` that it is a copy of.
-    pub(super) fn as_of(mut self, folder: &Path, path: &Path) -> Self {
+    pub(super) fn said_of(mut self, folder: &Path, path: &Path) -> Self {
         self.witness_missing = self.witness_missing.map(|file| original(&file, folder, path));
         for journal in &mut self.journals {
             journal.path = original(&journal.path, folder, path);
@@ -85,7 +85,7 @@ impl Loss {
 impl StoreError {
     /// What is wrong with a copy in `folder`, said of the log at `path` that it is a copy of: the copy is gone by the time that
     /// somebody reads it.
-    pub(super) fn as_of(self, folder: &Path, path: &Path) -> Self {
+    pub(super) fn said_of(self, folder: &Path, path: &Path) -> Self {
         let of = |file: PathBuf| original(&file, folder, path);
         match self {
             Self::DamagedFile { file, source } => Self::DamagedFile { file: of(file), source },
@@ -93,8 +93,8 @@ impl StoreError {
             Self::MissingJournal { file } => Self::MissingJournal { file: of(file) },
             Self::Unreadable { file, source } => Self::Unreadable { file: of(file), source },
             Self::NoLog { witness } => Self::NoLog { witness: of(witness) },
-            Self::Lost(loss) => Self::Lost(Box::new(loss.as_of(folder, path))),
-            Self::WitnessMissing(loss) => Self::WitnessMissing(Box::new(loss.as_of(folder, path))),
+            Self::Lost(loss) => Self::Lost(Box::new(loss.said_of(folder, path))),
+            Self::WitnessMissing(loss) => Self::WitnessMissing(Box::new(loss.said_of(folder, path))),
             Self::Torn(mut torn) => {
                 for journal in &mut torn {
                     journal.path = original(&journal.path, folder, path);

@@ -28,14 +28,23 @@ enum Phase {
     Drain,
 }
 
+/// The body of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Body {
+    /// There is none, or nobody reads it any more.
+    Done,
+    /// More of it may come.
+    Open,
+    /// The server waits for more of it.
+    Awaited,
+}
+
 #[derive(Debug)]
 struct State {
     phase: Phase,
     since: Instant,
     owner: Option<Owner>,
-    body_open: bool,
-    /// The server waits for more of a body.
-    awaits_body: bool,
+    body: Body,
     /// The client does not take what is sent.
     is_blocked: bool,
     /// What it fetches is a payload.
@@ -76,8 +85,7 @@ impl Slot {
             phase: Phase::Handshake,
             since: Instant::now(),
             owner: None,
-            body_open: false,
-            awaits_body: false,
+            body: Body::Done,
             is_blocked: false,
             fetches_payload: false,
         };
@@ -109,7 +117,8 @@ impl Slot {
     /// The head of a request is whole.
     pub(super) fn request_begins(&self, has_body: bool, fetches_payload: bool) {
         let mut state = self.state();
-        (state.body_open, state.fetches_payload) = (has_body, fetches_payload);
+        state.body = if has_body { Body::Open } else { Body::Done };
+        state.fetches_payload = fetches_payload;
         Self::turn(&mut state, Phase::Request);
     }
 
@@ -117,7 +126,7 @@ impl Slot {
     pub(super) fn request_ends(&self) {
         let mut state = self.state();
         if state.phase == Phase::Request {
-            let phase = if state.body_open { Phase::Drain } else { Phase::Idle };
+            let phase = if state.body == Body::Done { Phase::Idle } else { Phase::Drain };
             Self::turn(&mut state, phase);
         }
     }
@@ -125,14 +134,14 @@ impl Slot {
     /// Nobody reads the body of the request any more.
     pub(super) fn body_ends(&self) {
         let mut state = self.state();
-        (state.body_open, state.awaits_body) = (false, false);
+        state.body = Body::Done;
         if state.phase == Phase::Drain {
             Self::turn(&mut state, Phase::Idle);
         }
     }
 
     pub(super) fn awaits_body(&self, awaits: bool) {
-        self.state().awaits_body = awaits;
+        self.state().body = if awaits { Body::Awaited } else { Body::Open };
     }
 
     pub(super) fn is_blocked(&self, blocked: bool) {
@@ -175,7 +184,7 @@ impl Slot {
     /// Since when it has been such that it gives way as one of `rank`.
     pub(super) fn yields(&self, rank: Rank) -> Option<Instant> {
         let state = self.state();
-        let waits = state.awaits_body || state.is_blocked;
+        let waits = state.body == Body::Awaited || state.is_blocked;
         let yields = match (rank, state.owner) {
             (Rank::Stranger, None) => state.phase != Phase::Request || waits,
             (Rank::Unknown, None) => state.phase == Phase::Request && !waits,
@@ -192,7 +201,7 @@ impl Slot {
         match state.phase {
             Phase::Handshake | Phase::Head | Phase::Drain => true,
             Phase::Idle => false,
-            Phase::Request => state.owner.is_none() && (state.awaits_body || state.is_blocked),
+            Phase::Request => state.owner.is_none() && (state.body == Body::Awaited || state.is_blocked),
         }
     }
 }

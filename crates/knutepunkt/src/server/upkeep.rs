@@ -84,14 +84,14 @@ pub(super) async fn watch_samsvar(app: App, samsvar: Arc<Samsvar>, older: Arc<No
         count_unknown(&app, &samsvar).await;
         tokio::select! {
             () = older.notified() => {
-                if !samsvar.eldre.swap(true, Ordering::Relaxed) {
+                if samsvar.eldre.swap(true, Ordering::Relaxed) {
+                    // Known already, and it stays so until the next start.
+                    app.clock().sleep(SWEEP).await;
+                } else {
                     tracing::warn!(
                         "the registry was put back to an earlier state while this server runs: changes made to it since are \
                          gone. Nothing was removed; start with the registry as it was last, or start again to go on with this one"
                     );
-                } else {
-                    // Known already, and it stays so until the next start.
-                    app.clock().sleep(SWEEP).await;
                 }
             }
             () = app.clock().sleep(SWEEP) => {}
