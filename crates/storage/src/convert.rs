@@ -38,9 +38,19 @@ pub(crate) fn searchable(navn: &str, beskrivelse: &str) -> String {
 /// Makes each character of a search stand for itself. The SQL in `sql` writes it out.
 pub(crate) const ESCAPE: char = '!';
 
+/// Longest text that is searched, in bytes; SQLite takes no pattern of more than 50 000.
+const LONGEST: usize = 10_000;
+
+/// Whether no text can hold `word`: databases fail at such a one instead of finding nothing.
+pub(crate) fn is_nowhere(word: &str) -> bool {
+    word.len() > LONGEST || word.contains('\0')
+}
+
 /// Matches rows whose [`searchable`] text holds `term`.
 pub(crate) fn contains(term: &str) -> LikeExpr {
-    LikeExpr::new(like_pattern(term)).escape(ESCAPE)
+    // Every text that is searched has something in it, so the empty pattern matches none.
+    let pattern = if is_nowhere(term) { String::new() } else { like_pattern(term) };
+    LikeExpr::new(pattern).escape(ESCAPE)
 }
 
 /// The pattern of texts that hold `term`.

@@ -4,7 +4,7 @@ use app::paging::{Page, Side};
 use app::ports::RegistryError;
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Statement, Value};
 
-use crate::convert::{ESCAPE, like_pattern};
+use crate::convert::{ESCAPE, is_nowhere, like_pattern};
 use crate::error::{backend, failed};
 
 /// A statement put together piece by piece. What comes from outside goes in by [`Sql::bind`] alone.
@@ -13,14 +13,6 @@ pub(crate) struct Sql {
     backend: DbBackend,
     text: String,
     values: Vec<Value>,
-}
-
-/// Longest text that is searched, in bytes; SQLite takes no pattern of more than 50 000.
-const LONGEST: usize = 10_000;
-
-/// Whether no text can hold `word`: databases fail at such a one instead of finding nothing.
-fn is_nowhere(word: &str) -> bool {
-    word.len() > LONGEST || word.contains('\0')
 }
 
 impl Sql {

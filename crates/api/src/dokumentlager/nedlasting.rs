@@ -43,7 +43,7 @@ async fn nedlasting(
 
 #[cfg(test)]
 mod tests {
-    use app::ports::{Broker as _, ChannelOptions, Consumer};
+    use app::ports::{Broker as _, ChannelOptions, Consumer, EndedBy, Settlement};
     use http::StatusCode;
     use object_store::path::Path as Key;
     use object_store::{ObjectStoreExt as _, PutPayload};
@@ -113,15 +113,26 @@ mod tests {
         assert_eq!(world.queued(&world.fag).await, 1);
     }
 
+    /// Its time is over, but its melding does not expire while somebody holds it.
     #[tokio::test]
-    async fn document_whose_time_is_over_does_not_exist() {
+    async fn document_whose_time_is_over_does_not_exist_unless_its_melding_is_held() {
         let world = World::new().await;
         let sent = world
             .send(&world.fag, form(&world.metadata(OPPRETT), Some(&[7; 5000])))
             .await
             .ok(StatusCode::ACCEPTED);
         let path = format!("/dokumentlager/nedlasting/{}", sent["dokumentlagerId"].as_str().unwrap());
+        let mut channel = world.broker.open_channel(ChannelOptions::default()).await.unwrap();
+        channel.control.consume(Consumer(1), world.arkiv.konto, 1).await.unwrap();
+        let delivery = channel.deliveries.recv().await.unwrap();
         world.clock.advance(std::time::Duration::from_hours(8 * 24));
+        assert_eq!(world.app.remove_expired_dokumenter().await.unwrap(), 0);
+        let answer = world.call(&world.arkiv, Method::GET, &path, None).await;
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 5000));
+
+        channel.control.settle(delivery.id, Settlement::Ack);
+        channel.control.close(EndedBy::Consumer).await;
+        assert_eq!(world.app.remove_expired_dokumenter().await.unwrap(), 1);
         world
             .call(&world.arkiv, Method::GET, path, None)
             .await

@@ -5,6 +5,7 @@ use std::future::Future as _;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use app::memory::{Held, Owner, Pool, broken_off};
@@ -31,6 +32,8 @@ pub(super) struct RequestBody<B> {
     timer: Option<Pin<Box<Sleep>>>,
     /// What has come so far of a body that is gathered before anybody looks at it.
     gathered: Option<Gathered>,
+    /// Whether all of it was read.
+    is_read: Arc<AtomicBool>,
     /// For a payload, whose memory is taken by whoever reads it.
     yielding: Option<Yielding>,
 }
@@ -81,7 +84,12 @@ impl<B> RequestBody<B> {
             Some(memory) => gathered = Some(Gathered { memory, bytes: 0, held: None }),
             None => {}
         }
-        Self { inner, slot, pace, until, timer: None, gathered, yielding }
+        Self { inner, slot, pace, until, timer: None, gathered, yielding, is_read: Arc::default() }
+    }
+
+    /// Becomes true once all of it was read.
+    pub(super) fn is_read(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.is_read)
     }
 
     fn is_late(&mut self, now: Instant) -> bool {
@@ -110,6 +118,9 @@ where
             Poll::Ready(frame) => {
                 if this.pace.is_waiting() {
                     this.slot.awaits_body(false);
+                }
+                if frame.is_none() || this.inner.is_end_stream() {
+                    this.is_read.store(true, Ordering::Relaxed);
                 }
                 let now = Instant::now();
                 let bytes = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.data_ref().map(Bytes::len));

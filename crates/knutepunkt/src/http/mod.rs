@@ -18,6 +18,7 @@ use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use app::Door;
@@ -221,10 +222,8 @@ async fn connection(
         async move {
             let (mut parts, body) = request.into_parts();
             let is_payload = parts.uri.path() == wire::send::PATH;
-            slot.request_begins(
-                !body.is_end_stream(),
-                parts.uri.path().starts_with(wire::dokumentlager::PREFIX),
-            );
+            let has_body = !body.is_end_stream();
+            slot.request_begins(has_body, parts.uri.path().starts_with(wire::dokumentlager::PREFIX));
             let body = RequestBody::new(
                 body,
                 Arc::clone(&slot),
@@ -232,8 +231,9 @@ async fn connection(
                 is_payload,
                 entrance.memory.as_ref().map(|memory| &memory.inn),
             );
+            let is_read = body.is_read();
             let ticket = Ticket::new(Arc::clone(&slot), entrance.connections, entrance.gate);
-            let response = if slot.is_last_resort && parts.uri.path() != HELSE {
+            let mut response = if slot.is_last_resort && parts.uri.path() != HELSE {
                 no_room()
             } else if let Some(refusal) = head::refusal(&parts) {
                 refusal
@@ -243,6 +243,10 @@ async fn connection(
                 let Ok(response) = router.call(Request::from_parts(parts, Body::new(body))).await;
                 response
             };
+            // No further request can be read behind what is left of a body, and a client that does not know would lose its next.
+            if has_body && !is_read.load(Ordering::Relaxed) && !response.status().is_success() {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, ticket)))
         }
     });

@@ -186,6 +186,20 @@ async fn whoever_is_refused_unread_can_read_the_answer_after_sending_all() {
     }
 }
 
+/// Whoever keeps the connection would lose the next request on it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn refusal_before_the_body_was_read_announces_that_the_connection_closes() {
+    let server = Server::start(limits()).await;
+    for (path, sent, closes) in [("/refuse", "", true), ("/refuse", "a=b", true), ("/read", "a=b", false)] {
+        let head = format!("POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n{sent}");
+        let next = if closes { "" } else { HELSE };
+        let answer = answer(&mut server.connect(&format!("{head}{next}")).await).await;
+        let first = answer.split("\r\n\r\n").next().unwrap_or_default();
+        assert_eq!(first.contains("connection: close"), closes, "{path}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 200").count(), if closes { 0 } else { 2 }, "{path}: {answer}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn several_requests_at_once_are_answered_in_turn() {
     let server = Server::start(limits()).await;
