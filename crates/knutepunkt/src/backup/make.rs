@@ -97,6 +97,7 @@ fn fill(source: Source, target: &Path, runtime: &Handle, progress: &Progress) ->
     let mut dokumenter = copy_payloads(&*payloads, &objects, &known, target, runtime, &mut sums, progress)?;
     let stored: BTreeSet<_> = objects.iter().filter_map(Object::id).collect();
     dokumenter.mangler.extend(named.difference(&stored));
+    dokumenter.ukjent.extend(named.iter().filter(|id| stored.contains(id) && !known.contains_key(id)));
     let sha256sums = sums.write(target)?;
     progress.check()?;
     let register = Register::of(form, copied.stand);

@@ -70,6 +70,9 @@ pub(crate) struct Payloads {
     /// Those that meldinger name and that were not there, and those that could not be read: they are not in it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) mangler: Vec<DokumentId>,
+    /// Those that meldinger name and the registry did not know, since it was older than they were. They are in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) ukjent: Vec<DokumentId>,
 }
 
 impl Register {
@@ -99,8 +102,9 @@ impl Manifest {
 
     /// Whether nothing was missing or damaged in what it is a backup of.
     pub(crate) fn is_whole(&self) -> bool {
-        let Payloads { skadet, mangler, .. } = &self.dokumenter;
-        self.ko.damaged == 0 && self.ko.lacking == 0 && skadet.is_empty() && mangler.is_empty()
+        let Payloads { skadet, mangler, ukjent, .. } = &self.dokumenter;
+        let is_log_whole = self.ko.damaged == 0 && self.ko.lacking == 0;
+        is_log_whole && [skadet, mangler, ukjent].iter().all(|ids| ids.is_empty())
     }
 
     /// Writes it into the backup, which is one from then on.
@@ -173,6 +177,10 @@ impl std::fmt::Display for Manifest {
                 "were not what had been stored when it was made, and are in it as they were",
             ),
             (&dokumenter.mangler, "were missing or could not be read when it was made, and are not in it"),
+            (
+                &dokumenter.ukjent,
+                "are in it that its registry does not know, since that is older than they are: nobody can fetch them",
+            ),
         ] {
             if !ids.is_empty() {
                 write!(f, "\n  {} payloads {what}:", ids.len())?;

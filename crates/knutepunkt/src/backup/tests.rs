@@ -262,6 +262,17 @@ async fn backup_says_which_payloads_are_damaged_or_missing_and_can_be_restored()
     let mended = folder.path().join("mended");
     assert!(back_up(&first, &mended).await.unwrap().is_whole());
     run_restore(&mended, true, None).await.unwrap();
+
+    // As with a registry that was put back to before it came.
+    let database = storage::connect(&first.registry_url().unwrap()).await.unwrap();
+    let mut tx = database.registry().await.unwrap().begin().await.unwrap();
+    tx.remove_dokument(id.parse().unwrap()).await.unwrap();
+    tx.commit().await.unwrap();
+    let target = folder.path().join("unknown");
+    let made = back_up(&first, &target).await.unwrap();
+    assert!(!made.is_whole() && made.to_string().contains(&id), "{made}");
+    assert_eq!(made.dokumenter.ukjent.len(), 1);
+    assert_eq!(verify_there(&target).await.unwrap(), made);
     running.stop().await.unwrap();
 }
 
