@@ -18,6 +18,9 @@ pub(crate) const SMALL: usize = 64 * 1024;
 /// What a melding costs besides payload and headers, about.
 const OVERHEAD: usize = 512;
 
+/// How many numbers of what was taken may stand in the order, beside as many as there are of what was not.
+const SPARE: usize = 1024;
+
 /// Drops the oldest when it is full.
 pub(crate) struct Cache {
     map: HashMap<Number, Loaded>,
@@ -34,6 +37,10 @@ impl Cache {
     pub(crate) fn put(&mut self, number: Number, loaded: Loaded) {
         if loaded.1.len() > SMALL {
             return;
+        }
+        // What was taken leaves its number behind, for as long as an older one waits.
+        if self.order.len() > 2 * self.map.len() + SPARE {
+            self.order.retain(|number| self.map.contains_key(number));
         }
         self.bytes += size(&loaded);
         self.map.insert(number, loaded);
@@ -59,4 +66,56 @@ impl Cache {
 fn size((melding, payload): &Loaded) -> usize {
     let headere: usize = melding.headere.iter().map(|(name, value)| name.len() + value.len() + 48).sum();
     OVERHEAD + payload.len() + headere
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+    use wire::id::{KontoId, MeldingId, Uuid};
+
+    use super::*;
+
+    fn loaded() -> Loaded {
+        let konto = KontoId::from_uuid(Uuid::nil());
+        let melding = Melding {
+            id: MeldingId::from_uuid(Uuid::nil()),
+            avsender: konto,
+            mottaker: konto,
+            meldingstype: String::new(),
+            svar_pa_melding: None,
+            svar_til_type: None,
+            dokumentlager_id: None,
+            headere: BTreeMap::new(),
+            ttl: Duration::ZERO,
+            mottatt: Timestamp::UNIX_EPOCH,
+        };
+        (Arc::new(melding), Bytes::new())
+    }
+
+    /// As with a consumer that is away, and others that take what comes at once.
+    #[test]
+    fn one_that_waits_lets_no_numbers_pile_up_behind_it() {
+        let mut cache = Cache::new(1024 * 1024);
+        cache.put(0, loaded());
+        for number in 1..100_000 {
+            cache.put(number, loaded());
+            assert!(cache.take(number).is_some());
+            assert!(cache.order.len() <= 2 * cache.map.len() + SPARE + 2);
+        }
+        assert!(cache.take(0).is_some());
+        assert_eq!(cache.bytes, 0);
+    }
+
+    #[test]
+    fn oldest_goes_when_it_is_full() {
+        let mut cache = Cache::new(2 * OVERHEAD);
+        for number in 0..3 {
+            cache.put(number, loaded());
+        }
+        assert!(cache.take(0).is_none());
+        assert!(cache.take(1).is_some() && cache.take(2).is_some());
+    }
 }

@@ -296,7 +296,12 @@ fn room_is_kept_for_what_stands_in_no_table_yet() {
     for keyspace in store.keyspaces() {
         keyspace.rotate_memtable_and_wait().expect("there is room");
     }
-    assert_eq!(store.unwritten_bytes(), 0);
+    // The log store counts it as written a little after it is.
+    let deadline = std::time::Instant::now() + Duration::from_secs(30);
+    while store.unwritten_bytes() > 0 {
+        assert!(std::time::Instant::now() < deadline, "{} bytes are left", store.unwritten_bytes());
+        std::thread::yield_now();
+    }
     store.look_at_tables();
     assert!(store.merging_bytes() > 0);
     assert_eq!(store.reserve_bytes(7 * MIB, 0), 7 * MIB);

@@ -123,7 +123,9 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         backing_up: Arc::default(),
     };
     serve_commands(data, commands, &tasks, &shutdown);
-    tasks.spawn(upkeep::sweep(app.clone(), uferdige, database.clone(), shutdown.clone()));
+    // Broken off anywhere it goes on at the next start, so no stop waits for it.
+    let sweep = upkeep::sweep(app.clone(), uferdige, database.clone());
+    tasks.spawn(until(shutdown.clone(), sweep));
     let watched = app.clone();
     tasks.spawn(until(shutdown.clone(), async move { watched.watch_health(&checks).await }));
     let older = Arc::new(Notify::new());

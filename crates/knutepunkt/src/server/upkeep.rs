@@ -122,13 +122,8 @@ async fn count_unknown(app: &App, samsvar: &Samsvar) {
     }
 }
 
-/// Removes payloads, sessions and lines of the audit log whose time is over, and gives their room back, until `shutdown`.
-pub(super) async fn sweep(
-    app: App,
-    uferdige: Uferdige,
-    database: storage::Database,
-    shutdown: CancellationToken,
-) {
+/// Removes payloads, sessions and lines of the audit log whose time is over, and gives their room back.
+pub(super) async fn sweep(app: App, uferdige: Uferdige, database: storage::Database) {
     loop {
         let (now, of_uploads) = (app.clock().now(), uferdige.clone());
         match tokio::task::spawn_blocking(move || of_uploads.sweep(now)).await {
@@ -176,9 +171,6 @@ pub(super) async fn sweep(
                 );
             }
         }
-        tokio::select! {
-            () = shutdown.cancelled() => return,
-            () = app.clock().sleep(SWEEP) => {}
-        }
+        app.clock().sleep(SWEEP).await;
     }
 }
