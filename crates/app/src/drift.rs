@@ -89,8 +89,8 @@ impl App {
     /// Looks at each part every [`SJEKK_INTERVALL`], for as long as it is polled.
     pub async fn watch_health(&self, checks: &[Box<dyn HealthCheck>]) {
         loop {
-            self.check_health(checks).await;
-            self.inner.clock.sleep(SJEKK_INTERVALL).await;
+            // Both begin now: the time that a check takes is no part of the pause.
+            tokio::join!(biased; self.inner.clock.sleep(SJEKK_INTERVALL), self.check_health(checks));
         }
     }
 

@@ -529,32 +529,42 @@ async fn forget(
     every: Duration,
 ) {
     loop {
-        let Some(before) = SignedDuration::try_from(retention)
-            .ok()
-            .and_then(|retention| clock.now().checked_sub(retention).ok())
-        else {
-            return; // Longer than the calendar: nothing is ever forgotten.
-        };
-        let open = slot.get();
-        // While it is not open, nothing is forgotten; there is a next time.
-        let pruned = tokio::task::spawn_blocking(move || {
-            open.map_or_else(|| Ok(Vec::new()), |open| open.prune(before))
-        });
-        match pruned.await {
-            Ok(Ok(dead)) => {
-                if !dead.is_empty() && requests.send(Request::Pruned { dead }).is_err() {
-                    return;
-                }
-            }
-            Ok(Err(error)) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "old meldinger could not be forgotten"
-                );
-            }
-            Err(error) if error.is_cancelled() => return,
-            Err(_) => tracing::error!("a panic ended the upkeep of the queue log; it is tried again"),
+        let forgetting = forget_once(&*clock, &slot, &requests, retention);
+        // Both begin now: the time that the work takes is no part of the pause.
+        let ((), goes_on) = tokio::join!(biased; clock.sleep(every), forgetting);
+        if !goes_on {
+            return;
         }
-        clock.sleep(every).await;
+    }
+}
+
+/// Returns whether there is a next time.
+async fn forget_once(
+    clock: &dyn Clock,
+    slot: &Slot,
+    requests: &Sender<Request>,
+    retention: Duration,
+) -> bool {
+    let Some(before) = SignedDuration::try_from(retention)
+        .ok()
+        .and_then(|retention| clock.now().checked_sub(retention).ok())
+    else {
+        return false; // Longer than the calendar: nothing is ever forgotten.
+    };
+    let open = slot.get();
+    // While it is not open, nothing is forgotten; there is a next time.
+    let pruned =
+        tokio::task::spawn_blocking(move || open.map_or_else(|| Ok(Vec::new()), |open| open.prune(before)));
+    match pruned.await {
+        Ok(Ok(dead)) => dead.is_empty() || requests.send(Request::Pruned { dead }).is_ok(),
+        Ok(Err(error)) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "old meldinger could not be forgotten");
+            true
+        }
+        Err(error) if error.is_cancelled() => false,
+        Err(_) => {
+            tracing::error!("a panic ended the upkeep of the queue log; it is tried again");
+            true
+        }
     }
 }

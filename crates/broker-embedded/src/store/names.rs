@@ -20,12 +20,12 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
-    use crate::store::tests::store;
+    use crate::store::tests::{Place, store};
 
     /// One that is missing in a list would not be written out, given back or saved.
     #[test]
     fn all_keyspaces_of_a_log_are_known() {
-        let folder = tempfile::tempdir().expect("there is room");
+        let folder = Place::new();
         let log = store(&folder, 3);
         let names: BTreeSet<_> = NAMES.into_iter().map(ToOwned::to_owned).collect();
         assert_eq!(names.len(), NAMES.len());

@@ -40,8 +40,26 @@ fn at(n: u128) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + i64::try_from(n).expect("it is small")).expect("it is in range")
 }
 
+/// Where a log may be. What stands beside it goes with it.
+pub(crate) struct Place {
+    log: PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().expect("there is room");
+        Self { log: folder.path().join("ko"), _folder: folder }
+    }
+
+    /// Of the log.
+    pub(crate) fn path(&self) -> &Path {
+        &self.log
+    }
+}
+
 /// A log with `count` meldinger from one Konto to another, one a second.
-pub(super) fn store(folder: &tempfile::TempDir, count: u128) -> Store {
+pub(super) fn store(folder: &Place, count: u128) -> Store {
     store_at(folder.path(), count)
 }
 
@@ -163,7 +181,7 @@ fn dead_letters_are_read_back_as_written() {
 
 #[test]
 fn a_log_of_an_unknown_format_is_refused() {
-    let folder = tempfile::tempdir().expect("there is room");
+    let folder = Place::new();
     let store = store(&folder, 0);
     for (format, known) in [(0, false), (OLDEST_FORMAT, true), (FORMAT, true), (FORMAT + 1, false)] {
         let meta = store.db.keyspace("meta", KeyspaceCreateOptions::default).expect("it is there");
@@ -174,7 +192,7 @@ fn a_log_of_an_unknown_format_is_refused() {
 
 #[test]
 fn search_looks_at_no_more_than_it_may() {
-    let folder = tempfile::tempdir().expect("there is room");
+    let folder = Place::new();
     let store = store(&folder, 20);
     let sok = MeldingSok { kontoer: vec![konto(2), konto(1)], limit: 100, ..MeldingSok::default() };
     assert_eq!(search(&store, &sok, 5), (vec![19, 18, 17, 16, 15], true));
@@ -188,7 +206,7 @@ fn search_looks_at_no_more_than_it_may() {
 
 #[test]
 fn search_goes_on_after_a_melding_that_is_forgotten() {
-    let folder = tempfile::tempdir().expect("there is room");
+    let folder = Place::new();
     let store = store(&folder, 6);
     let sok = MeldingSok { kontoer: vec![konto(1)], limit: 2, ..MeldingSok::default() };
     let unknown = MeldingId::from_uuid(Uuid::from_u128(7));
@@ -217,7 +235,7 @@ fn a_log_with_a_missing_part_is_refused_and_left_as_it_is() {
         "keyspaces/4/current",
         "keyspaces/10/current",
     ] {
-        let folder = tempfile::tempdir().expect("there is room");
+        let folder = Place::new();
         let log = store(&folder, 3);
         log.write().commit(true).expect("it can be written");
         drop(log);
@@ -288,7 +306,7 @@ async fn dead_letters_of_kontoer_that_were_removed_earlier_end() {
 /// What is in memory is written a second time, so as much again is kept free until it is.
 #[test]
 fn room_is_kept_for_what_stands_in_no_table_yet() {
-    let folder = tempfile::tempdir().expect("there is room");
+    let folder = Place::new();
     let store = store(&folder, 100);
     let unwritten = store.unwritten_bytes();
     assert!(unwritten > 100 * 100, "{unwritten} bytes");
@@ -314,7 +332,7 @@ fn room_is_kept_for_what_stands_in_no_table_yet() {
 /// Opened, used and closed while there was little room, as often as it takes for tables to be many.
 #[test]
 fn log_on_a_disk_that_is_short_is_written_out_before_anything_else() {
-    let folder = tempfile::tempdir().expect("there is room");
+    let folder = Place::new();
     let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
     let idle = || Begun::open(folder.path(), &layout, Vec::new(), true).expect("it can be read");
     for round in 1..=6 {
@@ -360,7 +378,7 @@ fn on_disk(folder: &Path) -> u64 {
 /// Of each keyspace much is forgotten, and a table is damaged: an attempt to write it anew is not made at every look.
 #[test]
 fn damaged_table_of_any_keyspace_is_not_written_anew_again_and_again() {
-    let folder = tempfile::tempdir().expect("there is room");
+    let folder = Place::new();
     let log = store(&folder, 40_000);
     let flush = |log: &Store| {
         for keyspace in log.keyspaces() {

@@ -309,7 +309,7 @@ fn changes(bytes: &[u8], sequence: SeqNo, each: &mut impl FnMut(&Change<'_>)) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::store;
+    use crate::store::tests::{Place, store};
 
     fn made(sequence: u64, items: &[(&[u8], &[u8])]) -> Vec<u8> {
         let mut bytes = vec![];
@@ -338,7 +338,7 @@ mod tests {
     /// Whichever byte of it is wrong, one batch is lost and all others are kept.
     #[test]
     fn all_but_the_damaged_batch_is_kept() {
-        let folder = tempfile::tempdir().expect("there is room");
+        let folder = Place::new();
         let log = store(&folder, 3);
         let journal = folder.path().join("0.jnl");
         let mut ends = vec![];

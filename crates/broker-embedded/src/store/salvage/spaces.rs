@@ -95,12 +95,12 @@ fn is_of(name: &str, (key, value): &Record) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::tests::store;
+    use crate::store::tests::{Place, store};
 
     /// What is done without the list.
     #[test]
     fn keyspaces_have_the_numbers_of_the_order_in_which_they_are_made() {
-        let folder = tempfile::tempdir().expect("there is room");
+        let folder = Place::new();
         drop(store(&folder, 3));
         let spaces = Spaces::find(&folder.path().join("keyspaces"), &Shared::new()).expect("it can be read");
         assert!(spaces.is_listed);
