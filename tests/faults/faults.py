@@ -1,7 +1,6 @@
 """Tries to break what docs/guarantees.md promises: see run.sh."""
 
 import argparse
-import dataclasses
 import datetime
 import importlib
 import pathlib
@@ -40,8 +39,6 @@ SCENARIOS = {
     "stop": "planned stops with clients that recover, are killed, are frozen",
 }
 
-MOST_SHOWN = 12
-
 
 def main():
     arguments = argparse.ArgumentParser(description=__doc__)
@@ -74,17 +71,6 @@ def main():
     sys.exit(1 if bad else 0)
 
 
-@dataclasses.dataclass
-class Result:
-    """How one scenario went."""
-
-    name: str
-    state: str
-    took: float
-    counts: dict
-    faults: list
-
-
 def run_all(options, folder, seed):
     """Runs each scenario and says at once how it went."""
     world, issuer = World(options.binary.resolve(), folder), Issuer(folder)
@@ -105,10 +91,10 @@ def run_all(options, folder, seed):
             state, faults = "BROKEN", [traceback.format_exc()]
         took = time.monotonic() - began
         print(", ".join(f"{what}: {count}" for what, count in counts.items()))
-        for fault in faults[:MOST_SHOWN]:
+        for fault in faults[:report.MOST_SHOWN]:
             print(f"{state}: {fault}")
-        if len(faults) > MOST_SHOWN:
-            print(f"and {len(faults) - MOST_SHOWN} more")
+        if len(faults) > report.MOST_SHOWN:
+            print(f"and {len(faults) - report.MOST_SHOWN} more")
         print(f"{name} {state} ({took:.0f} s)", flush=True)
         if faults:
             for log in sorted(folder.glob(f"{name.replace('_', '-')}*/server.log")):
@@ -116,7 +102,7 @@ def run_all(options, folder, seed):
         if not options.behold:
             for left in folder.glob(f"{name.replace('_', '-')}*"):
                 shutil.rmtree(left, ignore_errors=True)
-        results.append(Result(name, state, took, counts, faults))
+        results.append(report.Result(name, state, took, counts, faults))
     return results
 
 

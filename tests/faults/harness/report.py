@@ -28,6 +28,17 @@ class Run:
     binary: pathlib.Path
 
 
+@dataclasses.dataclass
+class Result:
+    """How one scenario went."""
+
+    name: str
+    state: str
+    took: float
+    counts: dict
+    faults: list
+
+
 def write(path, run, scenarios, results):
     """Writes the report at `path`: rows of `results`, and those of other scenarios as they stand there."""
     here = machine()

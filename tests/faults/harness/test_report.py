@@ -1,6 +1,5 @@
 """The report keeps what did not run again, and nothing of another machine."""
 
-import dataclasses
 import datetime
 import pathlib
 import sys
@@ -8,19 +7,9 @@ import tempfile
 import unittest
 
 from harness import report
+from harness.report import Result
 
 SCENARIOS = {"first": "one", "second": "another"}
-
-
-@dataclasses.dataclass
-class Result:
-    """How one scenario went."""
-
-    name: str
-    state: str
-    took: float
-    counts: dict
-    faults: list
 
 
 class Report(unittest.TestCase):

@@ -55,7 +55,7 @@ const MAX_HEAD: usize = 16 * 1024;
 /// Bytes of a request that are read ahead, and of an answer that wait to be fetched, at most.
 const MAX_BUFFER: usize = 64 * 1024;
 /// Time that requests under way get at shutdown.
-const DRAIN: Duration = Duration::from_secs(10);
+pub(crate) const DRAIN: Duration = Duration::from_secs(10);
 /// Pause after a failed accept: at first, and at most.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(20), Duration::from_secs(1));
 /// What tells how the server is. Answered even to those for whom there is no room.
@@ -64,8 +64,8 @@ pub(crate) const HELSE: &str = "/helse";
 /// The memory of payloads on their way.
 #[derive(Clone)]
 struct Memory {
-    inn: Arc<Pool>,
-    ut: Arc<Pool>,
+    incoming: Arc<Pool>,
+    outgoing: Arc<Pool>,
 }
 
 /// What all HTTP listeners share: the room for connections, and who makes how many requests.
@@ -91,8 +91,11 @@ impl Entrance {
 
     /// The same, with memory from which bodies are taken that are gathered before anybody looks at them, and for which those
     /// give way who move next to nothing of a payload.
-    pub(crate) fn with_memory(self, inn: &Arc<Pool>, ut: &Arc<Pool>) -> Self {
-        Self { memory: Some(Memory { inn: Arc::clone(inn), ut: Arc::clone(ut) }), ..self }
+    pub(crate) fn with_memory(self, incoming: &Arc<Pool>, outgoing: &Arc<Pool>) -> Self {
+        Self {
+            memory: Some(Memory { incoming: Arc::clone(incoming), outgoing: Arc::clone(outgoing) }),
+            ..self
+        }
     }
 
     /// Counts a log-in over another protocol that was refused, together with those over HTTP. Says whether there are not too
@@ -196,7 +199,7 @@ async fn receive(
 ) {
     // Answers are small and must not wait for more.
     let _ = stream.set_nodelay(true);
-    let memory = entrance.memory.as_ref().map(|memory| Arc::clone(&memory.ut));
+    let memory = entrance.memory.as_ref().map(|memory| Arc::clone(&memory.outgoing));
     let stream = Watched::new(stream, Arc::clone(&guest.slot), Arc::clone(&entrance.limits), memory);
     match tls {
         None => connection(stream, peer, router, entrance, guest, shutdown).await,
@@ -229,7 +232,7 @@ async fn connection(
                 Arc::clone(&slot),
                 &entrance.limits,
                 is_payload,
-                entrance.memory.as_ref().map(|memory| &memory.inn),
+                entrance.memory.as_ref().map(|memory| &memory.incoming),
             );
             let is_read = body.is_read();
             let ticket = Ticket::new(Arc::clone(&slot), entrance.connections, entrance.gate);

@@ -10,10 +10,11 @@ use broker_embedded::EmbeddedBroker;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::http;
 use crate::installasjon::lock::FolderLock;
 
-/// How long a stop waits for work under way. Clients have gone by then; what may be left waits for a database.
-const LONGEST_WAIT: Duration = Duration::from_secs(6);
+/// How long a stop waits for work under way: no less than requests get. What may be left then waits for a database.
+const LONGEST_WAIT: Duration = http::DRAIN.saturating_add(Duration::from_secs(1));
 /// How long a stop waits for the registry's connections to end.
 const LONGEST_CLOSE: Duration = Duration::from_secs(2);
 
