@@ -22,6 +22,16 @@ pub enum StorageError {
         /// The log.
         path: String,
     },
+    /// The file of a SQLite database is missing or empty, but the log of what was committed last is not: SQLite would remove it.
+    #[error(
+        "{path} is missing or empty although {log} beside it is not; put it back, or restore the database as a whole"
+    )]
+    FileMissing {
+        /// The file of the database.
+        path: String,
+        /// The log beside it.
+        log: String,
+    },
     /// SQLite's log of what was committed last is damaged: SQLite would do without what stands behind that place.
     #[error(
         "{log} is damaged: {frames} pages that were committed cannot be read from it. Restore the database as a whole from a \

@@ -87,8 +87,8 @@ pub fn shown(url: &str) -> String {
 /// the process has on it (POSIX). The next process to open the database would then take the files for nobody's.
 ///
 /// # Errors
-/// [`StorageError::UnsupportedUrl`], [`StorageError::Connect`], [`StorageError::LogMissing`], [`StorageError::LogDamaged`],
-/// [`StorageError::LogAnothers`], [`StorageError::UnknownMigration`], [`StorageError::AlteredMigration`] and [`StorageError::Backend`].
+/// [`StorageError::UnsupportedUrl`], [`StorageError::Connect`], [`StorageError::FileMissing`], [`StorageError::LogMissing`],
+/// [`StorageError::LogDamaged`], [`StorageError::LogAnothers`], [`StorageError::UnknownMigration`], [`StorageError::AlteredMigration`] and [`StorageError::Backend`].
 pub async fn inspect(url: &str) -> Result<Option<Funnet>, StorageError> {
     let connection = if let Some(file) = sqlite_file(url) {
         if !check_files(&file)? {
@@ -164,7 +164,15 @@ fn check_files(file: &Path) -> Result<bool, StorageError> {
         Missing::Frames(frames) => return Err(StorageError::LogDamaged { log, frames, index }),
         Missing::All(frames) => return Err(StorageError::LogAnothers { log, frames, index }),
     }
-    Ok(bytes(file) > 0 || bytes(&beside("-wal")) > 0)
+    let is_there = bytes(file) > 0;
+    // SQLite takes the log beside an empty file for a leftover and removes it, even if it may only read.
+    if !is_there && bytes(&beside("-wal")) > 0 {
+        return Err(StorageError::FileMissing {
+            path: file.display().to_string(),
+            log: beside("-wal").display().to_string(),
+        });
+    }
+    Ok(is_there)
 }
 
 /// A path within a URL.
@@ -315,6 +323,27 @@ mod tests {
             std::fs::copy(folder.join(&name), copy.join(&name)).expect("it is there while it is open");
         }
         copy.join("register.sqlite")
+    }
+
+    #[tokio::test]
+    async fn log_beside_an_empty_or_missing_file_is_refused_and_left_as_it_is() {
+        let folder = tempfile::tempdir().expect("there is room");
+        let file = killed(folder.path()).await;
+        let log = beside(&file, "-wal");
+        let url = format!("sqlite://{}", file.display());
+        let before = std::fs::read(&log).expect("it is there");
+        std::fs::write(&file, []).expect("there is room");
+        for with_index in [true, false] {
+            let refused = inspect(&url).await.expect_err("the file is empty");
+            assert!(matches!(refused, StorageError::FileMissing { .. }), "{refused:?}");
+            if with_index {
+                std::fs::remove_file(beside(&file, "-shm")).expect("it is there");
+            }
+        }
+        std::fs::remove_file(&file).expect("it is there");
+        let refused = inspect(&url).await.expect_err("the file is missing");
+        assert!(matches!(refused, StorageError::FileMissing { .. }), "{refused:?}");
+        assert!(std::fs::read(&log).expect("it is there") == before, "nothing is changed");
     }
 
     /// A flipped byte, a cut and an empty log: SQLite would read what stands before it, and say nothing.
