@@ -1,25 +1,21 @@
 //! Looks after the parts of the installation: one [`HealthCheck`] for each adapter.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use crate::rom::Disk;
 use crate::uferdige::Uferdige;
-use anyhow::Context as _;
 use app::ports::{Broker, Del, Deltilstand, Funn, HealthCheck, Helse, Registry};
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use maskinporten::oidc::OidcLogin;
 use maskinporten::{KeysState, MaskinportenVerifier};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::PemObject as _;
-use x509_parser::prelude::{FromDer as _, X509Certificate};
 
-/// A certificate that ends sooner than this should have been renewed already.
-const SERTIFIKAT_VARSEL: Duration = Duration::from_hours(14 * 24);
+mod tls;
+pub(crate) use tls::TlsCheck;
+
 /// With less free than so many times what is kept free, somebody should look at the disk.
 const PLASS_VARSEL: u64 = 4;
 
@@ -171,67 +167,6 @@ impl HealthCheck for InnloggingCheck {
     }
 }
 
-/// The certificate that the listeners were started with.
-pub(crate) struct TlsCheck {
-    gyldig_til: Timestamp,
-    /// What was logged of it last.
-    logged: Mutex<Deltilstand>,
-}
-
-impl TlsCheck {
-    /// Reads the first certificate of a PEM file.
-    pub(crate) fn from_file(path: &std::path::Path) -> anyhow::Result<Self> {
-        let der = CertificateDer::from_pem_file(path)
-            .with_context(|| format!("cannot read the certificate in {}", path.display()))?;
-        let (_, certificate) = X509Certificate::from_der(&der)
-            .with_context(|| format!("the certificate in {} cannot be understood", path.display()))?;
-        Ok(Self::new(app::konto::sertifikat_tidspunkt(certificate.validity().not_after.timestamp())))
-    }
-
-    fn new(gyldig_til: Timestamp) -> Self {
-        Self { gyldig_til, logged: Mutex::new(Deltilstand::IOrden) }
-    }
-
-    /// One line when it begins to be short of time, and one when it is over.
-    fn log(&self, tilstand: Deltilstand) {
-        let before =
-            std::mem::replace(&mut *self.logged.lock().unwrap_or_else(PoisonError::into_inner), tilstand);
-        if tilstand == before {
-            return;
-        }
-        match tilstand {
-            Deltilstand::Nede => tracing::error!(
-                valid_until = %self.gyldig_til,
-                "the TLS certificate has expired, so clients stay away: renew it, and start the server again"
-            ),
-            Deltilstand::Redusert => tracing::warn!(
-                valid_until = %self.gyldig_til,
-                "the TLS certificate expires soon: renew it, and start the server again"
-            ),
-            Deltilstand::IOrden | Deltilstand::Ukjent => {}
-        }
-    }
-}
-
-#[async_trait]
-impl HealthCheck for TlsCheck {
-    fn del(&self) -> Del {
-        Del::TlsSertifikat
-    }
-
-    async fn check(&self, now: Timestamp) -> Helse {
-        let left = self.gyldig_til.duration_since(now);
-        let warned = SignedDuration::try_from(SERTIFIKAT_VARSEL).is_ok_and(|warn| left < warn);
-        let tilstand = match (left.is_positive(), warned) {
-            (false, _) => Deltilstand::Nede,
-            (true, true) => Deltilstand::Redusert,
-            (true, false) => Deltilstand::IOrden,
-        };
-        self.log(tilstand);
-        Helse { tilstand, funn: Funn::GyldigTil(self.gyldig_til) }
-    }
-}
-
 /// Room on each disk that something of the installation lies on. Tells of the one that is nearest to being full.
 pub(crate) struct PlassCheck(pub(crate) Vec<Disk>);
 
@@ -332,22 +267,6 @@ mod tests {
         assert_eq!(whole, Helse::SVARER);
         let read_only = DatabaseCheck(Arc::new(ReadOnly(registry))).check(Timestamp::UNIX_EPOCH).await;
         assert_eq!(read_only, Helse::SVARER_IKKE);
-    }
-
-    #[tokio::test]
-    async fn certificate_is_told_of_before_it_ends() {
-        let end = Timestamp::from_second(1_790_000_000).unwrap();
-        let check = TlsCheck::new(end);
-        for (days_before, expected) in [
-            (15, Deltilstand::IOrden),
-            (13, Deltilstand::Redusert),
-            (0, Deltilstand::Nede),
-            (-1, Deltilstand::Nede),
-        ] {
-            let now = end.checked_sub(SignedDuration::from_hours(24 * days_before)).unwrap();
-            let expected = Helse { tilstand: expected, funn: Funn::GyldigTil(end) };
-            assert_eq!(check.check(now).await, expected, "{days_before} days before");
-        }
     }
 
     #[tokio::test]

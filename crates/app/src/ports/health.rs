@@ -92,6 +92,8 @@ pub enum Funn {
     SvarerIkke,
     /// A certificate ends then.
     GyldigTil(Timestamp),
+    /// A certificate is not valid before then.
+    GyldigFra(Timestamp),
     /// It answers, and holds what uploads have left that never ended.
     Uferdige {
         /// How many.
@@ -134,6 +136,7 @@ impl Funn {
             Self::UkjentForRegisteret { eldre: false, .. } => "ukjent-for-registeret",
             Self::UkjentForRegisteret { eldre: true, .. } => "eldre-register",
             Self::GyldigTil(_) => "gyldig-til",
+            Self::GyldigFra(_) => "gyldig-fra",
             Self::Ledig { .. } => "ledig",
         }
     }

@@ -193,9 +193,18 @@ async fn tls(config: &Config) -> Option<Finding> {
         Err(error) => return Some(Finding::error(PART, &error, TLS_FILES)),
     };
     let found = check.check(SystemClock.now()).await;
-    let Funn::GyldigTil(end) = found.funn else { return None };
-    let what = format!("{} is valid until {end}", keys.certificate_file.display());
-    let todo = "have a new one issued, and start the server again";
+    let file = keys.certificate_file.display();
+    let (what, todo) = match found.funn {
+        Funn::GyldigTil(end) => (
+            format!("what is served from {file} is valid until {end}"),
+            "have a new one issued, also where it is that of the issuer in this file, and start the server again",
+        ),
+        Funn::GyldigFra(begin) => (
+            format!("what is served from {file} is not valid before {begin}"),
+            "see that the clock is right, or put the former certificate back, and start the server again",
+        ),
+        _ => return None,
+    };
     Some(match found.tilstand {
         Deltilstand::IOrden => Finding::ok(PART, what),
         Deltilstand::Nede => Finding::fault(PART, what, todo),

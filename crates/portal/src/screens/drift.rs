@@ -79,7 +79,7 @@ fn tilstand_tag(t: Tekster, tilstand: Deltilstand) -> Tag {
 fn setning(t: Tekster, funn: Funn) -> String {
     let key = format!("drift-funn-{}", funn.navn());
     match funn {
-        Funn::GyldigTil(at) => t.v(&key, "dato", format::date(at, t.sprak())),
+        Funn::GyldigTil(at) | Funn::GyldigFra(at) => t.v(&key, "dato", format::date(at, t.sprak())),
         Funn::Ledig { ledig_bytes, minst_bytes } => {
             t.v2(&key, "ledig", format::bytes(ledig_bytes), "minst", format::bytes(minst_bytes))
         }
@@ -168,6 +168,8 @@ struct RapportDel {
     #[serde(skip_serializing_if = "Option::is_none")]
     gyldig_til: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    gyldig_fra: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     ledig_bytes: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     minst_bytes: Option<u64>,
@@ -191,6 +193,7 @@ fn rapport_del(status: &Delstatus) -> RapportDel {
         sist_sjekket: status.sist_sjekket.map(format::machine),
         neste_sjekk: status.neste_sjekk.map(format::machine),
         gyldig_til: None,
+        gyldig_fra: None,
         ledig_bytes: None,
         minst_bytes: None,
         uferdige_opplastinger: None,
@@ -201,6 +204,7 @@ fn rapport_del(status: &Delstatus) -> RapportDel {
     };
     match status.helse.funn {
         Funn::GyldigTil(at) => del.gyldig_til = Some(format::machine(at)),
+        Funn::GyldigFra(at) => del.gyldig_fra = Some(format::machine(at)),
         Funn::Ledig { ledig_bytes, minst_bytes } => {
             (del.ledig_bytes, del.minst_bytes) = (Some(ledig_bytes), Some(minst_bytes));
         }

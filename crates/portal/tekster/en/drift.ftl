@@ -31,4 +31,5 @@ drift-funn-samsvarer = The registry knows all that the queues and Dokumentlager 
 drift-funn-ukjent-for-registeret = The queues hold what the registry does not know. It is set aside, and nothing was deleted. Accounts: { $kontoer }. Messages: { $meldinger }. Documents: { $dokumenter }.
 drift-funn-eldre-register = The registry is older than the queues. What it does not know is set aside, and nothing was deleted. Accounts: { $kontoer }. Messages: { $meldinger }. Documents: { $dokumenter }.
 drift-funn-gyldig-til = Valid until { $dato }.
+drift-funn-gyldig-fra = Not valid before { $dato }.
 drift-funn-ledig = { $ledig } is free. Below { $minst }, messages are refused.

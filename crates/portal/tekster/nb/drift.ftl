@@ -31,4 +31,5 @@ drift-funn-samsvarer = Registeret kjenner alt som køene og Dokumentlager holder
 drift-funn-ukjent-for-registeret = Køene holder noe som registeret ikke kjenner. Det er satt til side, og ingenting er slettet. Kontoer: { $kontoer }. Meldinger: { $meldinger }. Dokumenter: { $dokumenter }.
 drift-funn-eldre-register = Registeret er eldre enn køene. Det som det ikke kjenner, er satt til side, og ingenting er slettet. Kontoer: { $kontoer }. Meldinger: { $meldinger }. Dokumenter: { $dokumenter }.
 drift-funn-gyldig-til = Gyldig til { $dato }.
+drift-funn-gyldig-fra = Ikke gyldig før { $dato }.
 drift-funn-ledig = { $ledig } er ledig. Under { $minst } blir meldinger avvist.

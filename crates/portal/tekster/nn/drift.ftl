@@ -31,4 +31,5 @@ drift-funn-samsvarer = Registeret kjenner alt som køane og Dokumentlager held.
 drift-funn-ukjent-for-registeret = Køane held noko som registeret ikkje kjenner. Det er sett til side, og ingenting er sletta. Kontoar: { $kontoer }. Meldingar: { $meldinger }. Dokument: { $dokumenter }.
 drift-funn-eldre-register = Registeret er eldre enn køane. Det som det ikkje kjenner, er sett til side, og ingenting er sletta. Kontoar: { $kontoer }. Meldingar: { $meldinger }. Dokument: { $dokumenter }.
 drift-funn-gyldig-til = Gyldig til { $dato }.
+drift-funn-gyldig-fra = Ikkje gyldig før { $dato }.
 drift-funn-ledig = { $ledig } er ledig. Under { $minst } blir meldingar avviste.
