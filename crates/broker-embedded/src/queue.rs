@@ -85,7 +85,8 @@ pub enum Command {
         /// How many it may hold; at least one.
         prefetch: u32,
     },
-    /// The consumer takes no more; what it holds it keeps.
+    /// The consumer takes no more; what it holds it keeps. Nothing else happens: whoever ends several consumers at a time must
+    /// not have one of them handed what another could have had.
     Cancel {
         /// The consumer.
         consumer: ConsumerKey,
@@ -323,7 +324,10 @@ impl Queue {
             Command::Subscribe { consumer, prefetch } => {
                 self.consumers.push(Consumer { key: consumer, prefetch: prefetch.max(1), held: 0 });
             }
-            Command::Cancel { consumer } => self.remove_consumer(consumer),
+            Command::Cancel { consumer } => {
+                self.remove_consumer(consumer);
+                return;
+            }
             Command::Ack { number } => {
                 if let Some(Held { share, .. }) = self.release(number) {
                     effects.push(Effect::Acked { number, share });

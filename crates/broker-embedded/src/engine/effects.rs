@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use app::ports::{DeliveryId, Eiere};
 use bytes::Bytes;
-use domain::melding::{Hendelse, Kvittering, Melding};
+use domain::melding::{Hendelse, Kvittering, Melding, Retur};
 use wire::id::{KontoId, MeldingId};
 
 use super::Engine;
@@ -58,7 +58,13 @@ impl Engine {
     ) -> Result<(), StoreError> {
         match effect {
             Effect::Deliver { consumer, number, deadline, tries, share } => {
-                self.deliver(konto, consumer, Entry { number, deadline, tries, held: true, share });
+                let entry = Entry { number, deadline, tries, held: true, share };
+                if !self.deliver(konto, consumer, entry) {
+                    // Nobody would ever give it back.
+                    let arsak = if self.stopping { Retur::Omstart } else { Retur::Avbrutt };
+                    work.push_back((konto, Command::Cancel { consumer }));
+                    work.push_back((konto, Command::Return { numbers: vec![number], arsak }));
+                }
             }
             Effect::SetAside { number, share } => work.extend(self.set_aside(konto, number, share)),
             Effect::Acked { number, share } => self.leave(number, share, &Hendelse::Bekreftet),
@@ -89,10 +95,11 @@ impl Engine {
         Ok(())
     }
 
-    fn deliver(&mut self, konto: KontoId, consumer: ConsumerKey, entry: Entry) {
+    /// Whether there is such a consumer.
+    fn deliver(&mut self, konto: KontoId, consumer: ConsumerKey, entry: Entry) -> bool {
         let id = DeliveryId(self.number());
-        let Some(&(channel, name)) = self.consumers.get(&consumer) else { return };
-        let Some(open) = self.channels.get_mut(&channel) else { return };
+        let Some(&(channel, name)) = self.consumers.get(&consumer) else { return false };
+        let Some(open) = self.channels.get_mut(&channel) else { return false };
         let Entry { number, tries, .. } = entry;
         open.held.insert(id, (konto, number));
         let adresse = open.adresse;
@@ -119,6 +126,7 @@ impl Engine {
         self.step.entries.insert(number, Some((konto, entry)));
         self.line(number, &Hendelse::Levert { forsok: attempts + 1, adresse });
         self.step.sync = true;
+        true
     }
 
     /// Notes that a melding has left its queue for good, with the line that says how.

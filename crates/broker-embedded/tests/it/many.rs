@@ -73,6 +73,25 @@ async fn closing_a_channel_that_holds_many_lets_others_be_answered() {
     assert_eq!(h.broker().list_dead_letters(b, 10).await.unwrap(), []);
 }
 
+/// What could go to another consumer of a channel that closes is held by nobody afterwards.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn channel_with_several_consumers_that_closes_early_leaves_nothing_held_by_nobody() {
+    let h = Harness::start().await;
+    let (a, b) = (konto(&h).await, konto(&h).await);
+    let count = 6 * AT_ONCE;
+    publish_many(&h, a, b, count).await;
+    for round in 0..10 {
+        let channel = h.broker().open_channel(ChannelOptions::default()).await.unwrap();
+        for consumer in 1..=3 {
+            channel.control.consume(Consumer(consumer), b, u16::MAX).await.unwrap();
+        }
+        // Most are still to be handed out.
+        channel.control.close(EndedBy::Server).await;
+        let QueueStatus { ready, unacked, dead, .. } = now(&h, b).await;
+        assert_eq!((ready, unacked, dead), (count, 0, 0), "in round {round}");
+    }
+}
+
 /// A crash between two pieces loses nothing and counts nothing twice.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn crash_while_many_come_back_counts_each_once() {
