@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use domain::melding::Melding;
 use wire::id::{DokumentId, KontoId};
 
 use crate::store::{Store, StoreError};
@@ -61,14 +60,8 @@ pub(crate) fn named_dokumenter(
     wanted: &BTreeSet<DokumentId>,
 ) -> Result<BTreeSet<DokumentId>, StoreError> {
     let mut named = BTreeSet::new();
-    let mut note = |melding: &Melding| {
+    store.each_kept(|melding| {
         named.extend(melding.dokumentlager_id.filter(|dokument| wanted.contains(dokument)));
-    };
-    let mut numbers = Vec::new();
-    store.scan_entries(|_, entry| numbers.push(entry.number))?;
-    store.scan_dead(|_, number, _| numbers.push(number))?;
-    for number in numbers {
-        store.melding_if_readable(number)?.iter().for_each(&mut note);
-    }
+    })?;
     Ok(named)
 }

@@ -380,15 +380,24 @@ impl Broker for EmbeddedBroker {
         let shared = Arc::new(Shared { memory, ..Shared::default() });
         let store = Arc::downgrade(&self.store()?);
         let link = ChannelLink { handles, ended, shared: shared.clone() };
-        let key = ask(&self.requests, |answer| Request::OpenChannel { link, adresse, answer }).await?;
         let requests = self.requests.clone();
-        let control = Channel { key, requests: requests.clone(), ended: tokio::sync::Mutex::new(has_ended) };
-        tokio::spawn(async move {
-            forward((key, &requests), store, shared, handed, out).await;
-            // Whoever held the receiver is gone, or the channel is closed already.
-            drop(requests.send(Request::CloseChannel { channel: key, by: EndedBy::Server, answer: None }));
+        // On a task of its own: whoever asked may be gone before the answer comes, and then somebody must close the channel.
+        let opened = tokio::spawn(async move {
+            let key = ask(&requests, |answer| Request::OpenChannel { link, adresse, answer }).await?;
+            let control =
+                Channel { key, requests: requests.clone(), ended: tokio::sync::Mutex::new(has_ended) };
+            tokio::spawn(async move {
+                forward((key, &requests), store, shared, handed, out).await;
+                // Whoever held the receiver is gone, or the channel is closed already.
+                drop(requests.send(Request::CloseChannel {
+                    channel: key,
+                    by: EndedBy::Server,
+                    answer: None,
+                }));
+            });
+            Ok(OpenChannel { deliveries, control: Box::new(control) })
         });
-        Ok(OpenChannel { deliveries, control: Box::new(control) })
+        opened.await.map_err(unavailable)?
     }
 
     async fn queue_status(&self, konto: KontoId) -> Result<QueueStatus, BrokerError> {

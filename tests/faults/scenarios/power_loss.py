@@ -39,6 +39,8 @@ class WatchedLoad(Load):
     def __init__(self, *args, acked_share=0.7, **kwargs):
         super().__init__(*args, **kwargs)
         self.accepted_at, self.delivered_at, self.acked_at = {}, {}, {}
+        # What became of meldinger that were let go of too often, as their sender was told.
+        self.kvittert_at = {}
         self.choose, self.acked_share = random.Random(kwargs.get("seed")), acked_share
         watched = self.history
         sent = watched.sent
@@ -65,6 +67,8 @@ class WatchedLoad(Load):
     def see(self, connection, delivered):
         melding_id = delivered.headers["melding-id"]
         self.delivered_at.setdefault(melding_id, time.monotonic_ns())
+        if svar_til := delivered.headers.get("svar-til"):
+            self.kvittert_at.setdefault(svar_til, time.monotonic_ns())
         if self.choose.random() < self.acked_share:
             self.acked_at.setdefault(melding_id, time.monotonic_ns())
             connection.ack(delivered.tag)
@@ -242,4 +246,6 @@ def whole_server(server, target, load, cut):
         if first.digest not in digests:
             faults.append(f"altered: {melding_id}")
     there = set(drain.history.deliveries) | set(drain.history.kvitteringer)
+    # Dead letters whose kvittering was read and acked before the cut: nothing of them comes any more.
+    there |= {melding_id for melding_id, at in load.kvittert_at.items() if at < cut}
     return faults + drain.history.faults + lost(there, load, cut)

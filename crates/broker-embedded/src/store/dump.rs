@@ -2,15 +2,17 @@
 
 use std::io::Write;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use fjall::{Keyspace, Readable as _, Snapshot};
+use fjall::Keyspace;
 use serde::{Deserialize, Serialize};
+use wire::id::KontoId;
 
 use super::check::Check;
 use super::chunks::{ChunkWriter, DumpError, Records, Space};
 use super::damage::{guarded, readable_behind};
 use super::keys::number_at;
+use super::moment::{Rows, rows, rows_from};
 use super::{Layout, MIB, Store, StoreError, witness};
 use crate::OpenError;
 use crate::queue::Number;
@@ -78,17 +80,51 @@ pub(super) fn hold(path: &Path) -> Result<LogMoment, StoreError> {
     Ok(LogMoment::of(Arc::new(store), None))
 }
 
+/// What a copy holds, in its order.
+const SPACES: [(Space, &str); 7] = [
+    (Space::Meta, "what it says of itself"),
+    (Space::Konto, "the list of queues"),
+    (Space::Queue, "a queue entry"),
+    (Space::Dead, "the list of dead letters"),
+    (Space::Melding, "a melding"),
+    (Space::Sporing, "sporing"),
+    (Space::Payload, "a payload"),
+];
+
+fn keyspace_of(store: &Store, space: Space) -> &Keyspace {
+    match space {
+        Space::Meta => &store.meta,
+        Space::Konto => &store.kontoer,
+        Space::Queue => &store.entries,
+        Space::Dead => &store.dead,
+        Space::Melding => &store.meldinger,
+        Space::Sporing => &store.sporing,
+        Space::Payload => &store.payloads,
+    }
+}
+
 /// A moment of a log. While it is held, nothing that the log had then is given up.
 pub struct LogMoment {
-    store: Arc<Store>,
-    snapshot: Snapshot,
+    pub(super) store: Arc<Store>,
+    /// What there was, in the order of a copy; until it is copied.
+    pub(super) rows: Mutex<Option<[Rows; SPACES.len()]>>,
+    /// The queues that there were.
+    pub(super) kontoer: Result<Vec<KontoId>, StoreError>,
+    /// No melding had a number beyond this.
+    pub(super) last: Number,
     /// Where the log is found for as long as it stays open; `None` for one that is open for this alone.
     slot: Option<Arc<Slot>>,
 }
 
 impl LogMoment {
     pub(crate) fn of(store: Arc<Store>, slot: Option<Arc<Slot>>) -> Self {
-        Self { snapshot: store.db.snapshot(), store, slot }
+        let rows = rows(&store.db, SPACES.map(|(space, _)| keyspace_of(&store, space)));
+        let last = |keyspace: &Keyspace| {
+            keyspace.last_key_value().map(|guard| guarded(|| number_at(&guard.key()?, 0)))
+        };
+        // Where it cannot be read, everything is looked at.
+        let last = last(&store.meldinger).map_or(Number::MIN, |last| last.unwrap_or(Number::MAX));
+        Self { rows: Mutex::new(Some(rows)), kontoer: guarded(|| store.kontoer()), store, last, slot }
     }
 
     /// What the log takes on disk, about as much as a copy of it needs at most. Bytes.
@@ -99,33 +135,27 @@ impl LogMoment {
         self.store.disk_bytes().map_err(|error| DumpError::Log(error.into()))
     }
 
-    /// Writes the log as it was at this moment. `go_on` is asked often, and says whether to. Blocks, and takes no more memory for
-    /// more meldinger.
+    /// Writes the log as it was at this moment, or, where it was written already, as it is now. `go_on` is asked often, and says
+    /// whether to. Blocks, and takes no more memory for more meldinger.
     ///
     /// A log that is closed or fails meanwhile is let go of at once.
     ///
     /// # Errors
     /// [`DumpError::Write`], [`DumpError::Stopped`], [`DumpError::Log`], [`DumpError::LogDamaged`].
     pub fn dump(&self, to: impl Write, mut go_on: impl FnMut() -> bool) -> Result<LogCounts, DumpError> {
-        let Store { meta, kontoer, entries, dead, meldinger, sporing, payloads, .. } = &*self.store;
+        let held = self.rows.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let held = held.unwrap_or_else(|| {
+            rows(&self.store.db, SPACES.map(|(space, _)| keyspace_of(&self.store, space)))
+        });
         let mut chunks = ChunkWriter::begin(to)?;
         let mut damaged = 0;
         let mut check = Check::default();
-        for (space, keyspace, name) in [
-            (Space::Meta, meta, "what it says of itself"),
-            (Space::Konto, kontoer, "the list of queues"),
-            (Space::Queue, entries, "a queue entry"),
-            (Space::Dead, dead, "the list of dead letters"),
-            (Space::Melding, meldinger, "a melding"),
-            (Space::Sporing, sporing, "sporing"),
-            (Space::Payload, payloads, "a payload"),
-        ] {
-            let mut records = self.snapshot.iter(keyspace);
+        // Each is let go of as soon as it is written.
+        for ((space, name), mut rows) in SPACES.into_iter().zip(held) {
             let mut last = 0;
             loop {
-                let read = guarded(|| Ok(records.next().map(fjall::Guard::into_inner).transpose()?));
-                let (key, value) = match read {
-                    Ok(Some(record)) => record,
+                let (key, value) = match rows.next() {
+                    Ok(Some(row)) => row,
                     Ok(None) => break,
                     Err(error) if error.is_damage() && space >= Space::Melding => {
                         damaged += 1;
@@ -133,8 +163,10 @@ impl LogMoment {
                             error = &error as &dyn std::error::Error,
                             "a place of the queue log is damaged and is left out of the copy: {name}"
                         );
+                        let keyspace = keyspace_of(&self.store, space);
                         let Some(next) = self.behind_damage(keyspace, last) else { break };
-                        records = self.snapshot.range(keyspace, next.to_be_bytes()..);
+                        // As it is now. What came since stands behind what there was, and is left out.
+                        rows = rows_from(&self.store.db, keyspace, next);
                         last = next;
                         continue;
                     }
@@ -143,6 +175,9 @@ impl LogMoment {
                 };
                 if space >= Space::Melding {
                     last = number_at(&key, 0).map_err(log)?;
+                    if last > self.last {
+                        break;
+                    }
                 }
                 check.look_at_what_belongs_together(space, &key, &value);
                 if chunks.put(space, &key, &value)? && !(self.is_open() && go_on()) {
@@ -154,17 +189,13 @@ impl LogMoment {
         Ok(LogCounts::of(&records, damaged, check.lacking()))
     }
 
-    pub(super) fn parts(&self) -> (&Store, &Snapshot) {
-        (&self.store, &self.snapshot)
-    }
-
     pub(super) fn is_open(&self) -> bool {
         let Some(slot) = &self.slot else { return true };
         slot.get().is_some_and(|store| Arc::ptr_eq(&store, &self.store))
     }
 
     fn behind_damage(&self, keyspace: &Keyspace, last: Number) -> Option<Number> {
-        let next = readable_behind(&self.snapshot, keyspace, last);
+        let next = readable_behind(&self.store.db.snapshot(), keyspace, last);
         (next < Number::MAX).then_some(next)
     }
 }

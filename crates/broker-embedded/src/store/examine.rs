@@ -2,19 +2,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::PoisonError;
 
-use fjall::Readable as _;
+use fjall::{Readable as _, Snapshot};
 use wire::id::{DokumentId, KontoId};
 
 use super::chunks::DumpError;
 use super::damage::guarded;
 use super::dump::{LogMoment, hold, log};
-use super::keys::{decode_entry, konto_at, number_at};
+use super::keys::{decode_entry, number_at};
 use super::line::{StoredMelding, decode};
 use super::loss::note;
 use super::{StoreError, shadow};
 use crate::OpenError;
 use crate::queue::Number;
+
+/// How many are looked at in one moment of the log. Some payloads are large, so these are few.
+const AT_ONCE: usize = 16;
 
 /// What was found in a log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -30,61 +34,82 @@ pub struct LogFindings {
 }
 
 impl LogMoment {
-    /// Reads all that waits, payloads included. `go_on` is asked often, and says whether to. Blocks.
+    /// Reads all that waits of what there was, payloads included, as it is now. `go_on` is asked often, and says whether to. Blocks.
     ///
     /// # Errors
     /// [`DumpError::Log`], [`DumpError::Stopped`].
-    pub fn examine(&self, mut go_on: impl FnMut() -> bool) -> Result<LogFindings, DumpError> {
-        let (store, snapshot) = self.parts();
+    pub fn examine(self, mut go_on: impl FnMut() -> bool) -> Result<LogFindings, DumpError> {
+        let store = &*self.store;
         let mut found = LogFindings::default();
-        for guard in snapshot.iter(&store.kontoer) {
-            let konto = guarded(|| konto_at(&guard.key()?, 0)).map_err(log)?;
-            found.waiting.insert(konto, 0);
+        match &self.kontoer {
+            Ok(kontoer) => found.waiting.extend(kontoer.iter().map(|konto| (*konto, 0))),
+            Err(_) => found.waiting.extend(store.kontoer().map_err(log)?.into_iter().map(|konto| (konto, 0))),
         }
-        for (count, guard) in snapshot.iter(&store.entries).enumerate() {
-            self.check_whether_to_go_on(count, &mut go_on)?;
-            let (konto, entry) = guarded(|| {
-                let (key, value) = guard.into_inner()?;
-                decode_entry(&key, &value)
-            })
-            .map_err(log)?;
-            *found.waiting.entry(konto).or_default() += 1;
-            match self.named(entry.number, true) {
-                Ok(named) => found.dokumenter.extend(named),
-                Err(error) if error.is_damage() => *found.damaged.entry(konto).or_default() += 1,
-                Err(error) => return Err(log(error)),
+        // What it holds back is not needed here.
+        drop(self.rows.lock().unwrap_or_else(PoisonError::into_inner).take());
+        let mut next = Some(Vec::new());
+        while let Some(from) = next.take() {
+            self.check_whether_to_go_on(&mut go_on)?;
+            // No snapshot is held for long.
+            let snapshot = store.db.snapshot();
+            for guard in snapshot.range(&store.entries, from..).take(AT_ONCE) {
+                let (key, konto, entry) = guarded(|| {
+                    let (key, value) = guard.into_inner()?;
+                    let (konto, entry) = decode_entry(&key, &value)?;
+                    Ok((key, konto, entry))
+                })
+                .map_err(log)?;
+                next = Some(behind(&key));
+                if entry.number > self.last {
+                    continue;
+                }
+                *found.waiting.entry(konto).or_default() += 1;
+                match self.named(&snapshot, entry.number, true) {
+                    Ok(named) => found.dokumenter.extend(named),
+                    Err(error) if error.is_damage() => *found.damaged.entry(konto).or_default() += 1,
+                    Err(error) => return Err(log(error)),
+                }
             }
         }
-        for (count, guard) in snapshot.iter(&store.dead).enumerate() {
-            self.check_whether_to_go_on(count, &mut go_on)?;
-            found.dead += 1;
-            let number = guarded(|| number_at(&guard.key()?, 16)).map_err(log)?;
-            match self.named(number, false) {
-                Ok(named) => found.dokumenter.extend(named),
-                // It is a dead letter already.
-                Err(error) if error.is_damage() => {}
-                Err(error) => return Err(log(error)),
+        next = Some(Vec::new());
+        while let Some(from) = next.take() {
+            self.check_whether_to_go_on(&mut go_on)?;
+            let snapshot = store.db.snapshot();
+            for guard in snapshot.range(&store.dead, from..).take(AT_ONCE) {
+                let (key, number) = guarded(|| {
+                    let key = guard.key()?;
+                    let number = number_at(&key, 16)?;
+                    Ok((key, number))
+                })
+                .map_err(log)?;
+                next = Some(behind(&key));
+                if number > self.last {
+                    continue;
+                }
+                found.dead += 1;
+                match self.named(&snapshot, number, false) {
+                    Ok(named) => found.dokumenter.extend(named),
+                    // It is a dead letter already.
+                    Err(error) if error.is_damage() => {}
+                    Err(error) => return Err(log(error)),
+                }
             }
         }
         Ok(found)
     }
 
-    /// Some payloads are large, so few of them are read between two looks.
-    fn check_whether_to_go_on(
-        &self,
-        count: usize,
-        go_on: &mut impl FnMut() -> bool,
-    ) -> Result<(), DumpError> {
-        const LOOK_EVERY: usize = 16;
-        if count.is_multiple_of(LOOK_EVERY) && !(self.is_open() && go_on()) {
-            return Err(DumpError::Stopped);
-        }
-        Ok(())
+    fn check_whether_to_go_on(&self, go_on: &mut impl FnMut() -> bool) -> Result<(), DumpError> {
+        if self.is_open() && go_on() { Ok(()) } else { Err(DumpError::Stopped) }
     }
 
     /// Reads a melding, and its payload if it waits; gives the dokument that it names.
-    fn named(&self, number: Number, waits: bool) -> Result<Option<DokumentId>, StoreError> {
-        let (store, snapshot) = self.parts();
+    fn named(
+        &self,
+        snapshot: &Snapshot,
+        number: Number,
+        waits: bool,
+    ) -> Result<Option<DokumentId>, StoreError> {
+        let store = &*self.store;
         guarded(|| {
             let value = snapshot.get(&store.meldinger, number.to_be_bytes())?;
             let value = value.ok_or(StoreError::Damaged("a melding that is not there"))?;
@@ -98,6 +123,11 @@ impl LogMoment {
             Ok(melding.dokumentlager_id)
         })
     }
+}
+
+/// The first key behind `key`.
+fn behind(key: &[u8]) -> Vec<u8> {
+    [key, &[0]].concat()
 }
 
 /// Opens a second copy of the log at `path`, which is made in the folder `scratch` and shares its tables, so that looking at it

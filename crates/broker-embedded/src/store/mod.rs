@@ -29,6 +29,7 @@ mod keys;
 mod line;
 mod load;
 mod loss;
+mod moment;
 mod names;
 mod prune;
 mod read;
@@ -558,7 +559,7 @@ impl Store {
                     .age_cutoff(LARGE_PART),
             ))
         })?;
-        let live = Live::since(db.snapshot());
+        let live = Live::since_now(&db, &payloads);
         let (closed, is_closed) = watch::channel(());
         let store = Self {
             kontoer: keyspace(&db, names::KONTOER, MIB)?,

@@ -11,6 +11,7 @@ use wire::id::{KontoId, MeldingId, Uuid};
 use super::damage::guarded;
 use super::keys::{Cost, KeptEntry, decode_dead, decode_entry, konto_at, number_at, pair};
 use super::line::{Line, StoredMelding, decode};
+use super::moment::rows;
 use super::write::DeadMelding;
 use super::{Store, StoreError};
 use crate::queue::Number;
@@ -68,6 +69,53 @@ impl Store {
             count += 1;
         }
         Ok(count)
+    }
+
+    /// Every melding that is in a queue or is a dead letter, all at one moment: one that moves from the one to the other is not
+    /// missed. Those that cannot be read are passed over.
+    pub(crate) fn each_kept(&self, mut each: impl FnMut(&Melding)) -> Result<(), StoreError> {
+        let [mut entries, mut dead] = rows(&self.db, [&self.entries, &self.dead]);
+        let mut numbers = Vec::new();
+        while let Some((key, value)) = entries.next()? {
+            numbers.push(decode_entry(&key, &value)?.1.number);
+        }
+        while let Some((key, _)) = dead.next()? {
+            numbers.push(number_at(&key, 16)?);
+        }
+        drop((entries, dead));
+        // One that is put back meanwhile gets a number behind all of these, and its record moves there.
+        let behind = numbers.iter().max().map_or(Number::MIN, |last| last.saturating_add(1));
+        let mut has_moved = false;
+        for number in numbers {
+            let read = guarded(|| self.melding(number));
+            match self.readable(number, read)? {
+                Some(Some(melding)) => each(&melding),
+                Some(None) => has_moved = true,
+                None => {}
+            }
+        }
+        if !has_moved {
+            return Ok(());
+        }
+        let mut next = behind;
+        while let Some(last) = self.each_from(next, &mut each)? {
+            next = last.saturating_add(1);
+        }
+        Ok(())
+    }
+
+    /// Some meldinger with numbers from `from` on, done with or not; gives the number of the last, `None` where there are none.
+    fn each_from(&self, from: Number, each: &mut impl FnMut(&Melding)) -> Result<Option<Number>, StoreError> {
+        const AT_ONCE: usize = 1_024;
+        let mut last = None;
+        for guard in self.meldinger.range(from.to_be_bytes()..).take(AT_ONCE) {
+            let (key, value) = guard.into_inner()?;
+            let number = number_at(&key, 0)?;
+            let read = guarded(|| Ok(decode::<StoredMelding>(&value, "a melding")?.melding()?.0));
+            self.readable(number, read)?.iter().for_each(&mut *each);
+            last = Some(number);
+        }
+        Ok(last)
     }
 
     /// A melding without its payload.

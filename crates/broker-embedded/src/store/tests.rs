@@ -6,6 +6,7 @@ use app::contract::{CountingIds, ManualClock};
 use app::ports::{Broker as _, Eiere, Kobytes, MeldingSok};
 use bytes::Bytes;
 use domain::melding::{Hendelse, Melding, Retur, Sporing};
+use fjall::AbstractTree as _;
 use jiff::Timestamp;
 use wire::id::{FiksOrgId, KontoId, MeldingId, Uuid};
 
@@ -411,4 +412,28 @@ fn damaged_table_of_any_keyspace_is_not_written_anew_again_and_again() {
     }
     let after = on_disk(&keyspaces);
     assert!(after <= before + MIB, "{before} bytes became {after}");
+}
+
+/// Neither a log that was just opened, nor a copy that is being made, keeps in memory what is written meanwhile.
+#[test]
+fn what_comes_while_a_moment_is_held_does_not_stay_in_memory() {
+    let place = Place::new();
+    let store = Arc::new(store(&place, 10));
+    let moment = LogMoment::of(store.clone(), None);
+    let mut number: Number = 1_000;
+    let mut most = 0;
+    for _ in 0..24 {
+        for _ in 0..16 {
+            // Of the size that goes into tables.
+            store.payloads.insert(number.to_be_bytes(), vec![0x5a; 16 * 1024]).expect("there is room");
+            number += 1;
+        }
+        store.payloads.rotate_memtable_and_wait().expect("it can be written");
+        most = most.max(store.payloads.tree.version_memtable_size_sum());
+    }
+    // Some of them: the log store looks after each table which of those before it can go.
+    assert!(most < 5 * 16 * 16 * 1024, "{most} bytes stay in memory");
+    let mut copied = Vec::new();
+    let counts = moment.dump(&mut copied, || true).expect("it can be read");
+    assert_eq!((counts.meldinger, counts.payloads), (10, 0), "as it was at the moment");
 }

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use app::contract::broker::BrokerHarness;
-use app::ports::{Broker, ChannelOptions, Consumer, EndedBy, OpenChannel, QueueStatus};
+use app::memory::{Owner, Pool};
+use app::ports::{Broker, ChannelOptions, Consumer, EndedBy, OpenChannel, QueueStatus, Settlement};
 use bytes::Bytes;
-use domain::melding::MAX_ATTEMPTS;
-use wire::id::{KontoId, MeldingId};
+use domain::melding::{MAX_ATTEMPTS, Retur};
+use wire::id::{DokumentId, KontoId, MeldingId};
 
 use crate::harness::Harness;
 use crate::lifecycle::{konto, melding, soon};
@@ -90,6 +92,65 @@ async fn channel_with_several_consumers_that_closes_early_leaves_nothing_held_by
         let QueueStatus { ready, unacked, dead, .. } = now(&h, b).await;
         assert_eq!((ready, unacked, dead), (count, 0, 0), "in round {round}");
     }
+}
+
+/// Whoever goes away before the answer comes leaves no channel behind.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn channel_that_nobody_waits_for_any_more_is_closed() {
+    let h = Harness::start().await;
+    let pool = Pool::new(1024, 1024);
+    let before = Arc::strong_count(&pool);
+    for n in 0..200 {
+        let options =
+            ChannelOptions { memory: Some(pool.share(Owner::Strangers)), ..ChannelOptions::default() };
+        let broker = h.broker();
+        let mut opening = Box::pin(broker.open_channel(options));
+        // It asks, and goes away.
+        let polled = std::future::poll_fn(|context| std::task::Poll::Ready(opening.as_mut().poll(context)));
+        drop(polled.await);
+        drop(opening);
+        if n % 20 == 0 {
+            now(&h, konto(&h).await).await;
+        }
+    }
+    soon(async || Arc::strong_count(&pool) == before).await;
+}
+
+/// What a melding names is named at any moment, also while it goes from its queue to the dead letters and back.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dokument_of_a_melding_that_moves_is_always_named() {
+    let h = Harness::start().await;
+    let (a, b) = (konto(&h).await, konto(&h).await);
+    // So that looking takes a while.
+    publish_many(&h, a, a, 5_000).await;
+    let dokument = DokumentId::from_uuid(h.uuid());
+    let moving = domain::melding::Melding { dokumentlager_id: Some(dokument), ..melding(&h, a, b) };
+    let id = moving.id;
+    h.broker().publish(moving, Bytes::new()).await.unwrap();
+    let mut channel = h.broker().open_channel(ChannelOptions::default()).await.unwrap();
+    channel.control.consume(Consumer(1), b, 1).await.unwrap();
+    let (broker, done) = (Arc::clone(h.embedded()), Arc::new(AtomicBool::new(false)));
+    let looking = tokio::spawn({
+        let done = Arc::clone(&done);
+        async move {
+            let mut looks = 0;
+            while !done.load(Ordering::Relaxed) {
+                let named = broker.named_dokumenter([dokument].into()).await.unwrap();
+                assert!(named.contains(&dokument), "look {looks} missed it");
+                looks += 1;
+            }
+            looks
+        }
+    });
+    for _ in 0..100 {
+        for _ in 0..MAX_ATTEMPTS {
+            let delivery = channel.deliveries.recv().await.unwrap();
+            channel.control.settle(delivery.id, Settlement::Requeue(Retur::NackMedRequeue));
+        }
+        soon(async || h.broker().requeue_dead_letter(b, id).await.unwrap()).await;
+    }
+    done.store(true, Ordering::Relaxed);
+    assert!(looking.await.unwrap() > 0);
 }
 
 /// A crash between two pieces loses nothing and counts nothing twice.

@@ -95,8 +95,6 @@ pub(crate) fn look(
     progress: &Progress,
 ) -> anyhow::Result<Vec<Finding>> {
     let found = moment.examine(|| progress.go_on()).context("cannot read the queue log")?;
-    // It holds back what the log may give up, and payloads may take long.
-    drop(moment);
     let mut findings = log::findings(&found, known.kontoer.as_ref());
     let payloads = Payloads {
         store: payloads,

@@ -1,18 +1,19 @@
 //! How many bytes of payloads are there.
 //!
 //! They are counted as they come and go, a payload that goes by the size that the log knows of it. What was there before is
-//! counted once after each opening, in a moment that is held from the opening on, so that both counts fit together.
+//! counted once after each opening, as it was at that moment, so that both counts fit together.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use fjall::{Keyspace, Readable as _, Snapshot};
+use fjall::{Database, Keyspace, Readable as _};
 
 use super::LARGE;
 use crate::queue::Number;
 use crate::store::StoreError;
 use crate::store::damage::{guarded, readable_behind};
 use crate::store::keys::number_at;
+use crate::store::moment::{Rows, rows, rows_from};
 
 /// What a record takes besides its bytes: key, lengths, and its part of index and checksums.
 const OVERHEAD: u64 = 48;
@@ -50,15 +51,16 @@ pub(in crate::store) struct Live {
 
 /// What was there at the opening.
 enum Before {
-    Held(Snapshot),
+    ToCount(Rows),
     Counted(Count),
 }
 
 impl Live {
-    /// From `opened` on, each change is counted.
-    pub(in crate::store) fn since(opened: Snapshot) -> Self {
+    /// From now on each change is counted.
+    pub(in crate::store) fn since_now(db: &Database, payloads: &Keyspace) -> Self {
+        let [before] = rows(db, [payloads]);
         Self {
-            before: Mutex::new(Before::Held(opened)),
+            before: Mutex::new(Before::ToCount(before)),
             small_bytes: AtomicI64::new(0),
             large_bytes: AtomicI64::new(0),
         }
@@ -79,12 +81,17 @@ impl Live {
     }
 
     /// How much is there now. Reads through all payloads the first time, those in files of their own without their bytes.
-    pub(super) fn count(&self, payloads: &Keyspace) -> Result<Count, StoreError> {
+    pub(super) fn count(&self, db: &Database, payloads: &Keyspace) -> Result<Count, StoreError> {
         let mut before = self.before.lock().unwrap_or_else(PoisonError::into_inner);
-        let counted = match &*before {
+        let counted = match &mut *before {
             Before::Counted(count) => *count,
-            Before::Held(snapshot) => {
-                let count = count_all(snapshot, payloads)?;
+            Before::ToCount(rows) => {
+                let counted = count_all(rows, db, payloads);
+                if counted.is_err() {
+                    // What was read is not read again. The next time it is counted as it is then, which is near enough.
+                    *rows = rows_from(db, payloads, Number::MIN);
+                }
+                let count = counted?;
                 *before = Before::Counted(count);
                 count
             }
@@ -98,33 +105,34 @@ impl Live {
     }
 }
 
-/// What stands in a damaged place is not counted.
-fn count_all(snapshot: &Snapshot, payloads: &Keyspace) -> Result<Count, StoreError> {
+/// What stands in a damaged place is not counted, and what stands behind one is counted as it is now.
+fn count_all(rows: &mut Rows, db: &Database, payloads: &Keyspace) -> Result<Count, StoreError> {
     let mut sum = Count::default();
     let mut from = Number::MIN;
-    'places: loop {
-        for guard in snapshot.range(payloads, from.to_be_bytes()..) {
-            match guarded(|| Ok(guard.size()?)) {
-                Ok(bytes) => {
-                    let Count { small_bytes, large_bytes } = Count::of(bytes);
-                    sum.small_bytes += small_bytes;
-                    sum.large_bytes += large_bytes;
-                }
-                Err(error) if error.is_damage() => {
-                    from = readable_behind(snapshot, payloads, last_readable(snapshot, payloads, from));
-                    continue 'places;
-                }
-                Err(error) => return Err(error),
+    loop {
+        match rows.next_size() {
+            Ok(Some(bytes)) => {
+                let Count { small_bytes, large_bytes } = Count::of(bytes);
+                sum.small_bytes += small_bytes;
+                sum.large_bytes += large_bytes;
             }
+            Ok(None) => return Ok(sum),
+            Err(error) if error.is_damage() => {
+                from = readable_behind(&db.snapshot(), payloads, last_readable(db, payloads, from));
+                if from == Number::MAX {
+                    return Ok(sum);
+                }
+                *rows = rows_from(db, payloads, from);
+            }
+            Err(error) => return Err(error),
         }
-        return Ok(sum);
     }
 }
 
 /// The last one that can be read from `from` on before the next damage.
-fn last_readable(snapshot: &Snapshot, payloads: &Keyspace, from: Number) -> Number {
+fn last_readable(db: &Database, payloads: &Keyspace, from: Number) -> Number {
     let mut last = from;
-    for guard in snapshot.range(payloads, from.to_be_bytes()..) {
+    for guard in db.snapshot().range(payloads, from.to_be_bytes()..) {
         match guarded(|| number_at(&guard.key()?, 0)) {
             Ok(number) => last = number,
             Err(_) => break,

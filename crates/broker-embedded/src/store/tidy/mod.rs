@@ -164,7 +164,7 @@ impl Store {
     }
 
     fn room(&self) -> Result<Room, StoreError> {
-        let live = self.live.count(&self.payloads)?;
+        let live = self.live.count(&self.db, &self.payloads)?;
         Ok(Room {
             disk: self.payloads.disk_space(),
             live: live.bytes(),
