@@ -52,8 +52,19 @@ struct Channel {
     ended: BoxFuture<Option<Consumer>>,
     /// Its own place.
     _plass: Plass,
-    /// The places of its consumers.
+    /// The places of its consumers. One that has ended keeps its own for as long as anything that it was handed is unsettled.
     konsumenter: BTreeMap<Consumer, Plass>,
+}
+
+impl Channel {
+    /// A consumer has ended, of whose meldinger `held` are unsettled.
+    fn ended_holds(&mut self, consumer: Consumer, held: u64) {
+        if held == 0 {
+            self.konsumenter.remove(&consumer);
+        } else if let Some(plass) = self.konsumenter.get_mut(&consumer) {
+            plass.holds_at_most(held);
+        }
+    }
 }
 
 /// How a request ended.
@@ -287,6 +298,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                         _ => channel.control.settle_all(deliveries, settlement),
                     }
                 }
+                Command::EndedHolds { channel, consumer, held } => {
+                    if let Some(channel) = self.channels.get_mut(&channel) {
+                        channel.ended_holds(consumer, held);
+                    }
+                }
                 Command::DropChannel { channel } => {
                     if let Some(channel) = self.channels.remove(&channel) {
                         channel.control.end(EndedBy::Consumer);
@@ -318,6 +334,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         let Some(request) = &mut self.request else { return false };
         let Poll::Ready(outcome) = request.as_mut().poll(cx) else { return false };
         self.request = None;
+        let mut cancelled = None;
         let answer = match outcome {
             Outcome::Login(Ok((login, events))) => {
                 if self.login.is_none() {
@@ -350,12 +367,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                     while let Ok(delivery) = channel.deliveries.try_recv() {
                         self.machine.deliver(number, &delivery);
                     }
-                    channel.konsumenter.remove(&consumer);
                 }
+                cancelled = Some((number, consumer));
                 answer
             }
         };
         self.machine.answer(now, answer);
+        if let Some((number, consumer)) = cancelled
+            && let Some(channel) = self.channels.get_mut(&number)
+        {
+            channel.ended_holds(consumer, self.machine.held_by_ended(number, consumer));
+        }
         true
     }
 
@@ -429,7 +451,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 };
                 progress = true;
                 self.machine.consumer_ended(number, consumer);
-                channel.konsumenter.remove(&consumer);
+                channel.ended_holds(consumer, self.machine.held_by_ended(number, consumer));
                 channel.ended = next_ended(&channel.control);
             }
         }

@@ -16,6 +16,9 @@ fn counts(grense: Grense) -> &'static str {
         Grense::KonsumenterPerIntegrasjon => "konsumenter for én integrasjon",
         Grense::KonsumenterPerOrganisasjon => "konsumenter for én organisasjon",
         Grense::UbekreftedePerOrganisasjon => "ubekreftede meldinger hos konsumentene til én organisasjon",
+        Grense::MinneBytesForKanaler => {
+            "byte i minnet til kanaler og konsumenter fra alle, og ingen får mer enn halvparten av det som er igjen"
+        }
         Grense::MinneBytes => "byte i minnet på vei inn eller ut av tjenesten",
         Grense::MinneBytesPerOrganisasjon => "byte i minnet på vei inn eller ut for én organisasjon",
         Grense::SendteBytesPerOrganisasjon => {

@@ -52,6 +52,8 @@ grenser! {
     KonsumenterPerOrganisasjon = "konsumenter_per_organisasjon", 20_000;
     /// Meldinger that all consumers of one organisasjon may hold together without having settled them.
     UbekreftedePerOrganisasjon = "ubekreftede_per_organisasjon", 1_000_000;
+    /// Bytes of memory for channels and consumers of all organisasjoner; 0 where they have no bound.
+    MinneBytesForKanaler = "minne_bytes_for_kanaler", 0;
     /// Bytes of payloads in memory on their way in, and as many on their way out.
     MinneBytes = "minne_bytes", 0;
     /// Of those, for one organisasjon.

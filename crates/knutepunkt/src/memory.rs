@@ -12,6 +12,8 @@ const MIB: u64 = 1024 * 1024;
 const PART: u64 = 16;
 const FEWEST_BYTES: u64 = 12 * MIB;
 const MOST_BYTES: u64 = 1024 * MIB;
+/// Channels and consumers, with what they hold, get this part.
+const PART_FOR_CHANNELS: u64 = 8;
 /// For each thread that may block there is so much memory.
 const THREAD_BYTES: u64 = 8 * MIB;
 const FEWEST_THREADS: u64 = 16;
@@ -32,6 +34,11 @@ pub(crate) fn for_payloads() -> u64 {
         "shared out the memory: payloads on their way in may take so much, and those on their way out as much"
     );
     payloads
+}
+
+/// Bytes for channels and consumers; where nobody knows how much memory there is, as on a small machine.
+pub(crate) fn for_channels() -> u64 {
+    of_process().map_or(FEWEST_BYTES, |memory| memory / PART_FOR_CHANNELS)
 }
 
 /// Where memory is little, starts this program anew with an allocator that gives back at once what is free. The allocator reads

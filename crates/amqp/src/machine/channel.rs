@@ -21,6 +21,8 @@ pub(super) struct Channel {
     consumers: BTreeMap<Consumer, Running>,
     /// In the order of their delivery tags.
     unacked: VecDeque<Unacked>,
+    /// Consumers that have ended, and how many of `unacked` were handed to each.
+    ended: BTreeMap<Consumer, u64>,
 }
 
 #[derive(Debug)]
@@ -34,6 +36,7 @@ struct Running {
 struct Unacked {
     tag: u64,
     delivery: DeliveryId,
+    consumer: Consumer,
 }
 
 /// A consumer about to be started.
@@ -53,6 +56,7 @@ impl Channel {
             last_consumer: 0,
             consumers: BTreeMap::new(),
             unacked: VecDeque::new(),
+            ended: BTreeMap::new(),
         }
     }
 
@@ -115,9 +119,19 @@ impl Channel {
         self.consumers.insert(consumer, Running { tag: start.tag, no_ack: start.no_ack, address });
     }
 
-    /// Removes a consumer; its tag.
+    /// Removes a consumer; its tag. What it was handed stays unsettled.
     pub(super) fn remove_consumer(&mut self, consumer: Consumer) -> Option<String> {
-        self.consumers.remove(&consumer).map(|running| running.tag)
+        let running = self.consumers.remove(&consumer)?;
+        let held = self.unacked.iter().filter(|unacked| unacked.consumer == consumer).count();
+        if held > 0 {
+            self.ended.insert(consumer, u64::try_from(held).unwrap_or(u64::MAX));
+        }
+        Some(running.tag)
+    }
+
+    /// How many unsettled meldinger were handed to a consumer that has ended.
+    pub(super) fn held_by_ended(&self, consumer: Consumer) -> u64 {
+        self.ended.get(&consumer).copied().unwrap_or_default()
     }
 
     /// Writes a delivery. What comes back is to be done about it at once.
@@ -137,15 +151,21 @@ impl Channel {
         if running.no_ack {
             return Some(Command::Settle { channel, delivery: delivery.id, settlement: Settlement::Ack });
         }
-        self.unacked.push_back(Unacked { tag: self.last_delivery_tag, delivery: delivery.id });
+        self.unacked.push_back(Unacked {
+            tag: self.last_delivery_tag,
+            delivery: delivery.id,
+            consumer: delivery.consumer,
+        });
         None
     }
 
-    /// Takes out what `tag` stands for; `None` if it stands for nothing. Everything, if it is 0 and `multiple`.
+    /// Takes out what `tag` stands for; `None` if it stands for nothing. Everything, if it is 0 and `multiple`. Adds to
+    /// `lighter` the consumers that had ended and now hold less.
     pub(super) fn take_unacked(
         &mut self,
         tag: u64,
         multiple: bool,
+        lighter: &mut BTreeMap<Consumer, u64>,
     ) -> Option<impl Iterator<Item = DeliveryId> + use<>> {
         let taken: VecDeque<Unacked> = if multiple && tag == 0 {
             std::mem::take(&mut self.unacked)
@@ -161,6 +181,17 @@ impl Channel {
                 self.unacked.remove(at).into_iter().collect()
             }
         };
+        // Nearly always there is none.
+        if !self.ended.is_empty() {
+            for Unacked { consumer, .. } in &taken {
+                let Some(held) = self.ended.get_mut(consumer) else { continue };
+                *held = held.saturating_sub(1);
+                lighter.insert(*consumer, *held);
+                if *held == 0 {
+                    self.ended.remove(consumer);
+                }
+            }
+        }
         Some(taken.into_iter().map(|unacked| unacked.delivery))
     }
 }

@@ -1,5 +1,6 @@
 //! What each method of a client leads to.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use amq_protocol::protocol::{
@@ -329,7 +330,8 @@ impl Machine {
 
     fn settle(&mut self, number: u16, ids: MethodIds, tag: u64, multiple: bool, verdict: Verdict) {
         let Some(channel) = self.channels.get_mut(&number) else { return };
-        let Some(deliveries) = channel.take_unacked(tag, multiple) else {
+        let mut lighter = BTreeMap::new();
+        let Some(deliveries) = channel.take_unacked(tag, multiple, &mut lighter) else {
             let reply = reply::precondition_failed(format_args!("unknown delivery tag {tag}"));
             self.close_channel(number, ids, &reply);
             return;
@@ -341,6 +343,8 @@ impl Machine {
         };
         let command = |delivery| Command::Settle { channel: number, delivery, settlement };
         self.commands.extend(deliveries.map(command));
+        let holds = |(consumer, held)| Command::EndedHolds { channel: number, consumer, held };
+        self.commands.extend(lighter.into_iter().map(holds));
     }
 
     /// Closes a channel for an error; the broker takes back what the client held.

@@ -93,6 +93,8 @@ pub(crate) enum Answer {
 pub(crate) enum Command {
     /// Settles a delivery.
     Settle { channel: u16, delivery: DeliveryId, settlement: Settlement },
+    /// A consumer that has ended holds no more than so many unsettled meldinger.
+    EndedHolds { channel: u16, consumer: Consumer, held: u64 },
     /// Ends the broker's channel for an error of the client.
     DropChannel { channel: u16 },
     /// Ends all of the broker's channels; [`Machine::ended_by`] says who answers for it.
@@ -427,6 +429,11 @@ impl Machine {
         };
         self.waiting_output.delivered(self.output.len(), delivery.memory.as_ref());
         self.commands.extend(command);
+    }
+
+    /// How many unsettled meldinger were handed to a consumer that has ended.
+    pub(crate) fn held_by_ended(&self, channel: u16, consumer: Consumer) -> u64 {
+        self.channels.get(&channel).map_or(0, |channel| channel.held_by_ended(consumer))
     }
 
     /// The queue of a consumer was removed. Clients that said so are told; the others find out by silence.

@@ -1006,6 +1006,30 @@ fn nothing_reaches_a_consumer_after_cancel_ok() {
 }
 
 #[test]
+fn what_a_consumer_holds_after_its_end_is_counted_until_it_is_settled() {
+    let (mut client, first) = Client::with_consumer(basic::Consume { consumer_tag: "c".into(), ..consume() });
+    let second = client.consume(basic::Consume { consumer_tag: "d".into(), ..consume() });
+    for (id, consumer) in [(1, first), (2, second), (3, first), (4, first)] {
+        client.deliver(consumer, id);
+    }
+    assert_eq!(client.machine.held_by_ended(1, first), 0, "it goes on");
+    client.basic(basic::AMQPMethod::Cancel(basic::Cancel { consumer_tag: "c".into(), nowait: true }));
+    assert!(matches!(client.machine.take_request(), Some(Request::Cancel { .. })));
+    client.answer(Answer::Done);
+    assert_eq!(client.machine.held_by_ended(1, first), 3);
+    client.basic(ack(2, true));
+    let holds = |held| Command::EndedHolds { channel: 1, consumer: first, held };
+    let acked = |id| settle(id, Settlement::Ack);
+    assert_eq!(client.machine.take_commands(), [acked(1), acked(2), holds(2)]);
+    client.basic(ack(0, true));
+    assert_eq!(client.machine.take_commands(), [acked(3), acked(4), holds(0)]);
+    assert_eq!(client.machine.held_by_ended(1, first), 0);
+    client.deliver(second, 5);
+    client.basic(ack(5, false));
+    assert_eq!(client.machine.take_commands(), [acked(5)]);
+}
+
+#[test]
 fn removed_queue_is_told_to_clients_that_said_they_listen() {
     let (mut client, consumer) =
         Client::with_consumer(basic::Consume { consumer_tag: "c".into(), ..consume() });

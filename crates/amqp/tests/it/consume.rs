@@ -1,10 +1,11 @@
 //! Fetching meldinger.
 
-use app::Caller;
 use app::konto::KontoSti;
+use app::{Caller, Grense, Grenser};
 use broker_embedded::Fault;
 use domain::melding::Retur;
 use futures::StreamExt;
+use knutepunkt_amqp::Config;
 use lapin::message::Delivery;
 use lapin::options::{
     BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicNackOptions, BasicQosOptions,
@@ -185,6 +186,55 @@ async fn cancelled_consumer_gets_no_more_and_may_settle_what_it_has() {
     world.until_queue(|queue| (queue.ready, queue.unacked, queue.consumers) == (1, 1, 0)).await;
     channel.basic_ack(delivery.delivery_tag, BasicAckOptions::default()).await.unwrap();
     world.until_queue(|queue| (queue.ready, queue.unacked) == (1, 0)).await;
+    world.end().await;
+}
+
+/// Or a client would hold without end by starting and cancelling one consumer after the other.
+#[tokio::test]
+async fn what_a_consumer_holds_after_its_cancel_counts_until_it_is_settled() {
+    let grenser = Grenser::default()
+        .with(Grense::UbekreftedePerOrganisasjon, 8)
+        .with(Grense::KonsumenterPerOrganisasjon, 4);
+    let world = World::limited(Config::default(), grenser).await;
+    world.send(20).await;
+    let connection = world.connect(&world.storevik).await.unwrap();
+    let channel = connection.create_channel().await.unwrap();
+    let queue = world.storevik.queue();
+    let start = |tag: &'static str| {
+        channel.basic_consume(
+            queue.as_str().into(),
+            tag.into(),
+            BasicConsumeOptions::default(),
+            FieldTable::default(),
+        )
+    };
+    let mut held = Vec::new();
+    // A quarter of what is left to the organisasjon each, and never none.
+    for (tag, most) in [("1", 2), ("2", 1), ("3", 1), ("4", 1)] {
+        let mut consumer = start(tag).await.unwrap();
+        for _ in 0..most {
+            held.push(next(&mut consumer).await);
+        }
+        channel.basic_cancel(tag.into(), BasicCancelOptions::default()).await.unwrap();
+        let unacked = u64::try_from(held.len()).unwrap();
+        world.until_queue(|queue| (queue.unacked, queue.consumers) == (unacked, 0)).await;
+    }
+    // What all of them hold is settled, so that the fifth finds room.
+    let another = world.connect(&world.storevik).await.unwrap();
+    channel.basic_ack(0, BasicAckOptions { multiple: true }).await.unwrap();
+    world.until_queue(|queue| (queue.ready, queue.unacked) == (15, 0)).await;
+    let (_channel, mut consumer) = consume(&another, &queue, "again", 100).await;
+    held.clear();
+    held.extend([next(&mut consumer).await, next(&mut consumer).await]);
+    another.close(200, "OK".into()).await.unwrap();
+
+    for tag in ["5", "6", "7", "8"] {
+        held.push(next(&mut start(tag).await.unwrap()).await);
+        channel.basic_cancel(tag.into(), BasicCancelOptions::default()).await.unwrap();
+    }
+    let refused =
+        within(start("9")).await.err().expect("as many as the organisasjon may have hold something");
+    assert!(refused.to_string().contains("530") || refused.to_string().contains("NOT_ALLOWED"), "{refused}");
     world.end().await;
 }
 
