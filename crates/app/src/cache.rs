@@ -17,38 +17,67 @@ pub(crate) struct LoginFacts {
     pub(crate) system: System,
 }
 
+/// A Konto with the organisasjon that it belongs to.
+pub(crate) struct KontoFacts {
+    pub(crate) konto: Konto,
+    pub(crate) eier: FiksOrgId,
+}
+
 /// Who sends to whom, as far as the registry knows.
 pub(crate) struct SendFacts {
-    pub(crate) avsender: Konto,
-    pub(crate) avsender_eier: FiksOrgId,
-    pub(crate) mottaker: Konto,
-    pub(crate) mottaker_eier: FiksOrgId,
+    pub(crate) avsender: Arc<KontoFacts>,
+    pub(crate) mottaker: Arc<KontoFacts>,
     pub(crate) har_tilgang: bool,
     pub(crate) protokoller: Arc<Vec<Protokoll>>,
 }
 
-#[derive(Default)]
 pub(crate) struct Facts {
     pub(crate) logins: Generational<IntegrasjonId, Option<Arc<LoginFacts>>>,
-    pub(crate) sendings: Generational<(KontoId, KontoId), Arc<SendFacts>>,
+    /// Kept one by one, and not with each other: there are many more pairs of them.
+    pub(crate) kontoer: Generational<KontoId, Arc<KontoFacts>>,
+    /// Whether the first has tilgang to the second.
+    pub(crate) tilganger: Generational<(KontoId, KontoId), bool>,
     pub(crate) protokoller: Generational<String, Arc<Vec<Protokoll>>>,
     pub(crate) alle_protokoller: Generational<(), Arc<Vec<Protokoll>>>,
     pub(crate) konto_owners: Generational<KontoId, Option<SystemId>>,
 }
 
+impl Default for Facts {
+    fn default() -> Self {
+        Self {
+            logins: Generational::default(),
+            kontoer: Generational::of_at_most(MAX_KONTOER),
+            tilganger: Generational::default(),
+            protokoller: Generational::default(),
+            alle_protokoller: Generational::default(),
+            konto_owners: Generational::default(),
+        }
+    }
+}
+
 /// A map that forgets everything when the registry's generation changes.
 pub(crate) struct Generational<K, V> {
     state: RwLock<(u64, HashMap<K, V>)>,
+    max_entries: usize,
 }
 
 impl<K, V> Default for Generational<K, V> {
     fn default() -> Self {
-        Self { state: RwLock::new((0, HashMap::new())) }
+        Self::of_at_most(MAX_ENTRIES)
     }
 }
 
-/// Entries a map may hold: an attacker who guesses ids must not fill the memory.
+/// Entries a map may hold: an attacker who guesses ids must not fill the memory. Some dozen bytes each.
 const MAX_ENTRIES: usize = 100_000;
+/// Of kontoer, which take some KiB each.
+const MAX_KONTOER: usize = 4_096;
+
+impl<K, V> Generational<K, V> {
+    /// A map that begins anew when it has so many entries.
+    pub(crate) fn of_at_most(max_entries: usize) -> Self {
+        Self { state: RwLock::new((0, HashMap::new())), max_entries }
+    }
+}
 
 impl<K: Eq + Hash + Clone, V: Clone> Generational<K, V> {
     /// The value of `key`, loaded by `load` unless it is known from the registry's present generation.
@@ -70,7 +99,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Generational<K, V> {
         }
         let value = load().await?;
         let mut state = self.state.write().expect("nothing panics while the lock is held");
-        if state.0 < generation || state.1.len() >= MAX_ENTRIES {
+        if state.0 < generation || state.1.len() >= self.max_entries {
             *state = (generation, HashMap::new());
         }
         if state.0 == generation {
@@ -114,6 +143,16 @@ mod tests {
         assert_eq!(load(&map, &registry, 20).await, 10);
         registry.0.store(2, Ordering::SeqCst);
         assert_eq!(load(&map, &registry, 30).await, 30);
+    }
+
+    #[tokio::test]
+    async fn a_map_never_holds_more_than_it_may() {
+        let registry = Generations(AtomicU64::new(1));
+        let map = Generational::of_at_most(10);
+        for key in 0..100 {
+            map.get::<()>(&registry, &key, async || Ok(key)).await.unwrap();
+            assert!(map.state.read().unwrap().1.len() <= 10, "{key}");
+        }
     }
 
     #[tokio::test]

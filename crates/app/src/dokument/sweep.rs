@@ -14,8 +14,8 @@ use crate::dokument::{FOLDER, dokument_at};
 use crate::error::Error;
 use crate::melding::remove_object;
 
-/// Documents removed in one unit of work.
-const BATCH: u32 = 100;
+/// Documents that are looked for at a time in all that the queues hold.
+const BATCH: u32 = 10_000;
 /// Bytes without index entry that are younger than this may belong to a melding just being sent.
 const ORPHAN_AGE: Duration = Duration::from_hours(24);
 
@@ -43,8 +43,7 @@ impl App {
             for id in wanted.difference(&named) {
                 // Somebody copies them; there is a next time.
                 let Ok(_removing) = self.inner.removal.try_read() else { return Ok(removed) };
-                self.remove_dokument(*id).await?;
-                removed += 1;
+                removed += u64::from(self.remove_expired_dokument(*id, now).await?);
             }
             kept.extend(named);
             if last {
@@ -111,6 +110,16 @@ impl App {
             return Ok(BTreeSet::new());
         }
         Ok(self.inner.broker.named_dokumenter(wanted.clone()).await?)
+    }
+
+    /// Unless its time was prolonged meanwhile, as for a dead letter that somebody puts back.
+    async fn remove_expired_dokument(&self, id: DokumentId, now: Timestamp) -> Result<bool, Error> {
+        let dokument = self.begin_read().await?.dokument(id).await?;
+        if dokument.is_some_and(|dokument| dokument.utloper > now) {
+            return Ok(false);
+        }
+        self.remove_dokument(id).await?;
+        Ok(true)
     }
 
     /// Bytes first: an index entry without bytes is found again by the next sweep, bytes without entry only by a search.

@@ -45,7 +45,7 @@ impl App {
     /// [`Error::QuotaFull`] where there is no room for even the smallest.
     pub(super) async fn ko_rom(&self, facts: &SendFacts, svar: Option<MeldingId>) -> Result<KoRom, Error> {
         let grenser = &self.inner.settings.grenser;
-        let eiere = Eiere { avsender: facts.avsender_eier, mottaker: facts.mottaker_eier };
+        let eiere = Eiere { avsender: facts.avsender.eier, mottaker: facts.mottaker.eier };
         let bound = |ende| grenser.bound(grense(ende));
         let room = KoRom { eiere, avsender_max: bound(Ende::Avsender), mottaker_max: bound(Ende::Mottaker) };
         let ends = [

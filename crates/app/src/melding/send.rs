@@ -10,7 +10,7 @@ use domain::protokoll::Protokoll;
 use domain::sending::{self, Sending, Svar};
 use wire::send::{SendMetadata, SendtMelding};
 
-use crate::cache::SendFacts;
+use crate::cache::{KontoFacts, SendFacts};
 use crate::error::{Error, FieldError, Forbidden, Missing};
 use crate::melding::korom;
 use crate::melding::payload::{self, Payload, Received, Stored};
@@ -214,8 +214,8 @@ impl App {
             Some(id) => Svar::PaAnnen(id),
         };
         let sending = Sending {
-            avsender: &facts.avsender,
-            mottaker: &facts.mottaker,
+            avsender: &facts.avsender.konto,
+            mottaker: &facts.mottaker.konto,
             protokoller: &facts.protokoller,
             meldingstype: &metadata.melding_type,
             har_payload,
@@ -228,8 +228,8 @@ impl App {
     /// Whether the sender of a svar really got the melding that it answers from the receiver of the svar.
     pub(super) async fn was_received(&self, id: MeldingId, facts: &SendFacts) -> Result<bool, Error> {
         let Some(record) = self.inner.broker.melding(id).await? else { return Ok(false) };
-        let between =
-            record.melding.avsender == facts.mottaker.id && record.melding.mottaker == facts.avsender.id;
+        let between = record.melding.avsender == facts.mottaker.konto.id
+            && record.melding.mottaker == facts.avsender.konto.id;
         Ok(between && record.sporing.iter().any(|line| matches!(line.hendelse, Hendelse::Levert { .. })))
     }
 
@@ -247,7 +247,7 @@ impl App {
             Received::Large(begun) => begun,
         };
         let id = DokumentId::from_uuid(self.inner.ids.uuid());
-        let mut reserved = self.reserve_dokument(facts.avsender_eier, facts.mottaker_eier).await?;
+        let mut reserved = self.reserve_dokument(facts.avsender.eier, facts.mottaker.eier).await?;
         let mut take_room = |bytes| {
             self.ask_room()?;
             reserved.grow(&settings.grenser, bytes)
@@ -261,8 +261,8 @@ impl App {
         let body = Body::Dokument { id, melding };
         let dokument = Dokument {
             id,
-            avsender: facts.avsender.id,
-            mottaker: facts.mottaker.id,
+            avsender: facts.avsender.konto.id,
+            mottaker: facts.mottaker.konto.id,
             size_bytes,
             opprettet: now,
             utloper: now.checked_add(ttl.saturating_add(DOKUMENT_GRACE)).unwrap_or(jiff::Timestamp::MAX),
@@ -301,30 +301,27 @@ impl App {
         }
     }
 
-    async fn send_facts(&self, avsender: KontoId, mottaker: KontoId) -> Result<Arc<SendFacts>, Error> {
-        self.inner
-            .facts
-            .sendings
+    async fn send_facts(&self, avsender: KontoId, mottaker: KontoId) -> Result<SendFacts, Error> {
+        let (from, to) = (self.konto_facts(avsender).await?, self.konto_facts(mottaker).await?);
+        let system = from.konto.system_id;
+        let tilganger = &self.inner.facts.tilganger;
+        let har_tilgang = tilganger
             .get(&*self.inner.registry, &(avsender, mottaker), async || {
+                Ok::<_, Error>(self.begin_read().await?.tilgang(mottaker, system).await?.is_some())
+            })
+            .await?;
+        let protokoller = self.versjoner(&from.konto.protokoll_navn).await?;
+        Ok(SendFacts { avsender: from, mottaker: to, har_tilgang, protokoller })
+    }
+
+    async fn konto_facts(&self, id: KontoId) -> Result<Arc<KontoFacts>, Error> {
+        let kontoer = &self.inner.facts.kontoer;
+        kontoer
+            .get(&*self.inner.registry, &id, async || {
                 let mut tx = self.begin_read().await?;
-                let from = tx.konto(avsender).await?.ok_or(Missing::Konto(avsender))?;
-                let to = tx.konto(mottaker).await?.ok_or(Missing::Konto(mottaker))?;
-                let eier =
-                    tx.system(from.system_id).await?.ok_or(Missing::System(from.system_id))?.fiks_org_id;
-                let mottaker_eier =
-                    tx.system(to.system_id).await?.ok_or(Missing::System(to.system_id))?.fiks_org_id;
-                let har_tilgang = tx.tilgang(mottaker, from.system_id).await?.is_some();
-                // Outside this snapshot: the map of protokoller fetches a generation of its own, which may be a later one.
-                drop(tx);
-                let protokoller = self.versjoner(&from.protokoll_navn).await?;
-                Ok(Arc::new(SendFacts {
-                    avsender: from,
-                    avsender_eier: eier,
-                    mottaker: to,
-                    mottaker_eier,
-                    har_tilgang,
-                    protokoller,
-                }))
+                let konto = tx.konto(id).await?.ok_or(Missing::Konto(id))?;
+                let system = tx.system(konto.system_id).await?.ok_or(Missing::System(konto.system_id))?;
+                Ok(Arc::new(KontoFacts { konto, eier: system.fiks_org_id }))
             })
             .await
     }
@@ -376,9 +373,9 @@ impl Body {
 /// A machine sends from the kontoer of its own System; people do not send.
 fn may_send_as(caller: &Caller, facts: &SendFacts) -> Result<(), Error> {
     match caller {
-        Caller::Integrasjon(integrasjon) if integrasjon.system_id == facts.avsender.system_id => Ok(()),
-        Caller::Integrasjon(_) => Err(Forbidden::ForeignKonto { konto: facts.avsender.id }.into()),
-        Caller::Person(_) => Err(Missing::Konto(facts.avsender.id).into()),
-        Caller::Operator => caller.may_act_for(facts.avsender_eier),
+        Caller::Integrasjon(integrasjon) if integrasjon.system_id == facts.avsender.konto.system_id => Ok(()),
+        Caller::Integrasjon(_) => Err(Forbidden::ForeignKonto { konto: facts.avsender.konto.id }.into()),
+        Caller::Person(_) => Err(Missing::Konto(facts.avsender.konto.id).into()),
+        Caller::Operator => caller.may_act_for(facts.avsender.eier),
     }
 }
