@@ -1,9 +1,9 @@
 //! The connections that are open, and which of them give way to a newcomer.
 //!
 //! Whoever opens a thousand connections and says nothing must not keep out whoever opens one and has something to say. So a
-//! newcomer is let in always, and when there is no room, others give way: strangers before whoever has logged in, those on which
-//! the server only waits before those whose request it works on, of whoever has most before of whoever has few, the oldest
-//! first. A request under way of whoever has logged in is left alone.
+//! newcomer is let in always, and when there is no room, others give way: strangers before whoever has logged in, as long as they
+//! have their share, those on which the server only waits before those whose request it works on, of whoever has most before of
+//! whoever has few, the oldest first. A request that the server works on for whoever has logged in is left alone.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -17,8 +17,8 @@ use super::limits::Limits;
 use super::slot::{Rank, Slot};
 use crate::telemetry::REFUSED;
 
-/// Of so many places one is for strangers, however many connections that somebody logged in over are idle: a newcomer is a
-/// stranger for as long as it takes to send a request.
+/// Of so many places one is for strangers, however many connections that somebody logged in over are idle, or wait for a client in
+/// the middle of a request: a newcomer is a stranger for as long as it takes to send a request.
 const FOR_STRANGERS: usize = 4;
 /// Connections that are let in when there is no room at all, to be answered how the server is.
 const LAST_RESORT: usize = 16;
@@ -92,7 +92,7 @@ impl Connections {
         if has_room && table.open.len() >= self.limits.connections {
             table.is_full(true, self.limits.connections);
             let ranks = if table.strangers_in_all() < (self.limits.connections / FOR_STRANGERS).max(1) {
-                [Rank::Idle, Rank::Stranger, Rank::Unknown, Rank::Slow]
+                [Rank::Idle, Rank::Slow, Rank::Stranger, Rank::Unknown]
             } else {
                 [Rank::Stranger, Rank::Unknown, Rank::Idle, Rank::Slow]
             };
@@ -382,6 +382,34 @@ mod tests {
         }
         assert!(!newcomer.slot.gives_way.is_cancelled(), "it has time to send its request");
         assert_eq!((silent.len(), gone(&known).iter().filter(|gone| **gone).count()), (15, 16));
+    }
+
+    /// Several tenants may do so together, each within its limit of requests at a time.
+    #[tokio::test(start_paused = true)]
+    async fn slow_requests_of_tenants_leave_strangers_their_share() {
+        let connections = connections(64, 64);
+        let known: Vec<_> = (0..64)
+            .map(|n| {
+                let guest = connections.admit(ip(1));
+                guest.slot.is_ready();
+                guest.slot.request_begins(true, false);
+                connections.belongs_to(&guest.slot, org(n % 2));
+                // The server works on one in four.
+                guest.slot.awaits_body(n % 4 < 2);
+                guest.slot.is_blocked(n % 4 == 2);
+                guest
+            })
+            .collect();
+        let mut silent: Vec<_> = (0..8).map(|n| connections.admit(ip(10 + n))).collect();
+        let newcomer = connections.admit(ip(2));
+        for n in 0..100 {
+            silent.push(connections.admit(ip(10 + n % 8)));
+            silent.retain(|guest| !guest.slot.gives_way.is_cancelled());
+        }
+        assert!(!newcomer.slot.gives_way.is_cancelled(), "it has time to send its request");
+        assert_eq!((silent.len(), gone(&known).iter().filter(|gone| **gone).count()), (15, 16));
+        let working = known.iter().skip(3).step_by(4);
+        assert!(working.into_iter().all(|guest| !guest.slot.gives_way.is_cancelled()), "it is worked on");
     }
 
     #[tokio::test(start_paused = true)]
