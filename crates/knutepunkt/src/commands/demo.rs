@@ -21,7 +21,7 @@ use fiks_io_client::{Error, FiksIoClient, FileSource, MeldingRequest, Meldinger,
 use tokio::io::AsyncReadExt as _;
 
 use crate::adapters::{RandomIds, SystemClock};
-use crate::commands::serve::until_told_to_stop;
+use crate::commands::serve::Told;
 use crate::config::Config;
 use crate::dev::klient::{self, Klient};
 use crate::dev::world::{self, Innlogging};
@@ -131,8 +131,9 @@ pub async fn run(args: DemoArgs) -> anyhow::Result<()> {
         world::keep(&dev.data, &world)?;
         println!("\n{}", oppsett::text(&klient, &dev.data));
         world::write_private(&dev.data.join("klient.json"), &serde_json::to_vec_pretty(&klient)?)?;
+        let told = Told::listen()?;
         println!("Serveren går til du trykker Ctrl+C. Dataene slettes da.");
-        until_told_to_stop().await?;
+        told.to_stop().await;
     }
     dev.running.stop().await
 }

@@ -13,7 +13,7 @@ use simulator::ca::{RsaBits, TestCa};
 use tokio::net::TcpListener;
 
 use crate::adapters::{RandomIds, SystemClock};
-use crate::commands::serve::until_told_to_stop;
+use crate::commands::serve::Told;
 use crate::config::Config;
 use crate::dev::klient::Klient;
 use crate::dev::{self, DevParts, oppsett, world};
@@ -59,6 +59,7 @@ pub struct SertifikatArgs {
 /// # Errors
 /// What keeps it from starting, and which option helps.
 pub async fn run(args: DevArgs) -> anyhow::Result<()> {
+    let told = Told::listen()?;
     let config = Config::load_for_dev(std::env::vars())?;
     let listeners = match listeners(&args).await {
         Ok(listeners) => listeners,
@@ -81,9 +82,8 @@ pub async fn run(args: DevArgs) -> anyhow::Result<()> {
     println!("Knutepunkt er klar. Avslutt med Ctrl+C.");
     dev.running
         .stop_when(async {
-            let told = until_told_to_stop().await;
+            told.to_stop().await;
             println!("Avslutter …");
-            told
         })
         .await
 }

@@ -8,7 +8,7 @@ use clap::Args;
 use fiks_io_client::asice::OrgnrRules;
 use fiks_io_client::{FiksIoClient, MottattMelding, Payload, Settings};
 
-use crate::commands::serve::until_told_to_stop;
+use crate::commands::serve::Told;
 use crate::dev::verktoy::PASSORD;
 
 /// Most bytes of a payload that are read: they are looked at in memory.
@@ -34,20 +34,18 @@ pub async fn run(args: KlientArgs) -> anyhow::Result<()> {
     let settings = Settings::from_json(&text).with_context(|| {
         format!("{} holder ikke innstillingene til en klient", args.innstillinger.display())
     })?;
+    let told = Told::listen()?;
     let client = FiksIoClient::new(settings.into_config()?)?;
     let mut meldinger = client
         .receive()
         .await
         .context("klienten kom ikke inn; sjekk integrasjonId, integrasjonPassord og nøkkelen til kontoen")?;
     println!("Testklienten er koblet til kontoen {}. Avslutt med Ctrl+C.", client.konto_id());
-    let stop = until_told_to_stop();
+    let stop = told.to_stop();
     tokio::pin!(stop);
     loop {
         let melding = tokio::select! {
-            stopped = &mut stop => {
-                stopped?;
-                break;
-            }
+            () = &mut stop => break,
             melding = meldinger.next() => melding,
         };
         // What one melding is like is no reason to leave the others.

@@ -1,9 +1,11 @@
 //! `knutepunkt serve`: a single node.
 
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::adapters::{RandomIds, SystemClock};
 use crate::config::Config;
@@ -15,6 +17,8 @@ use crate::server::{self, Listeners, Parts};
 /// # Errors
 /// What keeps it from starting or stopping in order.
 pub async fn run(file: Option<&Path>) -> anyhow::Result<()> {
+    // Before anybody can know that there is something to stop: a start that is told to stop is finished, and then stopped in order.
+    let told = Told::listen()?;
     let config = Config::load(file, std::env::vars())?;
     config_check::check(&config)?;
     let listeners = Listeners::bind(&config).await?;
@@ -29,17 +33,29 @@ pub async fn run(file: Option<&Path>) -> anyhow::Result<()> {
     };
     let running = server::start(parts).await?;
     tracing::info!(http = ?running.http, https = ?running.https, amqps = ?running.amqps, "ready");
-    running.stop_when(until_told_to_stop()).await
+    running.stop_when(told.to_stop()).await
 }
 
-/// Returns when the process is asked to end: Ctrl+C, or SIGTERM.
-///
-/// # Errors
-/// When the operating system does not let us listen for that.
-pub async fn until_told_to_stop() -> std::io::Result<()> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted,
-        _ = terminate.recv() => Ok(()),
+/// That the process is asked to end: Ctrl+C, or SIGTERM. Heard from the moment at which this is made.
+pub struct Told {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Told {
+    /// Begins to listen. From then on a signal no longer kills the process, so whoever makes one must wait for it.
+    ///
+    /// # Errors
+    /// When the operating system does not let us listen for that.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Returns when the process is asked to end, or at once where it was already.
+    pub async fn to_stop(mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

@@ -5,6 +5,7 @@ mod login;
 mod running;
 mod stored;
 mod upkeep;
+mod whole;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -25,7 +26,6 @@ use rustls::ServerConfig;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service as _;
 
 pub use self::listeners::Listeners;
 use self::listeners::{Addresses, Service, amqp_config, listener_tls};
@@ -229,6 +229,9 @@ fn settings(config: &Config, grenser: Grenser) -> Settings {
     if settings.grenser.get(Grense::MinneBytes) == 0 {
         settings.grenser = settings.grenser.with(Grense::MinneBytes, memory::for_payloads());
     }
+    if settings.grenser.get(Grense::MinneBytesForKanaler) == 0 {
+        settings.grenser = settings.grenser.with(Grense::MinneBytesForKanaler, memory::for_channels());
+    }
     settings
 }
 
@@ -237,7 +240,6 @@ fn by_path(api: Router, pages: Router) -> Router {
     Router::new().fallback_service(tower::service_fn(move |request: Request| {
         let path = request.uri().path();
         let is_api = api::PREFIXES.iter().any(|prefix| path.starts_with(prefix));
-        let mut router = if is_api { api.clone() } else { pages.clone() };
-        router.call(request)
+        whole::answer(if is_api { api.clone() } else { pages.clone() }, request)
     }))
 }

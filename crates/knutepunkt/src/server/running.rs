@@ -62,12 +62,9 @@ impl Running {
     ///
     /// # Errors
     /// [`QueuesGivenUp`], or that another server has taken the registry; else as [`Running::stop`].
-    pub async fn stop_when(self, told: impl Future<Output = std::io::Result<()>>) -> anyhow::Result<()> {
+    pub async fn stop_when(self, told: impl Future<Output = ()>) -> anyhow::Result<()> {
         let failure = tokio::select! {
-            told = told => {
-                told?;
-                None
-            }
+            () = told => None,
             () = self.queues_given_up() => Some(QueuesGivenUp.into()),
             failure = self.failed() => Some(failure),
         };
