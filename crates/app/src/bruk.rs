@@ -142,8 +142,12 @@ impl Plass {
         let less = self.ubekreftede.saturating_sub(ubekreftede);
         self.ubekreftede -= less;
         let mut tellere = self.bruk.lock();
-        let Tellere { integrasjoner, organisasjoner } = &mut *tellere;
-        let counts = [integrasjoner.get_mut(&self.integrasjon), organisasjoner.get_mut(&self.organisasjon)];
+        let Tellere { integrasjoner, organisasjoner, alle } = &mut *tellere;
+        let counts = [
+            integrasjoner.get_mut(&self.integrasjon),
+            organisasjoner.get_mut(&self.organisasjon),
+            Some(alle),
+        ];
         for antall in counts.into_iter().flatten() {
             antall.ubekreftede = antall.ubekreftede.saturating_sub(less);
         }

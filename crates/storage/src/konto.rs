@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use app::ports::{KontoFakta, KontoRepository, Kontonavn, RegistryError};
+use app::ports::{KontoFakta, KontoRepository, Kontonavn, Partkrav, RegistryError};
 use async_trait::async_trait;
 use domain::konto::{Konto, PartRef};
 use domain::nokkel::OffentligNokkel;
@@ -102,6 +102,31 @@ pub(crate) mod nokkel {
     pub enum Relation {}
 
     impl ActiveModelBehavior for ActiveModel {}
+}
+
+/// Whose ids [`with_part`] gives.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Of {
+    Konto,
+    System,
+}
+
+/// The kontoer, or the systemer of kontoer, that play one of the parter that are asked for.
+pub(crate) fn with_part(krav: &[Partkrav], of: Of) -> SelectStatement {
+    let any = krav.iter().fold(Condition::any(), |any, part| {
+        let played = Condition::all()
+            .add(part::Column::ProtokollNavn.eq(part.protokoll_navn.as_str()))
+            .add(part::Column::Versjon.eq(part.versjon.as_str()))
+            .add_option(part.navn.as_deref().map(|navn| part::Column::Navn.eq(navn)));
+        any.add(played)
+    });
+    let column = match of {
+        Of::Konto => part::Column::KontoId,
+        Of::System => part::Column::SystemId,
+    };
+    // Nothing is asked for: nothing plays it.
+    let any = if krav.is_empty() { Condition::all().add(Expr::cust("1 = 0")) } else { any };
+    part::Entity::find().select_only().column(column).filter(any).into_query()
 }
 
 fn to_row(konto: &Konto) -> table::ActiveModel {
@@ -372,6 +397,7 @@ impl KontoRepository for SqlTx {
         except: Option<SystemId>,
         term: &str,
         owners: &[FiksOrgId],
+        krav: Option<&[Partkrav]>,
         limit: u32,
     ) -> Result<Vec<Konto>, RegistryError> {
         let findable = system::ids(system::findable(visible_to, owners));
@@ -379,19 +405,27 @@ impl KontoRepository for SqlTx {
         if let Some(except) = except {
             query = query.filter(table::Column::SystemId.ne(key(except.as_uuid())));
         }
+        if let Some(krav) = krav {
+            query = query.filter(table::Column::Id.in_subquery(with_part(krav, Of::Konto)));
+        }
         if !term.is_empty() {
             let is_id = Uuid::try_parse(term).ok().map(|id| table::Column::Id.eq(key(&id)));
             let of_its_system = table::Column::SystemId.in_subquery(system::ids(system::matching(term)));
             let in_its_texts = table::Column::Sok.like(contains(term));
             query = query.filter(Condition::any().add(in_its_texts).add(of_its_system).add_option(is_id));
         }
-        let rows = query
+        // The first of each owner, then the second of each …
+        let turn = "ROW_NUMBER() OVER (PARTITION BY (SELECT fiks_org_id FROM system WHERE system.id = konto.system_id) \
+                    ORDER BY konto.sortering, konto.id)";
+        let mut rows = query
+            .order_by_asc(Expr::cust(turn))
             .order_by_asc(table::Column::Sortering)
             .order_by_asc(table::Column::Id)
             .limit(u64::from(limit))
             .all(self.connection())
             .await
             .map_err(failed(TABLE))?;
+        rows.sort_unstable_by(|a, b| (&a.sortering, a.id.0).cmp(&(&b.sortering, b.id.0)));
         with_parter(self.connection(), rows).await
     }
 }

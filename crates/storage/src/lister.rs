@@ -12,7 +12,6 @@ use domain::konto::Konto;
 use domain::organisasjon::Organisasjon;
 use domain::system::System;
 use domain::tilgang::{Foresporsel, Tilgang};
-use domain::utveksling::Protokollpart;
 use jiff::Timestamp;
 use sea_orm::value::TextUuid;
 use sea_orm::{
@@ -528,24 +527,6 @@ impl ListeRepository for SqlTx {
         };
         let found = self.kontoer_by_id(&ids.rows).await?;
         Ok(in_order(ids, found, |konto| konto.id))
-    }
-
-    async fn systemer_with_parter(
-        &mut self,
-        systemer: &[SystemId],
-        parter: &[Protokollpart],
-    ) -> Result<Vec<SystemId>, RegistryError> {
-        self.by_ids(
-            &uuids(systemer, SystemId::as_uuid),
-            KONTO,
-            |sql, keys| {
-                sql.push("SELECT DISTINCT konto.system_id AS id FROM konto WHERE konto.system_id IN (");
-                sql.bind_all(keys.iter().copied()).push(") AND ");
-                sok::plays(sql, parter);
-            },
-            sok::system_id,
-        )
-        .await
     }
 
     async fn list_organisasjoner_with_synlige(

@@ -1,4 +1,4 @@
-use app::ports::{RegistryError, SystemRepository};
+use app::ports::{Partkrav, RegistryError, SystemRepository};
 use async_trait::async_trait;
 use domain::system::{System, SystemInfo};
 use sea_orm::ActiveValue::NotSet;
@@ -12,6 +12,7 @@ use wire::id::{FiksOrgId, SystemId, Uuid};
 
 use crate::convert::{contains, key, millis, searchable, sort_key, timestamp};
 use crate::error::{backend, corrupt, failed};
+use crate::konto;
 use crate::tx::{SqlTx, insert};
 
 const TABLE: &str = "system";
@@ -162,23 +163,35 @@ impl SystemRepository for SqlTx {
     async fn search_systemer(
         &mut self,
         visible_to: FiksOrgId,
+        except: Option<SystemId>,
         term: &str,
         owners: &[FiksOrgId],
+        krav: Option<&[Partkrav]>,
         limit: u32,
     ) -> Result<Vec<System>, RegistryError> {
         let mut query = table::Entity::find().filter(findable(visible_to, owners));
+        if let Some(except) = except {
+            query = query.filter(table::Column::Id.ne(key(except.as_uuid())));
+        }
+        if let Some(krav) = krav {
+            query = query.filter(table::Column::Id.in_subquery(konto::with_part(krav, konto::Of::System)));
+        }
         if !term.is_empty() {
             let is_id = Uuid::try_parse(term).ok().map(|id| table::Column::Id.eq(key(&id)));
             let matches = Expr::col(Alias::new("sok_med_kontoer")).like(contains(term));
             query = query.filter(Condition::any().add(matches).add_option(is_id));
         }
-        let rows = query
+        // The first of each owner, then the second of each …
+        let turn = "ROW_NUMBER() OVER (PARTITION BY system.fiks_org_id ORDER BY system.sortering, system.id)";
+        let mut rows = query
+            .order_by_asc(Expr::cust(turn))
             .order_by_asc(table::Column::Sortering)
             .order_by_asc(table::Column::Id)
             .limit(u64::from(limit))
             .all(self.connection())
             .await
             .map_err(failed(TABLE))?;
+        rows.sort_unstable_by(|a, b| (&a.sortering, a.id.0).cmp(&(&b.sortering, b.id.0)));
         rows.into_iter().map(from_row).collect()
     }
 }

@@ -42,7 +42,6 @@ macro_rules! lister_contract {
             words_and_parter_follow_what_is_changed_and_removed,
             only_visible_systemer_and_their_kontoer_are_found,
             search_is_kept_to_owner_and_parter,
-            systemer_with_parter_are_told,
             organisasjoner_with_visible_systemer_are_listed_by_name,
             hendelser_are_filtered_and_paged_newest_first,
             hendelser_name_what_is_there_now,
@@ -523,17 +522,6 @@ pub async fn search_is_kept_to_owner_and_parter(registry: Reg) {
     let mut other = plays(&[("v1", "klient.full")]);
     "no.ks.fiks.plan".clone_into(&mut other.parter.as_mut().unwrap()[0].protokoll_navn);
     assert_eq!(systemer(&registry, &other).await, [""; 0]);
-}
-
-/// Each once.
-pub async fn systemer_with_parter_are_told(registry: Reg) {
-    seed(&registry).await;
-    let mut tx = read(&registry).await;
-    let parter = [protokollpart("v1", "klient.full")];
-    let found = tx.systemer_with_parter(&[system_id(1), system_id(9)], &parter).await.unwrap();
-    assert_eq!(found, [system_id(1)]);
-    assert!(tx.systemer_with_parter(&[system_id(1)], &[]).await.unwrap().is_empty());
-    assert!(tx.systemer_with_parter(&[], &parter).await.unwrap().is_empty());
 }
 
 /// An own one counts when it is not offentlig, the excepted one never.

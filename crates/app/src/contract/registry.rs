@@ -26,8 +26,8 @@ use wire::id::{
 
 use crate::paging::Page;
 use crate::ports::{
-    AuditLine, Dokument, Dokumentbytes, KontoFakta, Kontonavn, Registry, RegistryError, SattTilSide, Sesjon,
-    Tx,
+    AuditLine, Dokument, Dokumentbytes, KontoFakta, Kontonavn, Partkrav, Registry, RegistryError,
+    SattTilSide, Sesjon, Tx,
 };
 
 /// Runs each case as a test of its own. `$factory` is an async function that returns an empty registry as
@@ -100,6 +100,7 @@ macro_rules! registry_contract {
             search_for_kontoer_shows_own_and_offentlige_only,
             search_for_kontoer_leaves_out_the_excepted_system,
             search_for_kontoer_is_by_name_and_limited,
+            search_asks_for_parter_and_lets_no_owner_hide_the_others,
             times_are_kept_to_the_millisecond,
             work_dropped_without_commit_leaves_no_trace,
             work_is_seen_by_others_only_after_commit,
@@ -341,7 +342,11 @@ fn konto_navn(found: &[Konto]) -> Vec<&str> {
 }
 
 async fn search_systemer(registry: &Reg, visible_to: u128, term: &str, owners: &[FiksOrgId]) -> Vec<String> {
-    let found = read(registry).await.search_systemer(org_id(visible_to), term, owners, 100).await.unwrap();
+    let found = read(registry)
+        .await
+        .search_systemer(org_id(visible_to), None, term, owners, None, 100)
+        .await
+        .unwrap();
     found.into_iter().map(|system| system.info.navn).collect()
 }
 
@@ -352,7 +357,7 @@ async fn search_kontoer(
     term: &str,
 ) -> Vec<String> {
     let found =
-        read(registry).await.search_kontoer(org_id(visible_to), except, term, &[], 100).await.unwrap();
+        read(registry).await.search_kontoer(org_id(visible_to), except, term, &[], None, 100).await.unwrap();
     found.into_iter().map(|konto| konto.navn).collect()
 }
 
@@ -364,13 +369,13 @@ pub async fn unknown_ids_are_not_found(registry: Reg) {
     assert_eq!(tx.list_organisasjoner().await.unwrap(), []);
     assert_eq!(tx.system(system_id(1)).await.unwrap(), None);
     assert_eq!(tx.list_systemer(org_id(1)).await.unwrap(), []);
-    assert_eq!(tx.search_systemer(org_id(1), "", &[], 10).await.unwrap(), []);
+    assert_eq!(tx.search_systemer(org_id(1), None, "", &[], None, 10).await.unwrap(), []);
     assert_eq!(tx.integrasjon(integrasjon_id(1)).await.unwrap(), None);
     assert_eq!(tx.list_integrasjoner(system_id(1)).await.unwrap(), []);
     assert_eq!(tx.konto(konto_id(1)).await.unwrap(), None);
     assert_eq!(tx.list_kontoer(system_id(1)).await.unwrap(), []);
     assert_eq!(tx.list_konto_ids().await.unwrap(), []);
-    assert_eq!(tx.search_kontoer(org_id(1), None, "", &[], 10).await.unwrap(), []);
+    assert_eq!(tx.search_kontoer(org_id(1), None, "", &[], None, 10).await.unwrap(), []);
     assert_eq!(tx.nokkel(konto_id(1)).await.unwrap(), None);
     assert_eq!(tx.list_nokler(konto_id(1)).await.unwrap(), []);
     assert_eq!(tx.tilgang(konto_id(1), system_id(1)).await.unwrap(), None);
@@ -1255,11 +1260,11 @@ pub async fn search_for_systemer_is_by_name_and_limited(registry: Reg) {
     }
     commit(tx).await;
     let mut tx = read(&registry).await;
-    let all = tx.search_systemer(org_id(1), "", &[], 100).await.unwrap();
+    let all = tx.search_systemer(org_id(1), None, "", &[], None, 100).await.unwrap();
     assert_eq!(system_navn(&all), ["alfa", "Mitt arkiv", "Mitt fagsystem", "sju", "Ørn", "Åtte"]);
-    let some = tx.search_systemer(org_id(1), "", &[], 2).await.unwrap();
+    let some = tx.search_systemer(org_id(1), None, "", &[], None, 2).await.unwrap();
     assert_eq!(system_navn(&some), ["alfa", "Mitt arkiv"]);
-    assert_eq!(tx.search_systemer(org_id(1), "", &[], 0).await.unwrap(), []);
+    assert_eq!(tx.search_systemer(org_id(1), None, "", &[], None, 0).await.unwrap(), []);
 }
 
 /// `%`, `_`, `*`, `!` and `\` stand for themselves; quotes do no harm.
@@ -1330,7 +1335,8 @@ pub async fn search_for_kontoer_shows_own_and_offentlige_only(registry: Reg) {
     assert_eq!(search_kontoer(&registry, 1, None, "").await, ["Byggesak", "Saker"]);
     assert_eq!(search_kontoer(&registry, 1, None, &konto_id(3).to_string()).await, [""; 0]);
     assert_eq!(search_kontoer(&registry, 2, None, "").await, ["Arkivet", "Byggesak", "Saker"]);
-    let of_2 = read(&registry).await.search_kontoer(org_id(2), None, "", &[org_id(2)], 10).await.unwrap();
+    let of_2 =
+        read(&registry).await.search_kontoer(org_id(2), None, "", &[org_id(2)], None, 10).await.unwrap();
     assert_eq!(konto_navn(&of_2), ["Arkivet"]);
 }
 
@@ -1349,11 +1355,60 @@ pub async fn search_for_kontoer_is_by_name_and_limited(registry: Reg) {
     tx.add_konto(&konto(8, 2, "Åpen")).await.unwrap();
     commit(tx).await;
     let mut tx = read(&registry).await;
-    let all = tx.search_kontoer(org_id(1), None, "", &[], 100).await.unwrap();
+    let all = tx.search_kontoer(org_id(1), None, "", &[], None, 100).await.unwrap();
     assert_eq!(konto_navn(&all), ["Arkivet", "Byggesak", "Saker", "Åpen"]);
     assert_eq!(all[3], konto(8, 2, "Åpen"));
-    let some = tx.search_kontoer(org_id(1), None, "", &[], 2).await.unwrap();
+    let some = tx.search_kontoer(org_id(1), None, "", &[], None, 2).await.unwrap();
     assert_eq!(konto_navn(&some), ["Arkivet", "Byggesak"]);
+}
+
+/// Many that sort first, of another Protokoll or of one owner, do not take the place of those that are looked for.
+pub async fn search_asks_for_parter_and_lets_no_owner_hide_the_others(registry: Reg) {
+    seed(&registry).await;
+    let mut tx = begin(&registry).await;
+    for n in 100..120 {
+        tx.add_system(&system(n, 2, &format!("Aaa {n}"))).await.unwrap();
+        let other = Konto {
+            protokoll_navn: "no.ks.fiks.politisk".to_owned(),
+            parter: vec![part("v1", "utvalg"), part("v2", "klient.full")],
+            ..konto(n, n, &format!("Aaa {n}"))
+        };
+        tx.add_konto(&other).await.unwrap();
+    }
+    commit(tx).await;
+    let mut tx = read(&registry).await;
+    let found = tx.search_systemer(org_id(2), None, "", &[], None, 2).await.unwrap();
+    assert_eq!(system_navn(&found), ["Aaa 100", "Mitt fagsystem"], "one of each owner");
+    let found = tx.search_kontoer(org_id(2), None, "", &[], None, 2).await.unwrap();
+    assert_eq!(konto_navn(&found), ["Aaa 100", "Byggesak"], "one of each owner");
+    let krav = |protokoll: &str, versjon: &str, navn: Option<&str>| Partkrav {
+        protokoll_navn: protokoll.to_owned(),
+        versjon: versjon.to_owned(),
+        navn: navn.map(str::to_owned),
+    };
+    for (krav, systemer, kontoer) in [
+        (vec![krav("no.ks.fiks.arkiv", "v1", None)], 2, 3),
+        (vec![krav("no.ks.fiks.arkiv", "v1", Some("klient.full"))], 2, 3),
+        (vec![krav("no.ks.fiks.arkiv", "v1", Some("utvalg"))], 0, 0),
+        (vec![krav("no.ks.fiks.arkiv", "v2", Some("klient.full"))], 0, 0),
+        (vec![krav("no.ks.fiks.politisk", "v2", Some("klient.full"))], 20, 20),
+        (
+            vec![krav("no.ks.fiks.politisk", "v1", Some("utvalg")), krav("no.ks.fiks.arkiv", "v1", None)],
+            22,
+            23,
+        ),
+        (vec![], 0, 0),
+    ] {
+        let found = tx.search_systemer(org_id(2), None, "", &[], Some(&krav), 100).await.unwrap();
+        assert_eq!(found.len(), systemer, "{krav:?}");
+        let found = tx.search_kontoer(org_id(2), None, "", &[], Some(&krav), 100).await.unwrap();
+        assert_eq!(found.len(), kontoer, "{krav:?}");
+    }
+    let arkiv = [krav("no.ks.fiks.arkiv", "v1", None)];
+    let found = tx.search_kontoer(org_id(2), None, "", &[], Some(&arkiv), 2).await.unwrap();
+    assert_eq!(konto_navn(&found), ["Arkivet", "Byggesak"], "those of another Protokoll take no place");
+    let found = tx.search_systemer(org_id(2), Some(system_id(1)), "", &[], Some(&arkiv), 2).await.unwrap();
+    assert_eq!(system_navn(&found), ["Mitt arkiv"], "without the one that asks");
 }
 
 /// What is finer is cut off, so that a second reading is equal to the first.

@@ -272,12 +272,6 @@ pub trait ListeRepository {
     async fn sok_systemer(&mut self, utvalg: &Utvalg) -> Result<Side<System>, RegistryError>;
     /// Kontoer in which, or in whose System, each word stands; in the same order.
     async fn sok_kontoer(&mut self, utvalg: &Utvalg) -> Result<Side<Konto>, RegistryError>;
-    /// Those of `systemer` that have a Konto which plays one of `parter`, in no order.
-    async fn systemer_with_parter(
-        &mut self,
-        systemer: &[SystemId],
-        parter: &[Protokollpart],
-    ) -> Result<Vec<SystemId>, RegistryError>;
     /// Organisasjoner by name that have a System which `synlig_for` owns or that is offentlig, without `unntatt`.
     async fn list_organisasjoner_with_synlige(
         &mut self,

@@ -32,7 +32,7 @@ pub use person_login::{
 pub use personer::{AvtaleRepository, PersonRepository, Sesjon, SesjonRepository};
 pub use registry::{
     AuditLine, AuditRepository, Dokument, DokumentRepository, Dokumentbytes, FjernetKoRepository,
-    IntegrasjonRepository, KontoRepository, OrganisasjonRepository, ProtokollRepository, Registry,
+    IntegrasjonRepository, KontoRepository, OrganisasjonRepository, Partkrav, ProtokollRepository, Registry,
     RegistryError, SattTilSide, SystemRepository, TilgangRepository, Tx,
 };
 pub use rom::Rom;

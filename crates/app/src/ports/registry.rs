@@ -7,6 +7,7 @@ use domain::organisasjon::Organisasjon;
 use domain::protokoll::Protokoll;
 use domain::system::{Integrasjon, System};
 use domain::tilgang::{Foresporsel, Tilgang};
+use domain::utveksling::Protokollpart;
 use jiff::Timestamp;
 use wire::id::{DokumentId, FiksOrgId, IntegrasjonId, KontoId, MeldingId, SystemId, Uuid};
 
@@ -101,6 +102,23 @@ pub trait OrganisasjonRepository {
     async fn update_organisasjon(&mut self, organisasjon: &Organisasjon) -> Result<(), RegistryError>;
 }
 
+/// A part that a Konto must play to be found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partkrav {
+    /// Name of the Protokoll.
+    pub protokoll_navn: String,
+    /// Its version.
+    pub versjon: String,
+    /// Name of the Part; `None` for whichever.
+    pub navn: Option<String>,
+}
+
+impl From<Protokollpart> for Partkrav {
+    fn from(part: Protokollpart) -> Self {
+        Self { protokoll_navn: part.protokoll_navn, versjon: part.versjon, navn: Some(part.navn) }
+    }
+}
+
 /// Systemer.
 #[async_trait]
 pub trait SystemRepository {
@@ -116,12 +134,16 @@ pub trait SystemRepository {
     async fn remove_system(&mut self, id: SystemId) -> Result<(), RegistryError>;
     /// Systemer that match `term` in their navn or beskrivelse or in the navn or beskrivelse of one of their kontoer,
     /// without regard to case (æøå too), or whose id `term` is; only those that `visible_to` owns or that are offentlig;
-    /// owned by one of `owners` if that is not empty. By name, at most `limit`. An empty `term` matches all.
+    /// owned by one of `owners` if that is not empty; not `except`; where `krav` is given, with a Konto that plays one of those
+    /// parter. By name, at most `limit`, of which each organisasjon gets as many, so that none hides the others. An empty
+    /// `term` matches all.
     async fn search_systemer(
         &mut self,
         visible_to: FiksOrgId,
+        except: Option<SystemId>,
         term: &str,
         owners: &[FiksOrgId],
+        krav: Option<&[Partkrav]>,
         limit: u32,
     ) -> Result<Vec<System>, RegistryError>;
 }
@@ -178,13 +200,14 @@ pub trait KontoRepository {
     /// Takes the current nøkkel out of use; [`KontoRepository::nokkel`] then finds none. The history keeps it.
     async fn remove_nokkel(&mut self, konto: KontoId) -> Result<(), RegistryError>;
     /// Kontoer that match `term` in their navn or beskrivelse or in those of their System, without regard to case, or
-    /// whose id `term` is; visible and filtered as [`SystemRepository::search_systemer`]; not those of `except`.
+    /// whose id `term` is; visible, filtered and limited as [`SystemRepository::search_systemer`]; not those of `except`.
     async fn search_kontoer(
         &mut self,
         visible_to: FiksOrgId,
         except: Option<SystemId>,
         term: &str,
         owners: &[FiksOrgId],
+        krav: Option<&[Partkrav]>,
         limit: u32,
     ) -> Result<Vec<Konto>, RegistryError>;
 }

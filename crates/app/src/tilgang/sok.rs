@@ -1,7 +1,5 @@
 //! Finding whom to give tilgang to, and whom to ask for it.
 
-use std::collections::HashSet;
-
 use domain::id::{FiksOrgId, SystemId};
 use domain::konto::Konto;
 use domain::organisasjon::Organisasjon;
@@ -10,6 +8,7 @@ use domain::utveksling;
 use crate::error::{Error, FieldError};
 use crate::konto::{KontoSti, find};
 use crate::lister::{Eiere, systemer_med_eier};
+use crate::ports::Partkrav;
 use crate::rule::Rule;
 use crate::system::EksternKonto;
 use crate::tilgang::SystemMedEier;
@@ -27,12 +26,14 @@ pub struct ProtokollKrav {
 }
 
 impl ProtokollKrav {
-    fn fits(&self, konto: &Konto) -> bool {
-        konto.protokoll_navn == self.navn
-            && konto.parter.iter().any(|played| {
-                played.versjon == self.versjon
-                    && (self.parter.is_empty() || self.parter.contains(&played.navn))
-            })
+    fn parter(&self) -> impl Iterator<Item = Partkrav> {
+        let each = |navn: Option<&String>| Partkrav {
+            protokoll_navn: self.navn.clone(),
+            versjon: self.versjon.clone(),
+            navn: navn.cloned(),
+        };
+        let whichever = self.parter.is_empty().then(|| each(None));
+        self.parter.iter().map(move |navn| each(Some(navn))).chain(whichever)
     }
 }
 
@@ -68,15 +69,17 @@ impl App {
         let mut tx = self.begin_read().await?;
         let (own, konto) = find(&mut *tx, sti).await?;
         caller.may_see(&own)?;
-        let hits = tx.search_systemer(own.fiks_org_id, checked(term)?, owners, MAX_HITS).await?;
-        let mut ids: Vec<_> = hits.iter().map(|system| system.id).filter(|id| *id != own.id).collect();
-        if stotter_konto {
+        let krav: Option<Vec<_>> = if stotter_konto {
             let versjoner = tx.list_versjoner(&konto.protokoll_navn).await?;
-            let parter: Vec<_> = utveksling::motparter(&konto, &versjoner).into_iter().collect();
-            let fitting: HashSet<_> = tx.systemer_with_parter(&ids, &parter).await?.into_iter().collect();
-            ids.retain(|id| fitting.contains(id));
-        }
-        systemer_med_eier(&mut *tx, ids.into_iter()).await
+            let parter = utveksling::motparter(&konto, &versjoner).into_iter();
+            Some(parter.map(Partkrav::from).collect())
+        } else {
+            None
+        };
+        let (term, visible_to) = (checked(term)?, own.fiks_org_id);
+        let hits =
+            tx.search_systemer(visible_to, Some(own.id), term, owners, krav.as_deref(), MAX_HITS).await?;
+        systemer_med_eier(&mut *tx, hits.iter().map(|system| system.id)).await
     }
 
     /// Kontoer of others that a System may ask for: owned by one of `owners` and fitting one of `protokoller`, where these
@@ -96,10 +99,9 @@ impl App {
         let mut tx = self.begin_read().await?;
         let own = crate::system::find(&mut *tx, owner, system).await?;
         caller.may_see(&own)?;
-        let mut kontoer = tx.search_kontoer(owner, Some(system), checked(term)?, owners, MAX_HITS).await?;
-        if !protokoller.is_empty() {
-            kontoer.retain(|konto| protokoller.iter().any(|wanted| wanted.fits(konto)));
-        }
+        let krav: Vec<_> = protokoller.iter().flat_map(ProtokollKrav::parter).collect();
+        let krav = (!protokoller.is_empty()).then_some(&krav[..]);
+        let kontoer = tx.search_kontoer(owner, Some(system), checked(term)?, owners, krav, MAX_HITS).await?;
         let eiere = Eiere::of(&mut *tx, kontoer.iter().map(|konto| konto.system_id)).await?;
         drop(tx);
         let with_eier = |konto: Konto| {
