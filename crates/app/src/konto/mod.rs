@@ -12,6 +12,7 @@ mod update;
 pub use create::NyKonto;
 pub use queues::Reconciled;
 pub use read::{KontoDetaljer, parter};
+pub use satt_til_side::Emptied;
 #[cfg(feature = "fuzzing")]
 pub(crate) use sertifikat::check as check_sertifikat;
 pub use sertifikat::tidspunkt as sertifikat_tidspunkt;

@@ -21,7 +21,7 @@ pub struct Reconciled {
     pub set_aside: Vec<SattTilSide>,
 }
 
-pub(crate) fn satt_til_side((konto, status): (KontoId, QueueStatus)) -> SattTilSide {
+fn satt_til_side((konto, status): (KontoId, QueueStatus)) -> SattTilSide {
     SattTilSide { konto, meldinger: status.ready + status.unacked, uleverte: status.dead }
 }
 
@@ -91,11 +91,24 @@ impl App {
         Ok(Reconciled { made, removed, set_aside })
     }
 
-    /// Removes the queue of a Konto that was removed, and the note that says so.
-    pub(crate) async fn remove_queue_of(&self, konto: KontoId) -> Result<(), Error> {
-        self.inner.broker.delete_queue(konto).await?;
+    /// Removes the queue of a Konto that was removed. Where that cannot be done now, the note of it stays, and
+    /// [`App::empty_ordered`] or the next start does it: the Konto is gone either way.
+    pub(crate) async fn remove_queue_of(&self, konto: KontoId) {
+        if let Err(error) = self.remove_noted_queue(konto).await {
+            tracing::warn!(
+                konto.id = %konto,
+                error = &error as &dyn std::error::Error,
+                "the queue of a removed konto could not be removed yet; it is tried again"
+            );
+        }
+    }
+
+    /// Removes a queue, and the note that it is to go. Returns how many meldinger were in it.
+    pub(super) async fn remove_noted_queue(&self, konto: KontoId) -> Result<u64, Error> {
+        let deleted = self.inner.broker.delete_queue(konto).await?;
         let mut tx = self.begin().await?;
         tx.remove_fjernet_ko(konto).await?;
-        Ok(tx.commit().await?)
+        tx.commit().await?;
+        Ok(deleted.meldinger)
     }
 }

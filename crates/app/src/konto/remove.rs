@@ -18,10 +18,9 @@ impl App {
         let change = Change::new(Hva::SlettetKonto).system(&system).konto(&konto);
         self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
-        // Nobody can send to it any more, so nothing comes after this. Should we stop here, the next start finds the note
-        // that the queue goes, and does the same.
-        self.remove_queue_of(sti.konto_id).await?;
         self.tell(Event::KontoRemoved(sti.konto_id));
+        // Nobody can send to it any more, so nothing comes after this.
+        self.remove_queue_of(sti.konto_id).await;
         Ok(())
     }
 }

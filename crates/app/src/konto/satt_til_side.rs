@@ -1,10 +1,11 @@
 //! Queues that are set aside: seeing them, and emptying one for good.
 
+use std::collections::BTreeSet;
+
 use domain::id::KontoId;
 
 use crate::error::{Error, Missing};
 use crate::hendelse::{Felt, Hva};
-use crate::konto::queues::satt_til_side;
 use crate::ports::SattTilSide;
 use crate::{App, Caller, Change};
 
@@ -44,30 +45,47 @@ impl App {
         Ok(found)
     }
 
-    /// Does what [`App::order_emptying`] has ordered. Returns how many queues were emptied, how many meldinger were in them,
-    /// and how many queues are still set aside.
+    /// Empties the queues that are noted to go and are set aside, as [`App::order_emptying`] has ordered, and those of kontoer
+    /// that were removed, where that was not done at once: those that were in `noted` already, which then holds what is noted
+    /// now. So nothing is done twice that somebody is about to do.
     ///
     /// # Errors
     /// [`Error::Unavailable`].
-    pub async fn empty_ordered(&self) -> Result<(u64, u64, usize), Error> {
-        let aside = self.inner.broker.list_set_aside().await?;
-        let (mut queues, mut meldinger) = (0, 0);
-        let mut left = aside.len();
-        if left == 0 {
-            return Ok((queues, meldinger, left));
+    pub async fn empty_ordered(&self, noted: &mut BTreeSet<KontoId>) -> Result<Emptied, Error> {
+        let mut emptied = Emptied::default();
+        let mut tx = self.begin_read().await?;
+        let notes: BTreeSet<_> = tx.list_fjernede_koer().await?.into_iter().collect();
+        drop(tx);
+        let before = std::mem::replace(noted, notes);
+        if noted.is_empty() {
+            return Ok(emptied);
         }
-        let ordered = self.begin_read().await?.list_fjernede_koer().await?;
-        for found in aside.into_iter().map(satt_til_side).filter(|found| ordered.contains(&found.konto)) {
-            // A Konto that was made meanwhile keeps its queue.
-            if self.begin_read().await?.konto(found.konto).await?.is_none() {
-                meldinger += self.inner.broker.delete_queue(found.konto).await?.meldinger;
-                queues += 1;
-                left -= 1;
+        let aside: BTreeSet<_> =
+            self.inner.broker.list_set_aside().await?.into_iter().map(|(konto, _)| konto).collect();
+        for konto in noted.clone() {
+            if !(aside.contains(&konto) || before.contains(&konto)) {
+                continue;
             }
-            let mut tx = self.begin().await?;
-            tx.remove_fjernet_ko(found.konto).await?;
-            tx.commit().await?;
+            // A Konto that was made meanwhile keeps its queue.
+            if self.begin_read().await?.konto(konto).await?.is_some() {
+                let mut tx = self.begin().await?;
+                tx.remove_fjernet_ko(konto).await?;
+                tx.commit().await?;
+            } else {
+                emptied.meldinger += self.remove_noted_queue(konto).await?;
+                emptied.koer += 1;
+            }
+            noted.remove(&konto);
         }
-        Ok((queues, meldinger, left))
+        Ok(emptied)
     }
+}
+
+/// What [`App::empty_ordered`] did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Emptied {
+    /// Queues that went.
+    pub koer: u64,
+    /// Meldinger that were in them.
+    pub meldinger: u64,
 }

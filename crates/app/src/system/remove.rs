@@ -25,10 +25,11 @@ impl App {
         self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
         self.tell(Event::SystemRemoved(id));
-        // As in `remove_konto`: the next start takes up what is left undone here.
-        for konto in kontoer {
-            self.remove_queue_of(konto.id).await?;
+        for konto in &kontoer {
             self.tell(Event::KontoRemoved(konto.id));
+        }
+        for konto in kontoer {
+            self.remove_queue_of(konto.id).await;
         }
         Ok(())
     }

@@ -1,11 +1,12 @@
 //! What a running server looks after by itself: what is over is removed, what was set aside is counted or emptied.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use app::App;
-use app::konto::Reconciled;
+use app::konto::{Emptied, Reconciled};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -15,7 +16,7 @@ use crate::uferdige::Uferdige;
 
 /// How often payloads and sessions whose time is over are removed.
 const SWEEP: Duration = Duration::from_hours(1);
-/// How often to look whether a queue that is set aside shall be emptied.
+/// How often to look whether a queue shall go: one that is set aside, as ordered, or that of a removed Konto.
 const ORDERS: Duration = Duration::from_secs(2);
 /// One line for what the start did to the queues, and one for what it left alone.
 pub(super) fn report(reconciled: &Reconciled) {
@@ -34,23 +35,20 @@ pub(super) fn report(reconciled: &Reconciled) {
     }
 }
 
-/// Empties queues that are set aside when an operator has ordered it, for as long as there are any.
+/// Empties queues that are set aside when an operator has ordered it, and finishes removals of kontoer that were not finished.
 pub(super) async fn empty_ordered(app: App, shutdown: CancellationToken) {
     let mut interval = tokio::time::interval(ORDERS);
+    let mut noted = BTreeSet::new();
     interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = interval.tick() => {}
         }
-        match app.empty_ordered().await {
-            Ok((queues, meldinger, left)) => {
-                if queues > 0 {
-                    tracing::info!(queues, meldinger, left, "emptied queues that were set aside, as ordered");
-                }
-                if left == 0 {
-                    return;
-                }
+        match app.empty_ordered(&mut noted).await {
+            Ok(Emptied { koer: 0, .. }) => {}
+            Ok(Emptied { koer, meldinger }) => {
+                tracing::info!(queues = koer, meldinger, "emptied queues that were to go");
             }
             // The parts that this needs are looked after by others, who say so.
             Err(error) => {
