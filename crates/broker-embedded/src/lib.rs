@@ -18,8 +18,8 @@ mod store;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use app::ports::{
@@ -43,8 +43,8 @@ use crate::ledger::Totals;
 use crate::request::{ChannelLink, Ready, Request, Shared, Standing, Stopped, unavailable};
 use crate::slot::Slot;
 pub use crate::store::{
-    AcceptedLoss, CheckedLog, DumpError, LogCounts, LogFindings, LogMoment, Loss, LostMelding, Reserve,
-    TornJournal, accept_loss, check_log, find_loss, hold_log, hold_log_copy, load_log,
+    AcceptedLoss, Behind, CheckedLog, DumpError, LogCounts, LogFindings, LogMoment, LogPosition, Loss,
+    LostMelding, Reserve, SeenPosition, TornJournal, accept_loss, check_log, find_loss, hold_log, hold_log_copy, load_log,
 };
 pub use crate::store::{Emptied, Missing, Salvaged, SavedKonto, Unsaved, finish_salvage, salvage};
 use crate::store::{Layout, Store, StoreError, guarded};
@@ -78,6 +78,9 @@ pub struct Options {
     /// The kontoer that the registry knows: queues of others are set aside from the opening on, so that nothing in them
     /// ends before somebody has decided. `None` sets none aside.
     pub kontoer: Option<BTreeSet<KontoId>>,
+    /// How far somebody else, whom a copy of the log's folder leaves as it is, has seen the log to come: one that has come less far is
+    /// refused.
+    pub seen: Option<SeenPosition>,
 }
 
 impl Default for Options {
@@ -93,6 +96,7 @@ impl Default for Options {
             reopening: Reopening::default(),
             faults: Faults::default(),
             kontoer: None,
+            seen: None,
         }
     }
 }
@@ -124,6 +128,8 @@ pub struct EmbeddedBroker {
     aside: Arc<Aside>,
     totals: Arc<Totals>,
     reserve: Arc<Reserve>,
+    /// How far the log had come when it was closed.
+    closed_at: OnceLock<LogPosition>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -155,6 +161,7 @@ impl EmbeddedBroker {
                 cache_bytes: options.block_cache_bytes,
                 journal_bytes: options.journal_bytes,
                 open_tables: options.open_tables,
+                seen: options.seen,
             },
             faults: options.faults,
             clock: clock.clone(),
@@ -201,7 +208,8 @@ impl EmbeddedBroker {
                 options.prune_every,
             )),
         ];
-        Ok(Arc::new(Self { requests, slot, standing, aside, totals, reserve, tasks }))
+        let closed_at = OnceLock::new();
+        Ok(Arc::new(Self { requests, slot, standing, aside, totals, reserve, closed_at, tasks }))
     }
 
     /// Stops in good order: what consumers hold goes back without counting, all is on disk and the files are closed when it
@@ -214,6 +222,9 @@ impl EmbeddedBroker {
             task.abort();
         }
         let result = ask(&self.requests, |answer| Request::Close { answer }).await;
+        if let (Ok(()), Some(store)) = (&result, self.slot.get()) {
+            self.closed_at.set(store.position()).ok();
+        }
         self.slot.take();
         self.slot.closed().await;
         result
@@ -268,6 +279,11 @@ impl EmbeddedBroker {
     /// [`BrokerError::Unavailable`].
     pub async fn disk_bytes(&self) -> Result<u64, BrokerError> {
         self.read_now(Store::disk_bytes).await
+    }
+
+    /// How far the log has come: all of it is on stable storage. Also once it was closed in good order; `None` while it is out of use.
+    pub fn position(&self) -> Option<LogPosition> {
+        self.closed_at.get().copied().or_else(|| self.slot.get().map(|store| store.position()))
     }
 
     /// Holds what the log has once all that was asked for before is in it. Takes no time.

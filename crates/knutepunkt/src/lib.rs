@@ -12,6 +12,7 @@ mod doctor;
 pub mod files;
 pub mod grenser;
 mod health;
+pub mod hints;
 mod http;
 mod installasjon;
 pub mod jumps;

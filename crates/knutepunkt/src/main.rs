@@ -2,14 +2,18 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use knutepunkt::commands::{
     admin, backup, bench, demo, dev, doctor, klient, repair, restore, serve, settings,
 };
-use knutepunkt::memory;
 use knutepunkt::server::QueuesGivenUp;
 use knutepunkt::telemetry;
+use knutepunkt::{hints, memory};
+
+/// How long the end of the process waits for threads that may wait for a disk.
+const LONGEST_END: Duration = Duration::from_secs(5);
 
 /// Many small, short-lived pieces of memory on many threads are what a melding on its way is made of.
 #[global_allocator]
@@ -87,13 +91,19 @@ fn main() -> ExitCode {
     if serves {
         memory::spare();
     }
-    let done = memory::runtime()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(run(arguments.command)));
+    let done = memory::runtime().map_err(anyhow::Error::from).and_then(|runtime| {
+        let done = runtime.block_on(run(arguments.command));
+        // What waits for a disk that does not answer keeps nothing from ending.
+        runtime.shutdown_timeout(LONGEST_END);
+        done
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("knutepunkt: {error:#}");
+            match hints::hint(&error) {
+                Some(hint) => eprintln!("knutepunkt: {error:#}; {hint}"),
+                None => eprintln!("knutepunkt: {error:#}"),
+            }
             if let Some(found) = error.downcast_ref::<doctor::NotInOrder>() {
                 ExitCode::from(found.exit_code())
             } else if error.is::<backup::NotWhole>() {

@@ -1,4 +1,4 @@
-//! Room on the disk of the data folder.
+//! Room on the disks that an installation lies on.
 
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
@@ -45,15 +45,28 @@ impl Disk {
     }
 }
 
-/// All file systems that an installation lies on: that of the data folder, which keeps `data` free, and those of Dokumentlager and
-/// of the registry where they have their own, which keep `min_free_bytes` free.
-pub(crate) fn disks(places: &Places, data: Minst, min_free_bytes: u64) -> Vec<Disk> {
-    let device = |folder: &Path| folder.metadata().ok().map(|metadata| metadata.dev());
-    let mut seen = vec![device(&places.data)];
-    let mut disks = vec![Disk { folder: places.data.clone(), minst: data }];
-    let registry = storage::sqlite_file(&places.registry_url)
-        .and_then(|file| std::path::absolute(file).ok()?.parent().map(Path::to_owned));
-    for folder in [Some(places.payloads()), registry].into_iter().flatten() {
+/// All file systems that an installation lies on: that of the queue log, which keeps `ko` free, and those of the data folder, of
+/// Dokumentlager and of the registry where they are others, which keep `min_free_bytes` free.
+pub(crate) fn disks(places: &Places, ko: Minst, min_free_bytes: u64) -> Vec<Disk> {
+    disks_by(places, ko, min_free_bytes, |folder| folder.metadata().ok().map(|metadata| metadata.dev()))
+}
+
+/// The same where `device` says on which file system a folder lies that is there.
+fn disks_by(
+    places: &Places,
+    ko: Minst,
+    min_free_bytes: u64,
+    device: impl Fn(&Path) -> Option<u64>,
+) -> Vec<Disk> {
+    let of_log = device(&places.log());
+    let log = match of_log {
+        Some(own) if Some(own) != device(&places.data) => places.log(),
+        _ => places.data.clone(),
+    };
+    let mut seen = vec![device(&log)];
+    let mut disks = vec![Disk { folder: log, minst: ko }];
+    let registry = storage::sqlite_file(&places.registry_url).and_then(|file| folder_of(&file));
+    for folder in [Some(places.data.clone()), Some(places.payloads()), registry].into_iter().flatten() {
         let found = device(&folder);
         if found.is_some() && !seen.contains(&found) {
             seen.push(found);
@@ -61,6 +74,12 @@ pub(crate) fn disks(places: &Places, data: Minst, min_free_bytes: u64) -> Vec<Di
         }
     }
     disks
+}
+
+/// Where a file lies, also one that goes by another name.
+fn folder_of(file: &Path) -> Option<PathBuf> {
+    let whole = file.canonicalize().or_else(|_| std::path::absolute(file)).ok()?;
+    whole.parent().map(Path::to_owned)
 }
 
 /// Looks at all file systems of an installation.
@@ -141,5 +160,29 @@ mod tests {
         // Linux has it wherever it runs, and it is a file system of its own.
         let other = "/proc/self/register.sqlite";
         assert_eq!(looked_at(other), [(data.clone(), 7), (PathBuf::from("/proc/self"), 9)]);
+        // A name in the data folder for a file that lies elsewhere.
+        std::os::unix::fs::symlink("/proc/self/status", &own).unwrap();
+        let found = looked_at(own.to_str().unwrap());
+        assert!(found.len() == 2 && found[1].0.starts_with("/proc") && found[1].1 == 9, "{found:?}");
+    }
+
+    /// What the queue log needs is kept free where it lies, and not where it does not.
+    #[test]
+    fn room_of_the_queue_log_is_kept_on_its_own_disk() {
+        let data = PathBuf::from("/data");
+        let url = "sqlite:///data/register.sqlite".to_owned();
+        let places = Places { data: data.clone(), registry_url: url };
+        let looked_at = |own: &[&str]| {
+            let device = |folder: &Path| {
+                Some(own.iter().position(|name| folder.ends_with(name)).map_or(0, |n| n as u64 + 1))
+            };
+            let disks = disks_by(&places, Minst::Bytes(7), 9, device);
+            disks.into_iter().map(|disk| (disk.folder, disk.minst.bytes())).collect::<Vec<_>>()
+        };
+        assert_eq!(looked_at(&[]), [(data.clone(), 7)]);
+        assert_eq!(looked_at(&["ko"]), [(places.log(), 7), (data.clone(), 9)]);
+        assert_eq!(looked_at(&["dokumentlager"]), [(data.clone(), 7), (places.payloads(), 9)]);
+        let all = [(places.log(), 7), (data.clone(), 9), (places.payloads(), 9)];
+        assert_eq!(looked_at(&["ko", "dokumentlager"]), all);
     }
 }

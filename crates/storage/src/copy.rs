@@ -5,7 +5,7 @@ use std::path::Path;
 
 use sea_orm::{ConnectionTrait as _, DatabaseConnection, DbBackend, Statement};
 
-use wire::id::{DokumentId, KontoId};
+use wire::id::{DokumentId, FiksOrgId, KontoId};
 
 use crate::database::{open, options};
 use crate::error::StorageError;
@@ -120,6 +120,29 @@ pub async fn list_kontoer(url: &str) -> Result<Option<BTreeSet<KontoId>>, Storag
         kontoer.insert(id.parse().map_err(|_| damaged())?);
     }
     Ok(Some(kontoer))
+}
+
+/// Who owns the kontoer of the registry at `url`; `None` where there is none. Changes nothing. As [`inspect`], never in a process that
+/// has the registry open.
+///
+/// # Errors
+/// As [`inspect`].
+pub async fn list_owners(url: &str) -> Result<Option<BTreeMap<KontoId, FiksOrgId>>, StorageError> {
+    if inspect(url).await?.is_none() {
+        return Ok(None);
+    }
+    let connection = open_to_read(url).await?;
+    let sql = "SELECT konto.id, system.fiks_org_id FROM konto JOIN system ON system.id = konto.system_id";
+    let statement = Statement::from_string(connection.get_database_backend(), sql);
+    let rows = connection.query_all_raw(statement).await;
+    connection.close_by_ref().await?;
+    let mut owners = BTreeMap::new();
+    for row in rows? {
+        let (konto, owner): (String, String) = (row.try_get_by_index(0)?, row.try_get_by_index(1)?);
+        let damaged = || StorageError::Backend("a row of the table konto or system cannot be read".into());
+        owners.insert(konto.parse().map_err(|_| damaged())?, owner.parse().map_err(|_| damaged())?);
+    }
+    Ok(Some(owners))
 }
 
 /// What the registry knows of a payload in Dokumentlager.

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::ports::Registry;
-use sea_orm::sqlx::{Connection as _, SqliteConnection};
+use sea_orm::sqlx::{Connection as _, PgConnection, SqliteConnection};
 use sea_orm::{
     ConnectOptions, ConnectionTrait as _, DatabaseConnection, SqlxPostgresConnector, SqlxSqliteConnector,
     Statement,
@@ -16,6 +16,9 @@ use crate::registry::SqlRegistry;
 
 /// How long a unit of work waits for its turn, or for a free connection, before it fails.
 const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// How long to wait for the answer to why there is no connection.
+const ONE_TRY: Duration = Duration::from_secs(2);
 
 /// Connections for reading. Readers never wait for each other, only for a connection.
 const SQLITE_READERS: u32 = 4;
@@ -44,7 +47,7 @@ pub struct Database {
 /// SQLite is run with a write-ahead log that is synced at each commit, so a commit survives a power failure.
 ///
 /// # Errors
-/// [`StorageError::UnsupportedUrl`] and [`StorageError::Connect`].
+/// [`StorageError::UnsupportedUrl`], [`StorageError::Connect`] and [`StorageError::Unreachable`].
 pub async fn connect(url: &str) -> Result<Database, StorageError> {
     if is_sqlite(url) {
         // In memory, each connection would have a database of its own.
@@ -129,10 +132,26 @@ async fn connect_postgres(url: &str) -> Result<Database, StorageError> {
 }
 
 pub(crate) async fn open(options: ConnectOptions) -> Result<DatabaseConnection, StorageError> {
-    sea_orm::Database::connect(options).await.map_err(|error| StorageError::Connect(Box::new(error)))
+    let url = options.get_url().to_owned();
+    match sea_orm::Database::connect(options).await {
+        Ok(connection) => Ok(connection),
+        Err(error) if is_sqlite(&url) => Err(StorageError::Connect(Box::new(error))),
+        Err(error) => {
+            // The pool tries again and again, and then says no more than that it has no connection.
+            let source = match tokio::time::timeout(ONE_TRY, PgConnection::connect(&url)).await {
+                Ok(Err(error)) => error.into(),
+                Ok(Ok(_)) | Err(_) => error.into(),
+            };
+            Err(StorageError::Unreachable { address: inspect::shown(&url), source })
+        }
+    }
 }
 
 impl Database {
+    pub(crate) fn reader(&self) -> &DatabaseConnection {
+        &self.read
+    }
+
     pub(crate) fn writer(&self) -> &DatabaseConnection {
         &self.write
     }

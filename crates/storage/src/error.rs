@@ -13,6 +13,18 @@ pub enum StorageError {
     /// It cannot be reached, or is no database.
     #[error("cannot open the database")]
     Connect(#[source] BoxError),
+    /// PostgreSQL cannot be reached, or refuses the log-in.
+    #[error(
+        "cannot reach the database {address}: see that PostgreSQL runs and takes connections from here, and that the address, user and \
+         password in registry.url are right. Nothing is lost by that"
+    )]
+    Unreachable {
+        /// Where it should be, without user and password.
+        address: String,
+        /// Why not.
+        #[source]
+        source: BoxError,
+    },
     /// SQLite's log of what was committed last is gone: what stood in it alone would be lost.
     #[error(
         "{path} is missing although the database was in use when its process ended; put it back beside the database, or \

@@ -14,6 +14,7 @@ use wire::id::Uuid;
 use crate::database::{is_sqlite, open, options};
 use crate::error::StorageError;
 use crate::migrations;
+use crate::seen::{SeenLog, seen};
 use crate::wal::{self, Missing};
 
 /// The installation that a registry belongs to.
@@ -54,6 +55,8 @@ pub struct Funnet {
     pub tilhorighet: Option<Tilhorighet>,
     /// How far it has come.
     pub stand: Stand,
+    /// How far the queue log was seen to have come. `None` where nobody has noted it, or it was not looked for.
+    pub seen_log: Option<SeenLog>,
     /// Migrations that it lacks.
     pub mangler: Vec<String>,
 }
@@ -196,8 +199,10 @@ pub(crate) async fn look(connection: &DatabaseConnection) -> Result<Option<Funne
     let mangler = migrations::list_pending(connection).await?;
     let tilhorighet =
         if has_table(connection, "installasjon").await? { tilhorighet(connection).await? } else { None };
-    let counts = !mangler.iter().any(|name| name == migrations::LAGREDE_DOKUMENTER);
-    Ok(Some(Funnet { tilhorighet, stand: stand(connection, counts).await?, mangler }))
+    let has = |migration: &str| !mangler.iter().any(|name| name == migration);
+    let stand = stand(connection, has(migrations::LAGREDE_DOKUMENTER)).await?;
+    let seen_log = if has(migrations::KO_SETT) { seen(connection).await? } else { None };
+    Ok(Some(Funnet { tilhorighet, stand, seen_log, mangler }))
 }
 
 pub(crate) async fn tilhorighet(

@@ -35,6 +35,7 @@ mod protokoll;
 mod registry;
 mod room;
 mod rows;
+mod seen;
 mod sesjon;
 mod sok;
 mod sql;
@@ -43,10 +44,13 @@ mod tilgang;
 mod tx;
 mod wal;
 
-pub use copy::{StoredDokument, check_sqlite, copy_registry, examine, list_dokumenter, list_kontoer};
+pub use copy::{
+    StoredDokument, check_sqlite, copy_registry, examine, list_dokumenter, list_kontoer, list_owners,
+};
 pub use database::{Database, connect};
 pub use error::StorageError;
 pub use inspect::{Funnet, Stand, Tilhorighet, inspect, shown, sqlite_file};
 pub use lock::{LockState, RegistryLock};
 pub use migrations::newest as schema_version;
 pub use rows::{check_rows, require_empty, restore_rows};
+pub use seen::SeenLog;

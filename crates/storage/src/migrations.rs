@@ -40,10 +40,14 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("migrations/2026_12_01_dokument_sum.sql"),
     },
     Migration { name: LAGREDE_DOKUMENTER, sql: include_str!("migrations/2026_12_02_lagrede_dokumenter.sql") },
+    Migration { name: KO_SETT, sql: include_str!("migrations/2026_12_03_ko_sett.sql") },
 ];
 
 /// Since this one, documents are counted as they are added.
 pub(crate) const LAGREDE_DOKUMENTER: &str = "2026_12_02_lagrede_dokumenter";
+
+/// Since this one, how far the queue log was seen to have come is noted.
+pub(crate) const KO_SETT: &str = "2026_12_03_ko_sett";
 
 /// The name of the newest migration: the version of the tables of every registry that is open.
 pub fn newest() -> &'static str {

@@ -40,8 +40,8 @@ async fn copy_all(connection: &DatabaseConnection, to: &Path) -> Result<Funnet, 
         .begin_with_config(Some(IsolationLevel::RepeatableRead), Some(AccessMode::ReadOnly))
         .await?;
     let names = tables(&tx).await?;
-    let found =
-        Funnet { tilhorighet: tilhorighet(&tx).await?, stand: stand(&tx, true).await?, mangler: Vec::new() };
+    let (tilhorighet, stand) = (tilhorighet(&tx).await?, stand(&tx, true).await?);
+    let found = Funnet { tilhorighet, stand, seen_log: None, mangler: Vec::new() };
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(to).map_err(io)?;
     let mut file = BufWriter::new(file);
     writeln!(file, "{}", json!({ "knutepunkt": "registry", "migration": migrations::newest() }))
@@ -198,7 +198,7 @@ fn found_of(end: &Value) -> Option<Funnet> {
         None => None,
     };
     let stand = Stand { generation, organisasjoner, kontoer, dokumenter, lagrede_dokumenter };
-    Some(Funnet { tilhorighet, stand, mangler: Vec::new() })
+    Some(Funnet { tilhorighet, stand, seen_log: None, mangler: Vec::new() })
 }
 
 /// Looks whether nobody has registered anything in the database at `url`.

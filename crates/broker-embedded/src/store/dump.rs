@@ -13,7 +13,7 @@ use super::chunks::{ChunkWriter, DumpError, Records, Space};
 use super::damage::{guarded, readable_behind};
 use super::keys::number_at;
 use super::moment::{Rows, rows, rows_from};
-use super::{Layout, MIB, Store, StoreError, witness};
+use super::{Layout, MIB, SeenPosition, Store, StoreError, witness};
 use crate::OpenError;
 use crate::queue::Number;
 use crate::slot::Slot;
@@ -62,20 +62,20 @@ impl LogCounts {
     }
 }
 
-/// Opens the log at `path` to copy it. Blocks.
+/// Opens the log at `path` to copy it; `seen` is how far somebody else has seen it to come. Blocks.
 ///
 /// # Errors
 /// [`OpenError`]: there is no log, a server uses it, it cannot be read, or it lacks what was promised.
-pub fn hold_log(path: &Path) -> Result<LogMoment, OpenError> {
-    hold(path).map_err(|error| OpenError::new(path, error))
+pub fn hold_log(path: &Path, seen: Option<SeenPosition>) -> Result<LogMoment, OpenError> {
+    hold(path, seen).map_err(|error| OpenError::new(path, error))
 }
 
 /// As [`hold_log`].
-pub(super) fn hold(path: &Path) -> Result<LogMoment, StoreError> {
+pub(super) fn hold(path: &Path, seen: Option<SeenPosition>) -> Result<LogMoment, StoreError> {
     if !path.is_dir() {
         return Err(StoreError::NoLog { witness: witness::beside(path) });
     }
-    let layout = Layout { cache_bytes: 8 * MIB, journal_bytes: 64 * MIB, open_tables: 200 };
+    let layout = Layout { cache_bytes: 8 * MIB, journal_bytes: 64 * MIB, open_tables: 200, seen };
     let (store, ..) = Store::open(path, &layout)?;
     Ok(LogMoment::of(Arc::new(store), None))
 }

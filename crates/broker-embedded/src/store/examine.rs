@@ -13,7 +13,7 @@ use super::dump::{LogMoment, hold, log};
 use super::keys::{decode_entry, number_at};
 use super::line::{StoredMelding, decode};
 use super::loss::note;
-use super::{StoreError, shadow};
+use super::{SeenPosition, StoreError, shadow};
 use crate::OpenError;
 use crate::queue::Number;
 
@@ -135,8 +135,12 @@ fn behind(key: &[u8]) -> Vec<u8> {
 ///
 /// # Errors
 /// As [`hold_log`], and what could not be copied.
-pub fn hold_log_copy(path: &Path, scratch: &Path) -> Result<LogMoment, OpenError> {
+pub fn hold_log_copy(
+    path: &Path,
+    scratch: &Path,
+    seen: Option<SeenPosition>,
+) -> Result<LogMoment, OpenError> {
     note::refuse(path).map_err(|error| OpenError::new(path, error))?;
-    let held = shadow::fill(path, scratch).and_then(|copy| hold(&copy));
+    let held = shadow::fill(path, scratch).and_then(|copy| hold(&copy, seen));
     held.map_err(|error| OpenError::new(path, error.said_of(scratch, path)))
 }

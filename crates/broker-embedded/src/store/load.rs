@@ -12,6 +12,7 @@ use super::chunks::{DumpError, Space, read_records};
 use super::dump::{LogCounts, log};
 use super::keys::{decode_entry, encode_entry, line_key, number_at};
 use super::line::{Line, StoredMelding, decode, encode};
+use super::position::{decided_in, decision};
 use super::{EPOCH_BITS, FORMAT, Layout, MIB, OLDEST_FORMAT, Store, StoreError};
 use crate::OpenError;
 use crate::queue::Number;
@@ -193,7 +194,7 @@ pub fn load_log(
     now: Timestamp,
     mut go_on: impl FnMut() -> bool,
 ) -> Result<LogCounts, DumpError> {
-    let layout = Layout { cache_bytes: 8 * MIB, journal_bytes: 64 * MIB, open_tables: 200 };
+    let layout = Layout { cache_bytes: 8 * MIB, journal_bytes: 64 * MIB, open_tables: 200, seen: None };
     let (store, ..) =
         Store::open(to, &layout).map_err(|error| DumpError::Log(OpenError::new(to, error).into()))?;
     if store.entries.first_key_value().is_some() || store.meldinger.first_key_value().is_some() {
@@ -210,6 +211,7 @@ pub fn load_log(
         returned.put(&mut bulk, space, key, value, now).map_err(in_dump)
     })?;
     returned.lines_before(&mut bulk, Number::MAX, now).map_err(in_dump)?;
+    returned.decide(&mut bulk, now).map_err(log)?;
     bulk.finish().map_err(log)?;
     Ok(LogCounts::of(&records, 0, 0))
 }
@@ -227,6 +229,8 @@ fn in_dump(error: StoreError) -> DumpError {
 #[derive(Default)]
 pub(super) struct Returned {
     epoch: u64,
+    /// When it was decided last what the log holds that is copied.
+    decided_ms: u64,
     /// Meldinger that somebody held, and whose sporing must say what became of that.
     held: VecDeque<Number>,
 }
@@ -248,6 +252,13 @@ impl Returned {
                 }
             }
             (Space::Meta, b"epoch") => self.epoch = number_at(value, 0)?,
+            (Space::Meta, key) => {
+                if let Some(decided_ms) = decided_in(key, value) {
+                    // What is made here is a decision of its own.
+                    self.decided_ms = decided_ms;
+                    return Ok(());
+                }
+            }
             (Space::Queue, _) => {
                 let (konto, mut entry) = decode_entry(key, value)?;
                 if entry.held {
@@ -261,6 +272,12 @@ impl Returned {
             _ => {}
         }
         bulk.put(space, key, value)
+    }
+
+    /// Writes that what the new log holds was decided now: how far the old one had come says nothing of it.
+    pub(super) fn decide(&self, bulk: &mut Bulk<'_>, now: Timestamp) -> Result<(), StoreError> {
+        let (key, value) = decision(now, self.decided_ms, None);
+        bulk.put(Space::Meta, key.as_bytes(), &value)
     }
 
     /// Writes for those that were held and have lower numbers than `number` that they came back.

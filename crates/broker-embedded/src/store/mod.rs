@@ -2,7 +2,7 @@
 //!
 //! | Keyspace | Key | Value |
 //! |---|---|---|
-//! | `meta` | name | format version; epoch; before when what was over is forgotten |
+//! | `meta` | name | format version; epoch; before when what was over is forgotten; when it was last decided what it holds |
 //! | `konto` | KontoId | nothing: the queue exists |
 //! | `queue` | number | [`KeptEntry`] with its KontoId, 64 bytes; all that a start has to read |
 //! | `melding` | number | the melding and the lines of sporing written with it |
@@ -31,6 +31,7 @@ mod load;
 mod loss;
 mod moment;
 mod names;
+mod position;
 mod prune;
 mod read;
 mod room;
@@ -45,7 +46,7 @@ mod write;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, KvSeparationOptions, PersistMode};
@@ -64,6 +65,7 @@ pub(crate) use self::keys::{Cost, KeptDead};
 pub(crate) use self::line::Line;
 pub use self::load::load_log;
 pub use self::loss::{AcceptedLoss, accept_loss, find_loss};
+pub use self::position::{Behind, LogPosition, SeenPosition};
 pub use self::room::Reserve;
 pub use self::salvage::{Emptied, Missing, Salvaged, SavedKonto, Unsaved, finish_salvage, salvage};
 use self::shadow::Shadow;
@@ -112,6 +114,12 @@ pub(crate) enum StoreError {
          it is with `knutepunkt repair --godta-tap`"
     )]
     WitnessMissing(Box<Loss>),
+    #[error(
+        "read the queue log: {0}. Put back the right folder \"ko\" together with \"ko.vitne\" and \"ko.installasjon\"; or restore a backup \
+         with `knutepunkt restore`; or, to go on with this one, accept that with `knutepunkt repair --godta-tap`: what waits in it is \
+         then handed out as redelivered. Nothing was changed"
+    )]
+    Behind(Box<Behind>),
     #[error(
         "read the queue log: {}; restore a backup, or save all that can be read with `knutepunkt repair --berg`, or, to go on \
          with what stands before it, accept the loss with `--godta-tap`",
@@ -204,6 +212,8 @@ pub(crate) struct Store {
     steps: Keyspace,
     /// The number of the last synced step.
     step: AtomicU64,
+    /// When it was last decided what it holds.
+    decided_ms: u64,
     witness: Mutex<Witness>,
     /// How much of the payloads is there.
     live: Live,
@@ -226,6 +236,8 @@ pub(crate) struct Layout {
     pub(crate) cache_bytes: u64,
     pub(crate) journal_bytes: u64,
     pub(crate) open_tables: usize,
+    /// How far somebody else has seen it to come: one that has come less far is refused.
+    pub(crate) seen: Option<SeenPosition>,
 }
 
 fn listed(torn: &[TornJournal]) -> String {
@@ -343,7 +355,16 @@ impl Begun {
         let ids = if has_ids { Some(keyspace(&db, "melding_id", 4 * MIB)?) } else { None };
         let forgotten_before = meta.get(FORGOTTEN)?.and_then(|value| forgotten_before(&value));
         let kept = Kept { ids, forgotten_before, lacks_some: !damaged.is_empty() };
-        let (witness, mut loss) = call_witness(path, step, &kept)?;
+        let (mut witness, mut loss) = call_witness(path, step, &kept)?;
+        let position = LogPosition { decided_ms: position::decided_ms(&meta)?, step };
+        if let Some(seen) = layout.seen.filter(|seen| seen.position > position) {
+            let last = witness.as_ref().and_then(|witness| witness.last_taken(step).next());
+            let last_taken = last.map(|melding| melding.mottatt);
+            loss.get_or_insert(unknown(step)).behind = Some(Behind { found: position, seen, last_taken });
+        }
+        if let Some(witness) = &mut witness {
+            witness.forget_read();
+        }
         if !damaged.is_empty() {
             loss.get_or_insert(unknown(step)).journals = damaged;
         }
@@ -399,7 +420,9 @@ fn was_promised_to_nobody(path: &Path) -> Result<bool, StoreError> {
 
 /// Why a log that lacks something is not opened.
 fn refusal(loss: Loss) -> StoreError {
-    if loss.is_unknown() {
+    if let Some(behind) = loss.only_behind() {
+        StoreError::Behind(Box::new(behind))
+    } else if loss.is_unknown() {
         StoreError::WitnessMissing(Box::new(loss))
     } else {
         StoreError::Lost(Box::new(loss))
@@ -502,7 +525,7 @@ fn call_witness(path: &Path, step: u64, kept: &Kept) -> Result<(Option<Witness>,
     let file = witness::beside(path);
     let opened = Witness::open(path).map_err(|source| StoreError::Unreadable { file: file.clone(), source });
     let missing = || Loss { witness_missing: Some(file), ..unknown(step) };
-    let Some(mut witness) = opened? else {
+    let Some(witness) = opened? else {
         // A log without any step has promised nothing.
         return Ok((None, (step > 0).then(missing)));
     };
@@ -517,7 +540,6 @@ fn call_witness(path: &Path, step: u64, kept: &Kept) -> Result<(Option<Witness>,
         gone.append(&mut loss.meldinger);
         loss.meldinger = gone;
     }
-    witness.forget_read();
     Ok((Some(witness), loss))
 }
 
@@ -559,6 +581,7 @@ impl Store {
                     .age_cutoff(LARGE_PART),
             ))
         })?;
+        let decided_ms = position::decided_ms(&meta)?;
         let live = Live::since_now(&db, &payloads);
         let (closed, is_closed) = watch::channel(());
         let store = Self {
@@ -575,6 +598,7 @@ impl Store {
             path: path.to_owned(),
             steps,
             step: AtomicU64::new(step),
+            decided_ms,
             witness: Mutex::new(witness),
             live,
             tidying: Tidying::default(),
@@ -586,6 +610,11 @@ impl Store {
         };
         store.look_at_tables();
         Ok((store, epoch << EPOCH_BITS, is_closed))
+    }
+
+    /// How far it has come: what is on stable storage.
+    pub(crate) fn position(&self) -> LogPosition {
+        LogPosition { decided_ms: self.decided_ms, step: self.step.load(Ordering::Acquire) }
     }
 
     /// Starts a step.

@@ -65,7 +65,7 @@ pub(super) fn store(folder: &Place, count: u128) -> Store {
 }
 
 pub(super) fn store_at(path: &Path, count: u128) -> Store {
-    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
+    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64, seen: None };
     let (store, first, _) = Store::open(path, &layout).expect("the folder is empty");
     let mut write = store.write();
     for n in 0..count {
@@ -79,7 +79,7 @@ pub(super) fn store_at(path: &Path, count: u128) -> Store {
 
 /// A log that has promised `count` meldinger, each in a step of its own.
 pub(super) fn promise_at(path: &Path, count: u128) {
-    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
+    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64, seen: None };
     let (store, first, _) = Store::open(path, &layout).expect("the folder is empty");
     for n in 0..count {
         let mut write = store.write();
@@ -225,7 +225,7 @@ fn search_goes_on_after_a_melding_that_is_forgotten() {
 /// Opening would make a new log, or forget what the missing part held.
 #[test]
 fn a_log_with_a_missing_part_is_refused_and_left_as_it_is() {
-    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
+    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64, seen: None };
     for part in [
         "version",
         "0.jnl",
@@ -267,7 +267,7 @@ fn a_log_with_a_missing_part_is_refused_and_left_as_it_is() {
 async fn dead_letters_of_kontoer_that_were_removed_earlier_end() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("ko");
-    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
+    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64, seen: None };
     let (store, first, _) = Store::open(&path, &layout).expect("the folder is empty");
     let eiere = |n| Eiere {
         avsender: FiksOrgId::from_uuid(Uuid::from_u128(n)),
@@ -334,7 +334,7 @@ fn room_is_kept_for_what_stands_in_no_table_yet() {
 #[test]
 fn log_on_a_disk_that_is_short_is_written_out_before_anything_else() {
     let folder = Place::new();
-    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
+    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64, seen: None };
     let idle = || Begun::open(folder.path(), &layout, Vec::new(), true).expect("it can be read");
     for round in 1..=6 {
         drop(store(&folder, 20));
@@ -400,7 +400,7 @@ fn damaged_table_of_any_keyspace_is_not_written_anew_again_and_again() {
             std::fs::write(file.path(), bytes).expect("it can be written");
         }
     }
-    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64 };
+    let layout = Layout { cache_bytes: MIB, journal_bytes: 64 * MIB, open_tables: 64, seen: None };
     let (log, ..) = Store::open(folder.path(), &layout).expect("the damage is met later");
     log.prune(at(1_000_000)).expect("what is damaged stays");
     flush(&log);

@@ -25,6 +25,7 @@ use wire::id::{KontoId, MeldingId, Uuid};
 
 use super::folder::sync_folder_of;
 use super::journal::TornJournal;
+use super::position::Behind;
 
 /// Bytes of a record: step, number, time, three ids, checksum.
 const RECORD: usize = 80;
@@ -69,37 +70,53 @@ pub struct Loss {
     pub whole_behind: u64,
     /// The file that knows what was promised; `None` where it is there and can be read. Without it nobody can say whether anything is lost.
     pub witness_missing: Option<PathBuf>,
+    /// Whether it has been further than it is, as somebody else knows: what it lacks then nobody can list.
+    pub behind: Option<Behind>,
 }
 
 impl Loss {
     /// Whether nothing is known to be lost, and nobody can know.
     pub fn is_unknown(&self) -> bool {
-        self.witness_missing.is_some() && self.journals.is_empty() && self.promised_step == self.log_step
+        self.behind.is_none() && self.is_all_there() && self.witness_missing.is_some()
+    }
+
+    /// How far it had come, where nothing else is wrong with it.
+    pub fn only_behind(&self) -> Option<Behind> {
+        self.behind.filter(|_| self.is_all_there() && self.witness_missing.is_none())
+    }
+
+    fn is_all_there(&self) -> bool {
+        self.journals.is_empty() && self.promised_step == self.log_step && self.meldinger.is_empty()
     }
 }
 
 impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // What stands between this part and the one before.
+        let mut between = "";
+        if let Some(behind) = &self.behind {
+            write!(f, "{behind}")?;
+            between = "; ";
+        }
         if let Some(witness) = &self.witness_missing {
             write!(
                 f,
-                "the file {}, which knows what was promised, is missing or damaged, or that of another log, so nobody can tell whether \
+                "{between}the file {}, which knows what was promised, is missing or damaged, or that of another log, so nobody can tell whether \
                  the log is whole",
                 witness.display()
             )?;
-            f.write_str(if self.is_unknown() { "" } else { "; " })?;
+            between = "; ";
         }
         for (place, journal) in self.journals.iter().enumerate() {
-            write!(f, "{}{journal}", if place == 0 { "" } else { ", " })?;
+            write!(f, "{}{journal}", if place == 0 { between } else { ", " })?;
+            between = "; ";
         }
         let steps = self.promised_step - self.log_step;
         let count = self.meldinger.len();
         if steps == 0 && count == 0 {
             return Ok(());
         }
-        if !self.journals.is_empty() {
-            f.write_str("; ")?;
-        }
+        f.write_str(between)?;
         let at_least = if self.is_complete { "" } else { "at least " };
         if steps > 0 {
             write!(f, "{steps} steps that were promised are missing, with ")?;
@@ -335,6 +352,7 @@ impl Witness {
             journals: Vec::new(),
             witness_missing: None,
             whole_behind: 0,
+            behind: None,
         })
     }
 

@@ -133,7 +133,7 @@ impl Write<'_> {
         let step = store.step.load(Ordering::Relaxed) + 1;
         self.batch.insert(&store.steps, STEP, step.to_be_bytes());
         self.batch.durability(Some(PersistMode::SyncData)).commit()?;
-        store.step.store(step, Ordering::Relaxed);
+        store.step.store(step, Ordering::Release);
         // Behind the sync, and before anybody is answered.
         witness.note(step, &self.taken);
         Ok(())

@@ -93,10 +93,10 @@ async fn damage_before_the_end_is_refused_and_nothing_changes_until_it_is_accept
     for _ in 0..2 {
         let refused = text(&open(&log).await.err().unwrap());
         assert!(refused.contains("that were promised are missing"), "{refused}");
-        assert!(find_loss(&log).unwrap().is_some_and(|loss| !loss.meldinger.is_empty()));
+        assert!(find_loss(&log, None).unwrap().is_some_and(|loss| !loss.meldinger.is_empty()));
         assert_eq!(files(&log), before);
     }
-    let done = accept_loss(&log, h.clock.now()).unwrap().unwrap();
+    let done = accept_loss(&log, h.clock.now(), None).unwrap().unwrap();
     assert_eq!(done.rests.len(), 1);
     assert_eq!(std::fs::read(&done.rests[0]).unwrap(), bytes[begin..]);
     let broker = open(&log).await.unwrap();
@@ -122,13 +122,13 @@ async fn damage_in_an_older_journal_is_refused_and_nothing_changes_until_it_is_a
     std::fs::write(&path, &damaged).unwrap();
     let before = files(&log);
     let name = path.file_name().unwrap().to_string_lossy();
-    for refused in [open(&log).await.err().unwrap(), find_loss(&log).err().unwrap()] {
+    for refused in [open(&log).await.err().unwrap(), find_loss(&log, None).err().unwrap()] {
         let refused = text(&refused);
         assert!(refused.contains(&*name) && refused.contains("cannot be read from byte"), "{refused}");
         assert!(refused.contains("--godta-tap"), "{refused}");
         assert_eq!(files(&log), before);
     }
-    let done = accept_loss(&log, h.clock.now()).unwrap().unwrap();
+    let done = accept_loss(&log, h.clock.now(), None).unwrap().unwrap();
     assert_eq!((done.loss.journals.len(), done.rests.len()), (1, 1), "{}", done.loss);
     let broker = open(&log).await.unwrap();
     for id in &accepted {

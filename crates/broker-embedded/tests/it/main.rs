@@ -6,6 +6,7 @@ mod contract;
 mod copies;
 mod damage;
 mod durability;
+mod further;
 mod harness;
 mod journal;
 mod lifecycle;

@@ -63,10 +63,11 @@ async fn damage_that_stops_the_start_is_named_with_what_to_do() {
                 bytes[(whole.len() - 1) * place / (PLACES - 1)] ^= 0x10;
             }
             let folder = tempfile::tempdir().unwrap();
-            copy(&h.path(), folder.path());
-            let wrong = folder.path().join(name);
+            let log = folder.path().join("ko");
+            copy(&h.path(), &log);
+            let wrong = log.join(name);
             std::fs::write(&wrong, bytes).unwrap();
-            match open(&h, folder.path()).await {
+            match open(&h, &log).await {
                 Ok(broker) => broker.close().await.unwrap(),
                 Err(error) => {
                     refused += 1;
@@ -95,9 +96,10 @@ async fn emptied_file_of_a_keyspace_is_named() {
         let length = usize::try_from(std::fs::metadata(&file).unwrap().len()).unwrap();
         for length in [0, length] {
             let folder = tempfile::tempdir().unwrap();
-            copy(&h.path(), folder.path());
-            std::fs::write(folder.path().join(name), vec![0; length]).unwrap();
-            match open(&h, folder.path()).await {
+            let log = folder.path().join("ko");
+            copy(&h.path(), &log);
+            std::fs::write(log.join(name), vec![0; length]).unwrap();
+            match open(&h, &log).await {
                 // An older list, or one with large payloads, which is looked at when they are read.
                 Ok(broker) => broker.close().await.unwrap(),
                 Err(error) => {
@@ -122,10 +124,11 @@ async fn missing_file_of_a_keyspace_is_named() {
     for file in files(&h.path().join("keyspaces")) {
         let name = file.strip_prefix(h.path()).unwrap();
         let folder = tempfile::tempdir().unwrap();
-        copy(&h.path(), folder.path());
-        std::fs::remove_file(folder.path().join(name)).unwrap();
+        let log = folder.path().join("ko");
+        copy(&h.path(), &log);
+        std::fs::remove_file(log.join(name)).unwrap();
         // An older list is needed by nobody.
-        if let Some(error) = open(&h, folder.path()).await.err() {
+        if let Some(error) = open(&h, &log).await.err() {
             let said = text(&error);
             assert!(said.contains(&*name.to_string_lossy()) && said.contains("is missing"), "{said}");
         } else {
@@ -144,7 +147,7 @@ async fn missing_journal_between_others_is_named_and_nothing_is_changed() {
     let number: u64 = last.file_stem().unwrap().to_str().unwrap().parse().unwrap();
     std::fs::copy(&last, last.with_file_name(format!("{}.jnl", number + 2))).unwrap();
     let before: Vec<_> = files(&log).into_iter().map(|file| std::fs::read(file).unwrap()).collect();
-    for error in [open(&h, &log).await.err().unwrap(), find_loss(&log).err().unwrap()] {
+    for error in [open(&h, &log).await.err().unwrap(), find_loss(&log, None).err().unwrap()] {
         let said = text(&error);
         assert!(said.contains(&format!("{}.jnl is missing", number + 1)), "{said}");
         assert!(said.contains("repair --berg"), "{said}");

@@ -1,15 +1,15 @@
 //! What can be read of a damaged log is saved into a new one.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use app::contract::broker::BrokerHarness;
-use app::ports::{Broker as _, ChannelOptions, Clock as _, Consumer, Settlement};
+use app::ports::{Broker as _, ChannelOptions, Clock as _, Consumer, Eiere, KoRom, Settlement};
 use bytes::Bytes;
 use knutepunkt_broker_embedded::{EmbeddedBroker, Emptied, Missing, Options, check_log, load_log, salvage};
-use wire::id::{KontoId, MeldingId};
+use wire::id::{FiksOrgId, KontoId, MeldingId};
 
 use crate::damage::tables;
 use crate::harness::{Harness, copy};
@@ -91,7 +91,7 @@ async fn all_that_can_be_read_is_saved_and_the_rest_is_listed() {
             bytes[at] ^= 0x10;
             std::fs::write(log.join(name), &bytes).unwrap();
 
-            let saved = salvage(&log, h.clock.now(), Emptied::Refuse)
+            let saved = salvage(&log, h.clock.now(), Emptied::Refuse, &BTreeMap::new())
                 .unwrap_or_else(|error| unreachable!("{place}: {error:?}"));
             assert!(
                 std::fs::read(saved.old_log.join(name)).unwrap() == bytes,
@@ -126,13 +126,66 @@ async fn whole_log_is_saved_whole() {
     let log = folder.path().join("ko");
     copy(&h.path(), &log);
     std::fs::copy(h.path().with_extension("vitne"), log.with_extension("vitne")).unwrap();
-    let saved = salvage(&log, h.clock.now(), Emptied::Refuse).unwrap();
+    let saved = salvage(&log, h.clock.now(), Emptied::Refuse, &BTreeMap::new()).unwrap();
     assert_eq!((saved.places, saved.journal_bytes, saved.lost_files.len()), (0, 0, 0));
     assert!(saved.is_complete);
     let of_konto = &saved.kontoer[&b];
     assert_eq!((of_konto.waiting, of_konto.dead, of_konto.lost.len()), (waiting.len() as u64, 0, 0));
     let (got, dead) = drained(&h, &log, b).await;
     assert_eq!((got, dead), (waiting.into_iter().collect(), 0));
+}
+
+/// The list of what waits is made anew from the meldinger, which do not say who owns their kontoer: others of the same kontoer do, or
+/// the registry.
+#[tokio::test]
+async fn what_is_listed_anew_counts_for_those_who_own_its_kontoer() {
+    const COUNT: u64 = 10;
+    for others in [5, 0] {
+        let h = Harness::start().await;
+        let (a, b) = (konto(&h).await, konto(&h).await);
+        let owners = [a, b].map(|konto| (konto, FiksOrgId::from_uuid(h.uuid())));
+        let room = KoRom::unbounded(Eiere { avsender: owners[0].1, mottaker: owners[1].1 });
+        for n in 0..COUNT + others {
+            if n == COUNT {
+                h.embedded().flush().await.unwrap();
+            }
+            let payload = Bytes::from_static(b"innhold");
+            h.broker().publish_within(melding(&h, a, b), payload, room).await.unwrap();
+        }
+        if others == 0 {
+            h.embedded().flush().await.unwrap();
+        }
+        let counted = h.broker().list_kobytes();
+        h.embedded().close().await.unwrap();
+        let known = if others == 0 { BTreeMap::from(owners) } else { BTreeMap::new() };
+        let mut made_anew = 0;
+        for keyspace in std::fs::read_dir(h.path().join("keyspaces")).unwrap() {
+            let folder = tempfile::tempdir().unwrap();
+            let log = folder.path().join("ko");
+            copy(&h.path(), &log);
+            let name = keyspace.unwrap().file_name();
+            let lost = log.join("keyspaces").join(name).join("tables");
+            if !lost.is_dir() {
+                continue;
+            }
+            std::fs::remove_dir_all(&lost).unwrap();
+            std::fs::create_dir(&lost).unwrap();
+            let Ok(saved) = salvage(&log, h.clock.now(), Emptied::Refuse, &known) else { continue };
+            if saved.kontoer.get(&b).is_none_or(|konto| konto.waiting < COUNT + others) {
+                continue;
+            }
+            made_anew += 1;
+            let clock = Arc::new(h.clock.clone());
+            let broker = EmbeddedBroker::open(&log, clock, h.ids.clone(), h.options.clone()).await.unwrap();
+            let mut found = broker.list_kobytes();
+            found.sort_unstable_by_key(|(owner, _)| *owner);
+            let mut expected = counted.clone();
+            expected.sort_unstable_by_key(|(owner, _)| *owner);
+            assert_eq!(found, expected, "{others} {}", lost.display());
+            broker.close().await.unwrap();
+        }
+        assert!(made_anew > 1, "{made_anew}");
+    }
 }
 
 /// Flips a bit in the batch that ends at the place `nth` of those in the newest journal.
@@ -149,7 +202,7 @@ async fn what_stood_in_a_damaged_batch_is_listed() {
     let (h, accepted, b) = killed(20).await;
     let log = h.path().with_file_name("left");
     damage_batch(&log, |count| count - 6);
-    let saved = salvage(&log, h.clock.now(), Emptied::Refuse).unwrap();
+    let saved = salvage(&log, h.clock.now(), Emptied::Refuse, &BTreeMap::new()).unwrap();
     let of_konto = &saved.kontoer[&b];
     let lost: Vec<_> = of_konto.lost.iter().map(|lost| (lost.id.unwrap(), lost.missing)).collect();
     let [(id, Missing::All)] = lost[..] else { unreachable!("{lost:?}") };
@@ -169,7 +222,7 @@ async fn without_a_witness_the_list_is_said_to_be_short() {
     let log = h.path().with_file_name("left");
     std::fs::remove_file(log.with_extension("vitne")).unwrap();
     damage_batch(&log, |count| count - 6);
-    let saved = salvage(&log, h.clock.now(), Emptied::Refuse).unwrap();
+    let saved = salvage(&log, h.clock.now(), Emptied::Refuse, &BTreeMap::new()).unwrap();
     assert_eq!((saved.kontoer[&b].waiting, saved.kontoer[&b].lost.len()), (19, 0));
     assert!(!saved.is_complete && saved.known_since.is_none(), "{saved:?}");
 }
@@ -204,7 +257,7 @@ async fn what_the_log_has_forgotten_is_not_listed_as_lost() {
     copy(&h.path(), &left);
     std::fs::copy(h.path().with_extension("vitne"), left.with_extension("vitne")).unwrap();
     damage_batch(&left, |count| count - 6);
-    let saved = salvage(&left, h.clock.now(), Emptied::Refuse).unwrap();
+    let saved = salvage(&left, h.clock.now(), Emptied::Refuse, &BTreeMap::new()).unwrap();
     let lost = &saved.kontoer[&b].lost;
     assert_eq!((lost.len(), saved.forgotten, saved.kontoer[&b].waiting), (1, 5, 9));
     assert!(sent.contains(&lost[0].id.unwrap()));
@@ -212,7 +265,7 @@ async fn what_the_log_has_forgotten_is_not_listed_as_lost() {
     let whole = h.path().with_file_name("whole");
     copy(&h.path(), &whole);
     std::fs::copy(h.path().with_extension("vitne"), whole.with_extension("vitne")).unwrap();
-    let saved = salvage(&whole, h.clock.now(), Emptied::Refuse).unwrap();
+    let saved = salvage(&whole, h.clock.now(), Emptied::Refuse, &BTreeMap::new()).unwrap();
     assert_eq!((saved.kontoer[&b].lost.len(), saved.forgotten, saved.is_complete), (0, 0, true));
 }
 
@@ -225,7 +278,7 @@ async fn backup_of_a_salvaged_log_is_checked_and_says_what_it_lacks() {
     copy(&h.path(), &log);
     std::fs::copy(h.path().with_extension("vitne"), log.with_extension("vitne")).unwrap();
     std::fs::remove_dir_all(log.join("keyspaces/3/blobs")).unwrap();
-    let saved = salvage(&log, h.clock.now(), Emptied::Refuse).unwrap();
+    let saved = salvage(&log, h.clock.now(), Emptied::Refuse, &BTreeMap::new()).unwrap();
     let lost = saved.kontoer[&b].lost.len() as u64;
     assert!(
         lost > 10 && saved.kontoer[&b].lost.iter().all(|lost| lost.missing == Missing::Payload),

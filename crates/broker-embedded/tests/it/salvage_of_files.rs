@@ -153,7 +153,7 @@ async fn judge(filled: &Filled, damage: impl FnOnce(&Path), what: &str) -> Strin
     std::fs::copy(h.path().with_extension("vitne"), log.with_extension("vitne")).unwrap();
     damage(&log);
     let before = content(folder.path());
-    let saved = match salvage(&log, h.clock.now(), Emptied::Refuse) {
+    let saved = match salvage(&log, h.clock.now(), Emptied::Refuse, &BTreeMap::new()) {
         Ok(saved) => saved,
         Err(error) => {
             let text = text(&error);

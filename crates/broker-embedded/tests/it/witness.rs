@@ -1,6 +1,6 @@
 //! A log that lacks what was promised is known by its witness.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -69,14 +69,14 @@ async fn cut_journal_is_refused_with_what_is_missing_until_the_loss_is_accepted(
         assert!(refused.contains("knutepunkt repair"), "{bytes}: {refused}");
         // Nothing changes by looking.
         assert!(open(&log).await.is_err(), "{bytes}");
-        let loss = find_loss(&log).unwrap().unwrap();
+        let loss = find_loss(&log, None).unwrap().unwrap();
         assert!(loss.is_complete && !loss.meldinger.is_empty(), "{bytes}: {loss}");
         let gone: Vec<_> = loss.meldinger.iter().map(|melding| melding.id).collect();
         assert_eq!(gone, accepted[accepted.len() - gone.len()..], "{bytes}: the newest are gone");
 
-        let done = accept_loss(&log, h.clock.now()).unwrap().unwrap();
+        let done = accept_loss(&log, h.clock.now(), None).unwrap().unwrap();
         assert_eq!(done.loss, loss);
-        assert_eq!(std::fs::read_to_string(&done.report).unwrap().lines().count(), gone.len());
+        assert_eq!(std::fs::read_to_string(&done.reports[0]).unwrap().lines().count(), gone.len());
         assert!(done.old_witness.is_some_and(|witness| witness.exists()));
         let broker = open(&log).await.unwrap();
         for id in &accepted {
@@ -86,7 +86,7 @@ async fn cut_journal_is_refused_with_what_is_missing_until_the_loss_is_accepted(
             assert_eq!(broker.queue_status(b).await.unwrap().ready, (accepted.len() - gone.len()) as u64);
         }
         broker.close().await.unwrap();
-        assert_eq!(accept_loss(&log, h.clock.now()).unwrap().map(|done| done.loss), None);
+        assert_eq!(accept_loss(&log, h.clock.now(), None).unwrap().map(|done| done.loss), None);
     }
 }
 
@@ -95,7 +95,7 @@ async fn what_waits_beside_a_loss_is_handed_out_as_redelivered() {
     let (mut h, accepted, b) = killed(10).await;
     let log = h.path().with_file_name("left");
     cut(&log, 1);
-    accept_loss(&log, h.clock.now()).unwrap().unwrap();
+    accept_loss(&log, h.clock.now(), None).unwrap().unwrap();
     h.go_on_with("left").await;
     let mut channel = consume(&h, b).await;
     let first = channel.deliveries.recv().await.unwrap();
@@ -134,13 +134,13 @@ async fn log_without_its_witness_is_refused_until_it_is_taken_as_it_is() {
             assert!(refused.contains("repair --godta-tap"), "{refused}");
             assert_eq!(std::fs::read(&witness).ok(), damaged, "nothing changes by looking");
         }
-        let loss = find_loss(&log).unwrap().unwrap();
+        let loss = find_loss(&log, None).unwrap().unwrap();
         assert!(loss.is_unknown() && loss.meldinger.is_empty(), "{loss}");
         std::fs::write(&witness, &whole).unwrap();
-        assert_eq!(find_loss(&log).unwrap(), None, "it was put back");
+        assert_eq!(find_loss(&log, None).unwrap(), None, "it was put back");
     }
     std::fs::remove_file(&witness).unwrap();
-    let done = accept_loss(&log, h.clock.now()).unwrap().unwrap();
+    let done = accept_loss(&log, h.clock.now(), None).unwrap().unwrap();
     assert_eq!((done.loss.is_unknown(), done.old_witness), (true, None));
     let broker = open(&log).await.unwrap();
     for id in accepted {
@@ -216,7 +216,7 @@ async fn looking_for_a_loss_touches_nothing() {
             (ours, std::fs::read(log.with_extension("vitne")).unwrap(), contents(&log))
         };
         let before = all();
-        let found = find_loss(&log);
+        let found = find_loss(&log, None);
         assert_eq!(matches!(found, Ok(None)), name == "nothing", "{name}");
         assert!(all() == before, "{name}");
         // What is missing altogether is refused before anything is opened.
@@ -245,7 +245,7 @@ async fn a_log_that_lacks_a_keyspace_is_refused() {
             assert!(refused.contains("is missing"), "{}: {refused}", name.display());
             assert!(!log.join("keyspaces").join(name).exists(), "{}", name.display());
         }
-        assert!(find_loss(&log).is_err(), "{}", name.display());
+        assert!(find_loss(&log, None).is_err(), "{}", name.display());
     }
     let broker = open(&left).await.unwrap();
     assert_eq!(broker.queue_status(b).await.unwrap().ready, accepted.len() as u64);
@@ -269,9 +269,9 @@ async fn witness_of_another_log_is_refused() {
     std::fs::copy(other.path().with_extension("vitne"), &witness).unwrap();
     let refused = text(&open(&log).await.err().unwrap());
     assert!(refused.contains("that of another log") && refused.contains("left.vitne"), "{refused}");
-    assert!(find_loss(&log).unwrap().unwrap().is_unknown());
+    assert!(find_loss(&log, None).unwrap().unwrap().is_unknown());
     std::fs::write(&witness, right).unwrap();
-    assert_eq!(find_loss(&log).unwrap(), None);
+    assert_eq!(find_loss(&log, None).unwrap(), None);
     open(&log).await.unwrap().close().await.unwrap();
 }
 
@@ -282,10 +282,10 @@ async fn what_is_missing_is_named_where_it_belongs() {
     let log = h.path().with_file_name("left");
     let witness = log.with_extension("vitne");
     std::fs::remove_file(&witness).unwrap();
-    let loss = find_loss(&log).unwrap().unwrap();
+    let loss = find_loss(&log, None).unwrap().unwrap();
     assert_eq!(loss.witness_missing.as_deref(), Some(witness.as_path()));
     let scratch = tempfile::tempdir().unwrap();
-    let refused = text(&hold_log_copy(&log, scratch.path()).err().unwrap());
+    let refused = text(&hold_log_copy(&log, scratch.path(), None).err().unwrap());
     assert!(refused.contains(&witness.display().to_string()), "{refused}");
     assert!(!refused.contains(&scratch.path().display().to_string()), "{refused}");
 }
@@ -300,8 +300,8 @@ async fn two_losses_accepted_within_a_second_keep_what_they_set_aside_apart() {
     for _ in 0..3 {
         let witness = std::fs::read(log.with_extension("vitne")).unwrap();
         std::fs::write(log.with_extension("vitne"), &witness[..100]).unwrap();
-        let accepted = accept_loss(&log, now).unwrap().unwrap();
-        assert!(kept.insert(accepted.report) && kept.insert(accepted.old_witness.unwrap()));
+        let mut accepted = accept_loss(&log, now, None).unwrap().unwrap();
+        assert!(kept.insert(accepted.reports.remove(0)) && kept.insert(accepted.old_witness.unwrap()));
     }
     assert!(kept.iter().all(|file| file.is_file()), "{kept:?}");
 }
@@ -317,13 +317,13 @@ async fn log_that_is_gone_as_a_whole_is_listed_by_its_witness_and_begun_anew_whe
             std::fs::create_dir(&log).unwrap();
         }
         let now = ManualClock::default().now();
-        let lost = find_loss(&log).unwrap().unwrap();
+        let lost = find_loss(&log, None).unwrap().unwrap();
         assert_eq!(lost.meldinger.len(), accepted.len());
-        let refused = text(&salvage(&log, now, Emptied::Refuse).unwrap_err());
+        let refused = text(&salvage(&log, now, Emptied::Refuse, &BTreeMap::new()).unwrap_err());
         assert!(refused.contains("20 meldinger that were promised would be lost"), "{refused}");
         assert_eq!(log.exists(), is_empty, "nothing was changed");
-        let accepted = accept_loss(&log, now).unwrap().unwrap();
-        assert_eq!(std::fs::read_to_string(&accepted.report).unwrap().lines().count(), 20);
+        let accepted = accept_loss(&log, now, None).unwrap().unwrap();
+        assert_eq!(std::fs::read_to_string(&accepted.reports[0]).unwrap().lines().count(), 20);
         open(&log).await.unwrap().close().await.unwrap();
     }
 }
@@ -349,7 +349,7 @@ async fn damaged_journal_is_not_touched_before_it_is_known_what_was_promised() {
     );
     assert!(std::fs::read(&journal).unwrap() == bytes);
     // All but what the damage itself took can be saved from it.
-    let saved = salvage(&log, ManualClock::default().now(), Emptied::Refuse).unwrap();
+    let saved = salvage(&log, ManualClock::default().now(), Emptied::Refuse, &BTreeMap::new()).unwrap();
     let waiting: u64 = saved.kontoer.values().map(|konto| konto.waiting).sum();
     assert!(waiting + 2 >= accepted.len() as u64, "{saved:?}");
 }

@@ -16,6 +16,7 @@ use crate::installasjon::check_expected;
 use crate::installasjon::judge::{Verdict, judge};
 use crate::installasjon::lock::FolderLock;
 use crate::installasjon::look::{self, Places};
+use crate::installasjon::seen;
 use crate::payloads;
 use crate::progress::Progress;
 use crate::styring::{Client, Request};
@@ -96,7 +97,7 @@ async fn offline(config: &Config, target: &Path) -> anyhow::Result<Manifest> {
     let _folder = FolderLock::take(&places.data)?;
     let _registry =
         RegistryLock::take(&places.registry_url).await.context("cannot have the registry for itself")?;
-    let (parts, _) = look::look(&places).await?;
+    let (parts, found) = look::look(&places).await?;
     let verdict = judge(&parts).map_err(|refusal| anyhow::anyhow!("{refusal} ({places})"))?;
     check_expected(config, &verdict, &places)?;
     match verdict {
@@ -105,11 +106,12 @@ async fn offline(config: &Config, target: &Path) -> anyhow::Result<Manifest> {
             bail!("this installation has not been started yet; start the server once ({places})")
         }
     }
+    let seen = found.and_then(|found| found.seen_log).map(seen::position);
     let (progress, _stop) = Progress::new(|line| eprintln!("{line}"));
     let (runtime, min_free_bytes, target) =
         (Handle::current(), config.lager.min_free_bytes, target.to_owned());
     let making = tokio::task::spawn_blocking(move || {
-        let moment = hold_log(&places.log())?;
+        let moment = hold_log(&places.log(), seen)?;
         let payloads = payloads::store(&places.payloads())?;
         let source = Source { places, moment, payloads, min_free_bytes, now: SystemClock.now() };
         make::make(source, &target, &runtime, &progress)

@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use broker_embedded::hold_log_copy;
+use broker_embedded::{SeenPosition, hold_log_copy};
 use tokio::runtime::Handle;
 
 use crate::config::Config;
 use crate::config_check;
 use crate::doctor::{self, Finding, Known, Level, place};
 use crate::files;
+use crate::hints;
 use crate::installasjon::lock::FolderLock;
 use crate::installasjon::look::{Places, SCRATCH};
-use crate::installasjon::unfinished;
+use crate::installasjon::{seen, unfinished};
 use crate::payloads;
 use crate::progress::Progress;
 use crate::styring::{Client, Request};
@@ -71,7 +72,7 @@ pub async fn run(args: DoctorArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn findings(file: Option<&Path>, data: Option<PathBuf>, quick: bool) -> Vec<Finding> {
+pub(crate) async fn findings(file: Option<&Path>, data: Option<PathBuf>, quick: bool) -> Vec<Finding> {
     const PART: &str = "configuration";
     let mut config = match Config::load(file, std::env::vars()) {
         Ok(config) => config,
@@ -107,11 +108,8 @@ async fn findings(file: Option<&Path>, data: Option<PathBuf>, quick: bool) -> Ve
     let inside = inside(&config, &places, quick).await;
     findings.extend(place::look(&config, &places).await);
     findings.extend(inside.unwrap_or_else(|error| {
-        vec![Finding::error(
-            "queue log",
-            &error,
-            "see \"When the queue log lacks what was promised\" in docs/operations.md",
-        )]
+        let chapter = "see \"When the queue log lacks what was promised\" in docs/operations.md";
+        vec![Finding::error("queue log", &error, hints::hint(&error).unwrap_or(chapter))]
     }));
     findings
 }
@@ -131,6 +129,8 @@ async fn inside(config: &Config, places: &Places, quick: bool) -> anyhow::Result
         Some(_) => storage::list_dokumenter(&places.registry_url).await.ok(),
         None => None,
     };
+    let found = storage::inspect(&places.registry_url).await.ok().flatten();
+    let seen = found.and_then(|found| found.seen_log).map(seen::position);
     let known = Known { kontoer, dokumenter };
     let (places, runtime) = (places.clone(), Handle::current());
     let looked = tokio::task::spawn_blocking(move || {
@@ -140,7 +140,7 @@ async fn inside(config: &Config, places: &Places, quick: bool) -> anyhow::Result
                 .with_context(|| format!("cannot remove {}", scratch.display()))?;
         }
         files::make_folder(&scratch)?;
-        let looked = look_through(&places, &scratch, &known, quick, &runtime);
+        let looked = look_through(&places, &scratch, seen, &known, quick, &runtime);
         std::fs::remove_dir_all(&scratch).with_context(|| format!("cannot remove {}", scratch.display()))?;
         looked
     });
@@ -150,11 +150,12 @@ async fn inside(config: &Config, places: &Places, quick: bool) -> anyhow::Result
 fn look_through(
     places: &Places,
     scratch: &Path,
+    seen: Option<SeenPosition>,
     known: &Known,
     quick: bool,
     runtime: &Handle,
 ) -> anyhow::Result<Vec<Finding>> {
-    let moment = hold_log_copy(&places.log(), scratch)?;
+    let moment = hold_log_copy(&places.log(), scratch, seen)?;
     let folder = places.payloads();
     let payloads = payloads::store(&folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let (progress, _stop) = Progress::new(|line| eprintln!("{line}"));

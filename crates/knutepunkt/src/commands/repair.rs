@@ -1,10 +1,14 @@
 //! `knutepunkt repair`: what to do when the queue log lacks what was promised.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use app::ports::Clock as _;
-use broker_embedded::{Emptied, Loss, Salvaged, accept_loss, find_loss, finish_salvage, salvage};
+use broker_embedded::{
+    Emptied, Loss, Salvaged, SeenPosition, accept_loss, find_loss, finish_salvage, salvage,
+};
+use wire::id::{FiksOrgId, KontoId};
 
 use crate::adapters::SystemClock;
 use crate::config::Config;
@@ -12,26 +16,27 @@ use crate::installasjon::check_found;
 use crate::installasjon::lock::FolderLock;
 use crate::installasjon::look::Places;
 use crate::installasjon::mark::MarkFile;
-use crate::installasjon::unfinished;
+use crate::installasjon::{seen, unfinished};
 
 /// What to repair, and whether to.
 #[derive(clap::Args)]
 pub struct RepairArgs {
     /// Configuration file of the server whose queue log it is.
     #[arg(long)]
-    config: Option<PathBuf>,
+    pub(crate) config: Option<PathBuf>,
     /// Data folder of that server, in place of the one that the configuration names.
     #[arg(long)]
-    data: Option<PathBuf>,
+    pub(crate) data: Option<PathBuf>,
     /// Save all that can be read of a damaged queue log into a new one, which takes its place. The damaged one is kept beside
     /// it. What could not be saved is listed by konto; what waits is handed out as redelivered from then on.
     #[arg(long)]
-    berg: bool,
+    pub(crate) berg: bool,
     /// Accept that the meldinger listed are lost, and let the server start without them. What is lost is written to a file
     /// first; what waits is handed out as redelivered from then on. A damaged journal is cut at the first damaged byte, also
-    /// where whole meldinger stand behind it: `--berg` saves those. With `--berg`: also where nothing at all can be saved.
+    /// where whole meldinger stand behind it: `--berg` saves those. With `--berg`: also where nothing at all can be saved. A queue log
+    /// that has been further than it is, as the registry knows, is taken as it is.
     #[arg(long)]
-    godta_tap: bool,
+    pub(crate) godta_tap: bool,
 }
 
 /// Says what is lost, and accepts it where that is asked for. The server must not be running.
@@ -44,11 +49,17 @@ pub async fn run(args: RepairArgs) -> anyhow::Result<()> {
     if let Some(mark) = MarkFile::read(&config.data).ok().flatten() {
         check_found(&config, Some(mark.installasjon), &Places::of(&config)?)?;
     }
+    let places = Places::of(&config)?;
     let data = config.data;
     unfinished::refuse(&data)?;
     // A supervisor may start the server meanwhile. Where there is no folder, none is made.
     let _lock = if data.is_dir() { Some(FolderLock::take(&data)?) } else { None };
     let log = data.join(crate::names::LOG);
+    let seen = seen_log(&places).await;
+    // Where the registry cannot be asked, what the log itself says of them will do.
+    let owners =
+        if args.berg { storage::list_owners(&places.registry_url).await.ok().flatten() } else { None };
+    let owners = owners.unwrap_or_default();
     if args.berg {
         // The library that reads tables panics over what is damaged. That is caught, and what could not be read is in the answer.
         std::panic::set_hook(Box::new(|_| {}));
@@ -57,17 +68,39 @@ pub async fn run(args: RepairArgs) -> anyhow::Result<()> {
         if let Some(old_log) = finish_salvage(&log)? {
             return Ok(finished(&log, &old_log));
         }
-        if args.berg { save(&log, args.godta_tap) } else { repair(&log, args.godta_tap) }
+        if args.berg { save(&log, args.godta_tap, &owners) } else { repair(&log, args.godta_tap, seen) }
     });
     println!("{}", done.await.context("the repair was broken off")??);
     Ok(())
 }
 
-/// The answer for the operator.
-fn repair(log: &Path, accept: bool) -> anyhow::Result<String> {
+/// How far the registry has seen the queue log to come. Where it cannot be asked, the log can still be repaired.
+async fn seen_log(places: &Places) -> Option<SeenPosition> {
+    match storage::inspect(&places.registry_url).await {
+        Ok(found) => found.and_then(|found| found.seen_log).map(seen::position),
+        Err(error) => {
+            eprintln!(
+                "the registry {} cannot be asked ({:#}), so nobody can tell whether the queue log has been further than it is",
+                storage::shown(&places.registry_url),
+                anyhow::Error::from(error)
+            );
+            None
+        }
+    }
+}
+
+/// The answer for the operator. `seen` is how far the registry has seen the log to come.
+fn repair(log: &Path, accept: bool, seen: Option<SeenPosition>) -> anyhow::Result<String> {
     let nothing = || format!("{}: nothing that was promised is missing; nothing was changed", log.display());
     if !accept {
-        let Some(loss) = find_loss(log)? else { return Ok(nothing()) };
+        let Some(loss) = find_loss(log, seen)? else { return Ok(nothing()) };
+        anyhow::ensure!(
+            loss.only_behind().is_none(),
+            "{}: {loss}; nothing was changed.\nPut back the right folder together with ko.vitne and ko.installasjon; or restore a \
+             backup; or, to go on with this one, accept that: knutepunkt repair --godta-tap\nWhat waits in it is then handed out as \
+             redelivered.",
+            log.display()
+        );
         anyhow::ensure!(
             !loss.is_unknown(),
             "{}: {loss}; nothing was changed.\nPut the file back where it was; or restore a backup; or take the log as it is: \
@@ -83,10 +116,17 @@ fn repair(log: &Path, accept: bool) -> anyhow::Result<String> {
             cut_more(&loss)
         );
     }
-    let Some(done) = accept_loss(log, SystemClock.now())? else { return Ok(nothing()) };
+    let Some(done) = accept_loss(log, SystemClock.now(), seen)? else { return Ok(nothing()) };
     let old_witness =
         done.old_witness.iter().map(|file| format!("\nThe old witness is kept in {}.", file.display()));
     let old_witness: String = old_witness.collect();
+    if let Some(behind) = done.loss.only_behind() {
+        return Ok(format!(
+            "{}: {behind}.\nThat is accepted: the log is taken as it is, and the server can be started. What waits in it is handed out as \
+             redelivered.",
+            log.display()
+        ));
+    }
     if done.loss.is_unknown() {
         return Ok(format!(
             "{}: {}\nThe log is taken as it is, with a new witness, and the server can be started. What waits is handed out as \
@@ -100,7 +140,7 @@ fn repair(log: &Path, accept: bool) -> anyhow::Result<String> {
             "{}: the acceptance of a loss that was interrupted is finished now, and the server can be started. What is lost is listed \
              in {}; tell their senders.{}{}",
             log.display(),
-            done.report.display(),
+            files(&done.reports),
             old_witness,
             kept(&done.rests)
         ));
@@ -109,7 +149,7 @@ fn repair(log: &Path, accept: bool) -> anyhow::Result<String> {
         "{}: {}\nThe loss is accepted and the server can be started. All of them are listed in {}; tell their senders.{}{}",
         log.display(),
         done.loss,
-        done.report.display(),
+        files(&done.reports),
         old_witness,
         kept(&done.rests)
     ))
@@ -125,6 +165,12 @@ fn cut_more(loss: &Loss) -> String {
         "Behind the damage {whole} writes are whole: --godta-tap cuts them off with it, and meldinger in them are lost; --berg \
          keeps them.\n"
     )
+}
+
+/// Names of files.
+fn files(files: &[PathBuf]) -> String {
+    let names: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
+    names.join(" and ")
 }
 
 /// Where what could not be read is kept.
@@ -146,9 +192,9 @@ fn finished(log: &Path, old_log: &Path) -> String {
 }
 
 /// Saves what can be read of a damaged log.
-fn save(log: &Path, accept_nothing: bool) -> anyhow::Result<String> {
+fn save(log: &Path, accept_nothing: bool, owners: &BTreeMap<KontoId, FiksOrgId>) -> anyhow::Result<String> {
     let emptied = if accept_nothing { Emptied::Accept } else { Emptied::Refuse };
-    let done = salvage(log, SystemClock.now(), emptied)?;
+    let done = salvage(log, SystemClock.now(), emptied, owners)?;
     let Salvaged { kontoer, places, journal_bytes, lost_files, report, old_log, .. } = &done;
     let at_least = if done.is_complete { "" } else { "at least " };
     let mut lines = vec![format!(
@@ -244,10 +290,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("ko");
         for accept in [false, true] {
-            let refused = format!("{:#}", repair(&log, accept).unwrap_err());
+            let refused = format!("{:#}", repair(&log, accept, None).unwrap_err());
             assert!(refused.contains("there is no queue log"), "{refused}");
         }
-        let refused = format!("{:#}", save(&log, false).unwrap_err());
+        let refused = format!("{:#}", save(&log, false, &BTreeMap::new()).unwrap_err());
         assert!(refused.contains("there is no queue log"), "{refused}");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }

@@ -12,6 +12,7 @@ use crate::adapters::SystemClock;
 use crate::config::Config;
 use crate::grenser::Grenser;
 use crate::health::{PlassCheck, TlsCheck};
+use crate::hints;
 use crate::installasjon::check_expected;
 use crate::installasjon::judge::{Verdict, judge};
 use crate::installasjon::look::{self, Places};
@@ -117,8 +118,13 @@ async fn registry(places: &Places) -> Vec<Finding> {
 
 /// What to do about a part that cannot be looked at.
 fn what_to_do(places: &Places, error: &anyhow::Error) -> &'static str {
+    if let Some(hint) = hints::hint(error) {
+        return hint;
+    }
     let is_away = error.chain().any(|cause| {
-        cause.downcast_ref::<StorageError>().is_some_and(|error| matches!(error, StorageError::Connect(_)))
+        cause
+            .downcast_ref::<StorageError>()
+            .is_some_and(|error| matches!(error, StorageError::Connect(_) | StorageError::Unreachable { .. }))
     });
     match (is_away, storage::sqlite_file(&places.registry_url)) {
         (true, None) => "see that PostgreSQL runs and that registry.url leads to it; nothing is lost by that",

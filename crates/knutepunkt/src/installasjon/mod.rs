@@ -5,6 +5,7 @@ pub(crate) mod judge;
 pub(crate) mod lock;
 pub(crate) mod look;
 pub(crate) mod mark;
+pub(crate) mod seen;
 #[cfg(test)]
 mod tests;
 pub(crate) mod unfinished;
@@ -23,6 +24,7 @@ use self::lock::FolderLock;
 use self::look::Places;
 use self::mark::{Mark, MarkFile};
 use crate::config::Config;
+use crate::styring::Client;
 use crate::{files, passord_key};
 
 /// An installation that may be used, with the locks that keep all others from it.
@@ -200,6 +202,11 @@ pub(crate) async fn require(config: &Config) -> anyhow::Result<PassordKey> {
         );
     }
     match verdict {
+        // A server that runs has said so at its start, and says so until the next one.
+        Verdict::Same { older: true, .. } if Client::connect(data).await?.is_none() => bail!(
+            "the registry is older than the queue log: changes made to it are gone, and changing it now would hide that. Start with the \
+             registry as it was last; or, to go on with this one, start the server first, which says what is missing ({places})"
+        ),
         Verdict::Same { .. } => {}
         Verdict::New(_) | Verdict::Adopt(_) => {
             bail!("this installation has not been started yet; start the server once ({places})")

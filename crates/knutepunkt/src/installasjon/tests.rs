@@ -1,7 +1,10 @@
+use std::path::Path;
+
 use uuid::Uuid;
 
 use super::mark::MarkFile;
-use crate::backup::tests::{config, start};
+use crate::backup::tests::{COUNT, config, fill, start};
+use crate::doctor::Level;
 
 /// As when its disk is not mounted, or the folder's name is mistyped.
 #[tokio::test]
@@ -38,4 +41,88 @@ async fn installation_that_the_configuration_names_is_never_made_anew() {
         refused.contains("but this is installation"),
         "a command changes nothing there either: {refused}"
     );
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else if entry.path().is_file() {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// As when the disk of the data folder is put back to an earlier state, and the registry lies on another one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn older_data_folder_beside_a_newer_registry_is_refused_until_it_is_accepted() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = config(folder.path().join("data"));
+    let registry = folder.path().join("register");
+    std::fs::create_dir(&registry).unwrap();
+    config.registry.url = format!("sqlite://{}?mode=rwc", registry.join("register.sqlite").display());
+    let file = folder.path().join("knutepunkt.toml");
+    let text =
+        format!("data = {:?}\nregistry.url = {:?}\n", config.data.display().to_string(), config.registry.url);
+    std::fs::write(&file, text).unwrap();
+
+    let running = start(&config).await.unwrap();
+    fill(&running, &config).await;
+    running.stop().await.unwrap();
+    copy(&config.data, &folder.path().join("early"));
+    let running = start(&config).await.unwrap();
+    fill(&running, &config).await;
+    // Nothing of how it stops is needed: what was noted at the start is enough.
+    running.stop().await.unwrap();
+    std::fs::remove_dir_all(&config.data).unwrap();
+    std::fs::rename(folder.path().join("early"), &config.data).unwrap();
+
+    let refused = format!("{:#}", start(&config).await.err().unwrap());
+    assert!(refused.contains("put back to an earlier state") && refused.contains("--godta-tap"), "{refused}");
+    let found = crate::commands::doctor::findings(Some(&file), None, true).await;
+    assert!(
+        found
+            .iter()
+            .any(|f| f.level == Level::Fault && f.to_string().contains("put back to an earlier state")),
+        "{found:#?}"
+    );
+    let args = |godta_tap| crate::commands::repair::RepairArgs {
+        config: Some(file.clone()),
+        data: None,
+        berg: false,
+        godta_tap,
+    };
+    let refused = crate::commands::repair::run(args(false)).await.unwrap_err().to_string();
+    assert!(refused.contains("put back to an earlier state"), "{refused}");
+    crate::commands::repair::run(args(true)).await.unwrap();
+
+    let running = start(&config).await.unwrap();
+    let broker = running.app.broker();
+    let waiting = broker.list_set_aside().await.unwrap();
+    assert_eq!(waiting.iter().map(|(_, queue)| queue.ready).sum::<u64>(), COUNT, "{waiting:?}");
+    running.stop().await.unwrap();
+}
+
+/// A change would bring its generation beyond what the log knows of it, and the next start would say nothing.
+#[tokio::test]
+async fn command_that_changes_something_does_not_hide_an_older_registry() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path().join("data"));
+    start(&config).await.unwrap().stop().await.unwrap();
+    super::require(&config).await.unwrap();
+    let mut mark = MarkFile::read(&config.data).unwrap().unwrap();
+    let reached = mark.reached.as_mut().unwrap();
+    reached.generation += 1;
+    MarkFile::write(&config.data, mark).unwrap();
+    let refused = super::require(&config).await.err().unwrap().to_string();
+    assert!(
+        refused.contains("older than the queue log") && refused.contains("start the server first"),
+        "{refused}"
+    );
+    let running = start(&config).await.unwrap();
+    super::require(&config).await.unwrap();
+    running.stop().await.unwrap();
 }

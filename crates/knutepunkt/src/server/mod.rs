@@ -39,10 +39,10 @@ use crate::health::{
     DatabaseCheck, DokumentlagerCheck, IkkeSattOpp, InnloggingCheck, MaskinportenCheck, MeldingskoCheck,
     PlassCheck, Samsvar, SamsvarCheck,
 };
-use crate::installasjon::watch;
+use crate::installasjon::{seen, watch};
 use crate::portal::portal_config;
 use crate::rom::{self, Disk, Disker, Minst};
-use crate::{http, memory, styring};
+use crate::{http, memory, names, styring};
 
 /// What a server is made of, besides its configuration.
 pub struct Parts {
@@ -132,6 +132,8 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     tasks.spawn(until(shutdown.clone(), upkeep::watch_samsvar(app.clone(), samsvar, Arc::clone(&older))));
     tasks.spawn(upkeep::empty_ordered(app.clone(), shutdown.clone()));
     tasks.spawn(watch::keep_mark(mark, database.clone(), registry, older, shutdown.clone()));
+    let seen = seen::keep(Arc::clone(&broker), database.clone(), Arc::clone(&clock));
+    tasks.spawn(until(shutdown.clone(), seen));
     let (fail, failed) = tokio::sync::watch::channel(None);
     let lock = Arc::new(tokio::sync::Mutex::new(claimed.registry));
     tokio::spawn(watch::keep_lock(Arc::downgrade(&lock), fail));
@@ -225,7 +227,7 @@ fn settings(config: &Config, grenser: Grenser) -> Settings {
         let value = settings.grenser.get(grense).min(half);
         settings.grenser = settings.grenser.with(grense, value);
     }
-    settings.grenser = rom::share_queues(settings.grenser, &config.data);
+    settings.grenser = rom::share_queues(settings.grenser, &config.data.join(names::LOG));
     if settings.grenser.get(Grense::MinneBytes) == 0 {
         settings.grenser = settings.grenser.with(Grense::MinneBytes, memory::for_payloads());
     }

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::http;
 use crate::installasjon::lock::FolderLock;
+use crate::installasjon::seen;
 
 /// How long a stop waits for work under way: no less than requests get. What may be left then waits for a database.
 const LONGEST_WAIT: Duration = http::DRAIN.saturating_add(Duration::from_secs(1));
@@ -89,6 +90,12 @@ impl Running {
             );
         }
         let closed = self.broker.close().await.context("cannot close the queues in order");
+        if let Err(error) = seen::note(self.broker.position(), &self.database, &**self.app.clock()).await {
+            tracing::warn!(
+                error = &*error as &dyn std::error::Error,
+                "failed to note in the registry how far the queue log has come; what was noted while it ran stands"
+            );
+        }
         let registry = tokio::time::timeout(LONGEST_CLOSE, self.database.close()).await;
         if let Err(error) = registry.map_err(anyhow::Error::from).and_then(|closed| Ok(closed?)) {
             tracing::warn!(

@@ -49,6 +49,8 @@ pub(super) async fn open(
     database.migrate().await.context("cannot bring the registry up to date")?;
     let registry = database.registry().await.context("cannot open the registry")?;
     let kontoer = registry.begin_read().await?.list_konto_ids().await.context("cannot read the registry")?;
+    let seen =
+        database.seen_log().await.context("cannot read the registry")?.map(installasjon::seen::position);
     let reopening = broker_embedded::Reopening {
         give_up_after: Duration::from_secs(config.ko.gi_opp_etter_sekunder),
         ..Default::default()
@@ -58,6 +60,7 @@ pub(super) async fn open(
         open_tables: grenser.queue_log_files,
         reopening,
         kontoer: Some(kontoer.into_iter().collect()),
+        seen,
         ..Default::default()
     };
     let broker = EmbeddedBroker::open(&claimed.places.log(), Arc::clone(clock), Arc::clone(ids), options)

@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use app::ports::{Registry, RegistryError};
-use knutepunkt_storage::{LockState, RegistryLock, StorageError};
+use jiff::Timestamp;
+use knutepunkt_storage::{LockState, RegistryLock, SeenLog, StorageError, Tilhorighet};
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, Statement};
+use wire::id::Uuid;
 
 use crate::fixture::{Kind, empty, kind, registry};
 
@@ -68,6 +70,19 @@ async fn password_in_the_address_does_not_show_in_errors() {
 }
 
 #[tokio::test]
+async fn postgres_that_cannot_be_reached_is_named_with_why_and_what_to_do() {
+    let url = "postgres://user:hemmelig@127.0.0.1:1/register";
+    let inspected = knutepunkt_storage::inspect(url).await.err();
+    for error in [knutepunkt_storage::connect(url).await.err(), inspected] {
+        let error = error.unwrap();
+        let cause = std::error::Error::source(&error).unwrap().to_string();
+        let said = format!("{error}: {cause}");
+        assert!(said.contains("127.0.0.1:1/register") && said.contains("registry.url"), "{said}");
+        assert!(said.contains("refused") && !said.contains("hemmelig"), "{said}");
+    }
+}
+
+#[tokio::test]
 async fn sqlite_file_is_not_made_unless_asked_for() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("registry.db");
@@ -101,6 +116,37 @@ async fn migrating_again_changes_nothing() {
         registry.begin_read().await.unwrap().katalog_fingerprint().await.unwrap().as_deref(),
         Some("aa")
     );
+}
+
+#[tokio::test]
+async fn how_far_the_queue_log_was_seen_never_goes_back() {
+    let empty = empty().await;
+    let database = knutepunkt_storage::connect(&empty.url).await.unwrap();
+    database.migrate().await.unwrap();
+    let seen = |decided_ms, step| SeenLog {
+        decided_ms,
+        step,
+        at: Timestamp::from_millisecond(1_790_000_000_123).unwrap(),
+    };
+    database.note_log(&seen(0, 5)).await.unwrap();
+    assert_eq!(database.seen_log().await.unwrap(), None, "no installation to note it of");
+    let to = Tilhorighet { installasjon: Uuid::from_u128(7), nokkelprove: [7; 32] };
+    database.bind(&to).await.unwrap();
+    assert_eq!(database.seen_log().await.unwrap(), None);
+    let generation = database.stand().await.unwrap().generation;
+    for (noted, known) in [
+        (seen(0, 5), seen(0, 5)),
+        (seen(0, 4), seen(0, 5)),
+        (seen(0, 6), seen(0, 6)),
+        (seen(9, 1), seen(9, 1)),
+        (seen(8, 700), seen(9, 1)),
+        (seen(9, u64::MAX), seen(9, i64::MAX.unsigned_abs())),
+    ] {
+        database.note_log(&noted).await.unwrap();
+        assert_eq!(database.seen_log().await.unwrap(), Some(known));
+    }
+    assert_eq!(database.stand().await.unwrap().generation, generation, "nobody reads anything anew for it");
+    assert_eq!(database.tilhorighet().await.unwrap(), Some(to));
 }
 
 #[tokio::test]

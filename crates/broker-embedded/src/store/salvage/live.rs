@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use app::ports::Eiere;
 use domain::melding::{Hendelse, Sporing};
 use jiff::Timestamp;
-use wire::id::{KontoId, MeldingId};
+use wire::id::{FiksOrgId, KontoId, MeldingId};
 
 use super::saving::Saving;
 use super::scan::scan;
@@ -23,6 +24,12 @@ pub(super) struct Live {
 }
 
 impl Live {
+    /// What one takes of the room that is listed.
+    fn cost(&self, number: Number) -> Option<Cost> {
+        let waiting = self.waiting.get(&number).map(|(_, entry)| entry.share);
+        waiting.or_else(|| self.dead.get(&number).map(|(_, dead)| dead.cost))
+    }
+
     pub(super) fn konto(&self, number: Number) -> Option<KontoId> {
         let waiting = self.waiting.get(&number).map(|(konto, _)| *konto);
         waiting.or_else(|| self.dead.get(&number).map(|(konto, _)| *konto))
@@ -120,6 +127,8 @@ impl Saving<'_> {
         let old = self.old;
         let mut known = BTreeMap::new();
         let mut numbers: HashMap<MeldingId, Number> = HashMap::new();
+        let mut owners = self.owners.clone();
+        let mut anew = BTreeMap::new();
         self.scan(&old.meldinger, |key, value| {
             let number = number_at(key, 0)?;
             let put = decode::<StoredMelding>(value, "a melding")?;
@@ -132,11 +141,14 @@ impl Saving<'_> {
                 live.dead.remove(&before);
             }
             known.insert(number, Known { id: melding.id, avsender: melding.avsender, payload_bytes });
-            if live.konto(number).is_some() {
+            if let Some(cost) = live.cost(number) {
+                // Who owned its kontoer stood in its entry alone: others of the same kontoer may have lost theirs.
+                learn(&mut owners, melding.avsender, cost.eiere.avsender);
+                learn(&mut owners, melding.mottaker, cost.eiere.mottaker);
                 return Ok(());
             }
+            anew.insert(number, (melding.avsender, melding.mottaker));
             // Without its sporing it may be over; better twice, and marked, than not at all.
-            // Who owned its kontoer stood in its entry alone, so it counts for nobody until it has left.
             let bytes = melding.room_bytes(usize::try_from(payload_bytes).unwrap_or(usize::MAX));
             let cost = Cost::of_nobody(bytes);
             let end = match ends.get(&number) {
@@ -158,6 +170,24 @@ impl Saving<'_> {
             }
             Ok(())
         })?;
+        let of = |konto: KontoId| owners.get(&konto).copied();
+        for (number, (avsender, mottaker)) in anew {
+            let waiting = live.waiting.get_mut(&number).map(|(_, entry)| &mut entry.share);
+            let dead = live.dead.get_mut(&number).map(|(_, dead)| &mut dead.cost);
+            // One of which one owner is not known counts for nobody there, until it has left.
+            if let Some(cost) = waiting.or(dead) {
+                let nobody = cost.eiere;
+                cost.eiere.avsender = of(avsender).unwrap_or(nobody.avsender);
+                cost.eiere.mottaker = of(mottaker).unwrap_or(nobody.mottaker);
+            }
+        }
         Ok(known)
+    }
+}
+
+/// Notes who owns a Konto, where that is known and was not already.
+fn learn(owners: &mut BTreeMap<KontoId, FiksOrgId>, konto: KontoId, owner: FiksOrgId) {
+    if owner != Eiere::default().avsender {
+        owners.entry(konto).or_insert(owner);
     }
 }

@@ -30,7 +30,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use wire::id::{KontoId, MeldingId};
+use wire::id::{FiksOrgId, KontoId, MeldingId};
 
 pub(super) use self::journals::whole_behind;
 use self::old::Old;
@@ -118,13 +118,18 @@ pub enum Emptied {
 }
 
 /// Saves what can be read of the log at `path` into a new log, which takes its place; the damaged one is kept beside it. What
-/// waits is handed out as redelivered. Blocks.
+/// waits is handed out as redelivered, and counts for those who own its kontoer by the log or by `owners`. Blocks.
 ///
 /// Once the new log is whole, whoever opens the log next finishes what a process that was killed had left to do.
 ///
 /// # Errors
 /// [`OpenError`]: there is no log, a server uses it, or nothing can be saved. Nothing is changed then.
-pub fn salvage(path: &Path, now: Timestamp, emptied: Emptied) -> Result<Salvaged, OpenError> {
+pub fn salvage(
+    path: &Path,
+    now: Timestamp,
+    emptied: Emptied,
+    owners: &BTreeMap<KontoId, FiksOrgId>,
+) -> Result<Salvaged, OpenError> {
     finish_salvage(path)?;
     let failed = |error| OpenError::new(path, error);
     note::refuse(path).map_err(failed)?;
@@ -136,7 +141,7 @@ pub fn salvage(path: &Path, now: Timestamp, emptied: Emptied) -> Result<Salvaged
         let made = folder::make(path).and_then(|()| folder::sync_folder_of(path));
         made.map_err(|error| failed(StoreError::Files(error)))?;
     }
-    save(path, now, emptied).map_err(|error| OpenError::new(path, error))
+    save(path, now, emptied, owners).map_err(|error| OpenError::new(path, error))
 }
 
 /// Finishes a salvage of the log at `path` that was interrupted after the new log was whole, and removes what any other left
@@ -168,11 +173,16 @@ pub(super) fn clear_up(path: &Path) -> Result<Option<PathBuf>, StoreError> {
     Ok(finished)
 }
 
-fn save(path: &Path, now: Timestamp, emptied: Emptied) -> Result<Salvaged, StoreError> {
+fn save(
+    path: &Path,
+    now: Timestamp,
+    emptied: Emptied,
+    owners: &BTreeMap<KontoId, FiksOrgId>,
+) -> Result<Salvaged, StoreError> {
     // Held until the new log is in its place.
     let lock = folder::lock(path)?;
     let stamp = folder::unused_stamp(path, now);
-    let made = make(path, now, lock.as_ref().map(File::try_clone), emptied);
+    let made = make(path, now, lock.as_ref().map(File::try_clone), emptied, owners);
     let report = path.with_extension(format!("berging-{stamp}.jsonl"));
     let settled = made.and_then(|made| {
         write_report(&report, &made.kontoer).map_err(StoreError::Files)?;
@@ -196,6 +206,7 @@ fn make(
     now: Timestamp,
     lock: Option<io::Result<File>>,
     emptied: Emptied,
+    owners: &BTreeMap<KontoId, FiksOrgId>,
 ) -> Result<Salvaged, StoreError> {
     let shadow = Shadow::locked(path, lock.transpose().map_err(StoreError::Files)?)?;
     let recalled = witness::recall(path).map_err(StoreError::Witness)?;
@@ -203,7 +214,7 @@ fn make(
     let promised = Promised::new(&recalled, old.step);
     folder::make(&place::beside(path)).map_err(StoreError::Files)?;
     let Saved { kontoer, places, forgotten } =
-        Saving::new(&old, now, &promised).run(&place::new_log(path))?;
+        Saving::new(&old, now, &promised, owners).run(&place::new_log(path))?;
     let are_tables_damaged = places > 0 || !old.lost_files.is_empty();
     let is_complete = promised.has_all_from(are_tables_damaged, old.journals_lack, old.journal_from);
     let saved: u64 = kontoer.values().map(|konto| konto.waiting + konto.dead).sum();

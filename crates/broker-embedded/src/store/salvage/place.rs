@@ -18,6 +18,8 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
+
 use crate::store::folder::{self, sync_folder_of};
 use crate::store::witness;
 
@@ -56,12 +58,19 @@ pub(super) fn settle(path: &Path, stamp: i64) -> io::Result<()> {
     sync_folder_of(&beside(path))
 }
 
-/// The time of a new log that is whole and has not, or not entirely, taken its place yet.
+/// The time of a new log that is whole and has not, or not entirely, taken its place yet. That there is a note is what counts: where
+/// it does not say the time any more, that of the note itself will do.
 fn settled(path: &Path) -> io::Result<Option<i64>> {
-    match std::fs::read_to_string(beside(path).join(NOTE)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        text => text?.parse().map(Some).map_err(io::Error::other),
+    let note = beside(path).join(NOTE);
+    let bytes = match std::fs::read(&note) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        bytes => bytes?,
+    };
+    if let Some(stamp) = std::str::from_utf8(&bytes).ok().and_then(|text| text.trim().parse().ok()) {
+        return Ok(Some(stamp));
     }
+    let written = Timestamp::try_from(note.metadata()?.modified()?).map_err(io::Error::other)?;
+    Ok(Some(folder::unused_stamp(path, written)))
 }
 
 /// Removes a new log that is not to take the place; `each` is asked before the second step. The note goes first: were it left with half of the new log, that half would
@@ -129,8 +138,6 @@ fn move_in(from: &Path, to: &Path, each: &mut dyn FnMut() -> io::Result<()>) -> 
 
 #[cfg(test)]
 mod tests {
-    use jiff::Timestamp;
-
     use super::super::{Emptied, make};
     use super::*;
     use crate::store::Store;
@@ -158,7 +165,8 @@ mod tests {
             std::fs::write(log.join("keyspaces/0/current"), "damaged").expect("it can be written");
             let old_witness = std::fs::read(witness::beside(&log)).expect("it is there");
             let now = Timestamp::from_second(1_800_000_000).expect("it is in range");
-            make(&log, now, None, Emptied::Refuse).expect("it can be read");
+            make(&log, now, None, Emptied::Refuse, &std::collections::BTreeMap::new())
+                .expect("it can be read");
             settle(&log, now.as_second()).expect("there is room");
             let mut left = stop_at;
             let killed = finish(&log, &mut || {
@@ -195,7 +203,7 @@ mod tests {
         let log = folder.path().join("ko");
         drop(store_at(&log, 7));
         let now = Timestamp::from_second(1_800_000_000).expect("it is in range");
-        make(&log, now, None, Emptied::Refuse).expect("it can be read");
+        make(&log, now, None, Emptied::Refuse, &std::collections::BTreeMap::new()).expect("it can be read");
         settle(&log, now.as_second()).expect("there is room");
         discard(&log, &mut || Err(io::Error::other("killed"))).expect_err("it was killed");
         assert!(new_log(&log).is_dir(), "nothing of it is removed while its note is there");

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use jiff::Timestamp;
-use wire::id::{KontoId, MeldingId};
+use wire::id::{FiksOrgId, KontoId, MeldingId};
 
 use super::live::{Known, Live};
 use super::old::Old;
@@ -25,6 +25,8 @@ pub(super) struct Saving<'a> {
     pub(super) old: &'a Old,
     pub(super) now: Timestamp,
     pub(super) promised: &'a Promised,
+    /// Who owns which Konto, as far as that is known.
+    pub(super) owners: &'a BTreeMap<KontoId, FiksOrgId>,
     saved: Saved,
 }
 
@@ -56,8 +58,13 @@ fn places_in(
 }
 
 impl<'a> Saving<'a> {
-    pub(super) fn new(old: &'a Old, now: Timestamp, promised: &'a Promised) -> Self {
-        Self { old, now, promised, saved: Saved::default() }
+    pub(super) fn new(
+        old: &'a Old,
+        now: Timestamp,
+        promised: &'a Promised,
+        owners: &'a BTreeMap<KontoId, FiksOrgId>,
+    ) -> Self {
+        Self { old, now, promised, owners, saved: Saved::default() }
     }
 
     pub(super) fn scan(
@@ -146,6 +153,7 @@ impl<'a> Saving<'a> {
             returned.put(&mut bulk, Space::Sporing, key, value, now)
         })?;
         returned.lines_before(&mut bulk, Number::MAX, now)?;
+        returned.decide(&mut bulk, now)?;
 
         let mut payloads = BTreeSet::new();
         self.scan(&old.payloads, |key, value| {
