@@ -5,15 +5,16 @@
 //! is memory for it.
 
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::Sender;
+use std::sync::mpsc::{SendError, Sender};
 use std::sync::{Arc, Weak};
 
 use app::memory::{Held, Share};
 use app::ports::{BrokerChannel, BrokerError, Consumer, Delivery, DeliveryId, EndedBy, Settlement};
 use async_trait::async_trait;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use wire::id::KontoId;
 
+use crate::pulse::Condition;
 use crate::request::{ChannelKey, Handle, Request, Shared, Stopped, cost, unavailable};
 use crate::store::{Remains, Store, StoreError, guarded};
 
@@ -26,20 +27,43 @@ const READ_AT_ONCE: usize = 32;
 /// How many bytes are read from disk in one go, about.
 const READ_BYTES: usize = 1024 * 1024;
 
-/// Sends a request to the engine and waits for the answer.
+/// The way to the engine, and how it is.
+#[derive(Clone)]
+pub(crate) struct Requests {
+    pub(crate) sender: Sender<Request>,
+    pub(crate) condition: watch::Receiver<Condition>,
+}
+
+impl Requests {
+    /// Sends a request for which nobody waits.
+    pub(crate) fn send(&self, request: Request) -> Result<(), SendError<Request>> {
+        self.sender.send(request)
+    }
+}
+
+/// Sends a request to the engine and waits for the answer. What the engine does not get to, since its disk hangs, may be done later or
+/// not; while it is known to hang nothing is asked of it.
 pub(crate) async fn ask<T>(
-    requests: &Sender<Request>,
+    requests: &Requests,
     request: impl FnOnce(oneshot::Sender<Result<T, BrokerError>>) -> Request,
 ) -> Result<T, BrokerError> {
+    if let Some(stopped) = requests.condition.borrow().refusal() {
+        return Err(unavailable(stopped));
+    }
     let (answer, answered) = oneshot::channel();
     requests.send(request(answer)).map_err(|_| unavailable(Stopped::Closed))?;
-    answered.await.unwrap_or_else(|_| Err(unavailable(Stopped::Closed)))
+    let mut condition = requests.condition.clone();
+    tokio::select! {
+        biased;
+        answer = answered => answer.unwrap_or_else(|_| Err(unavailable(Stopped::Closed))),
+        Ok(_) = condition.wait_for(|condition| condition.is_deaf) => Err(unavailable(Stopped::Hangs)),
+    }
 }
 
 /// The control side of a channel.
 pub(crate) struct Channel {
     pub(crate) key: ChannelKey,
-    pub(crate) requests: Sender<Request>,
+    pub(crate) requests: Requests,
     pub(crate) ended: Mutex<mpsc::UnboundedReceiver<Consumer>>,
 }
 
@@ -87,7 +111,7 @@ impl Drop for Channel {
 
 /// Brings what the engine hands out on channel `key` to the receiver, until either is gone.
 pub(crate) async fn forward(
-    (key, requests): (ChannelKey, &Sender<Request>),
+    (key, requests): (ChannelKey, &Requests),
     store: Weak<Store>,
     shared: Arc<Shared>,
     mut handles: mpsc::UnboundedReceiver<Handle>,

@@ -3,6 +3,7 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
 
 use crate::store::StoreError;
 
@@ -20,6 +21,8 @@ pub enum Fault {
     Write,
     /// The next step of the queues panics, once.
     Panic,
+    /// Every write hangs until something else is asked for.
+    Hang,
 }
 
 impl Faults {
@@ -39,6 +42,12 @@ impl Faults {
         match self.0.load(Ordering::Relaxed) {
             0 => Ok(()),
             1 => Err(full()),
+            3 => {
+                while self.0.load(Ordering::Relaxed) == Fault::Hang as u8 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                Ok(())
+            }
             _ => {
                 self.set(Fault::None);
                 std::panic::resume_unwind(Box::new("asked for by a test"))

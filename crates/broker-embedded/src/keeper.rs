@@ -3,8 +3,10 @@
 //! The thread that owns all queues is this one. When the log fails, or the engine panics, nothing that is in memory can be
 //! trusted: the engine goes, its channels end, the files are closed, and the queues are read anew from the disk. Until that
 //! works everybody is answered that the queues are not available, and whatever was in a consumer's hands comes back without
-//! counting. A log that cannot be opened for too long is given up, for whoever started the process to start it again.
+//! counting. A log that cannot be opened for too long, or fails too often, is given up, for whoever started the process to start it
+//! again.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,6 +21,7 @@ use crate::aside::Aside;
 use crate::engine::{Engine, Parts, Served};
 use crate::fault::Faults;
 use crate::ledger::Totals;
+use crate::pulse::{Condition, Pulse};
 use crate::queue::Millis;
 use crate::request::{Answer, Ready, Request, Stopped, unavailable};
 use crate::resync;
@@ -35,8 +38,16 @@ pub struct Reopening {
     pub first_pause: Duration,
     /// The longest pause. A log that stood for longer than this is thought to be well again.
     pub longest_pause: Duration,
-    /// How long the log may be out of use before it is given up.
+    /// How long the log may be out of use, or the disk not answer, before it is given up.
     pub give_up_after: Duration,
+    /// How often the log may fail within [`Self::failures_within`] before it is given up, though it can be opened again each time.
+    pub failures_max: usize,
+    /// See [`Self::failures_max`].
+    pub failures_within: Duration,
+    /// How long the disk may take for a step before it is said to hang.
+    pub hangs_after: Duration,
+    /// How long the disk may take for a step before those who wait for it are answered that the queues are not available.
+    pub deaf_after: Duration,
 }
 
 impl Default for Reopening {
@@ -45,6 +56,10 @@ impl Default for Reopening {
             first_pause: Duration::from_millis(100),
             longest_pause: Duration::from_secs(10),
             give_up_after: Duration::from_mins(2),
+            failures_max: 20,
+            failures_within: Duration::from_hours(1),
+            hangs_after: Duration::from_secs(5),
+            deaf_after: Duration::from_secs(15),
         }
     }
 }
@@ -65,6 +80,7 @@ pub(crate) struct Origin {
     pub(crate) slot: Arc<Slot>,
     pub(crate) aside: Arc<Aside>,
     pub(crate) totals: Arc<Totals>,
+    pub(crate) pulse: Arc<Pulse>,
 }
 
 impl Origin {
@@ -88,6 +104,7 @@ impl Origin {
             arsak,
             aside: Arc::clone(&self.aside),
             totals: Arc::clone(&self.totals),
+            pulse: Arc::clone(&self.pulse),
         })?;
         self.slot.put(store, closed);
         Ok(engine)
@@ -100,17 +117,10 @@ impl Origin {
     }
 }
 
-/// How the log is, for whoever asks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Standing {
-    pub(crate) availability: Availability,
-    pub(crate) given_up: bool,
-}
-
 pub(crate) struct Keeper {
     pub(crate) origin: Origin,
     pub(crate) reopening: Reopening,
-    pub(crate) standing: watch::Sender<Standing>,
+    pub(crate) condition: Arc<watch::Sender<Condition>>,
     /// The server is about to stop.
     pub(crate) stopping: bool,
 }
@@ -127,7 +137,14 @@ enum Over {
 
 impl Keeper {
     /// Serves requests until the broker is closed or nobody is left who could ask.
-    pub(crate) fn keep(mut self, engine: Engine, requests: &Receiver<Request>) {
+    pub(crate) fn keep(self, engine: Engine, requests: &Receiver<Request>) {
+        let pulse = Arc::clone(&self.origin.pulse);
+        self.keep_on(engine, requests);
+        pulse.end();
+    }
+
+    fn keep_on(mut self, engine: Engine, requests: &Receiver<Request>) {
+        let mut failures = VecDeque::new();
         let mut engine = Box::new(engine);
         let mut pause = self.reopening.first_pause;
         let mut failing_since: Option<Instant> = None;
@@ -159,11 +176,20 @@ impl Keeper {
                 pause = self.reopening.first_pause;
             }
             let since = *failing_since.get_or_insert_with(Instant::now);
+            self.origin.pulse.out_of_use();
             self.say(false, false);
+            failures.push_back(Instant::now());
+            failures.retain(|at| at.elapsed() <= self.reopening.failures_within);
             // Its drop flushes what it can, and may panic where a lock was held by what panicked.
             let slot = self.origin.slot.clone();
             drop(catch_unwind(AssertUnwindSafe(move || slot.take())));
-            match self.reopen(requests, arsak, since, &mut pause) {
+            let reopened = if failures.len() > self.reopening.failures_max {
+                tracing::error!(failures = failures.len(), "the queue log fails again and again");
+                Err(Over::GivenUp)
+            } else {
+                self.reopen(requests, arsak, since, &mut pause)
+            };
+            match reopened {
                 Ok(again) => engine = again,
                 Err(Over::Closed(answer)) => {
                     answer.send(Err(unavailable(Stopped::Failed))).ok();
@@ -172,12 +198,15 @@ impl Keeper {
                 }
                 Err(Over::Abandoned) => return,
                 Err(Over::GivenUp) => {
-                    tracing::error!("the queue log could not be opened for too long and is given up");
+                    tracing::error!(
+                        "the queue log has been out of use for too long, or too often, and is given up"
+                    );
                     self.say(false, true);
                     refuse_all(requests, Stopped::Failed);
                     return;
                 }
             }
+            self.origin.pulse.in_use();
             self.say(true, false);
             let down_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(down_ms, "the queue log is open again; all queues were read from the disk");
@@ -186,7 +215,10 @@ impl Keeper {
 
     fn say(&self, available: bool, given_up: bool) {
         let since = self.origin.clock.now();
-        self.standing.send_replace(Standing { availability: Availability { available, since }, given_up });
+        self.condition.send_modify(|condition| {
+            condition.availability = Availability { available, since };
+            condition.given_up |= given_up;
+        });
     }
 
     fn reopen(

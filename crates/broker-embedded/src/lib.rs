@@ -10,6 +10,7 @@ mod engine;
 mod fault;
 mod keeper;
 mod ledger;
+mod pulse;
 pub mod queue;
 mod request;
 mod resync;
@@ -18,7 +19,6 @@ mod store;
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -35,16 +35,18 @@ use tokio::task::JoinHandle;
 use wire::id::{DokumentId, FiksOrgId, KontoId, MeldingId};
 
 use crate::aside::{Aside, named_dokumenter};
-use crate::channel::{Channel, WAITING, ask, forward};
+use crate::channel::{Channel, Requests, WAITING, ask, forward};
 pub use crate::fault::{Fault, Faults};
 pub use crate::keeper::Reopening;
 use crate::keeper::{Keeper, Origin};
 use crate::ledger::Totals;
+use crate::pulse::{Condition, Pulse, Watcher};
 use crate::request::{ChannelLink, Ready, Request, Shared, Standing, Stopped, unavailable};
 use crate::slot::Slot;
 pub use crate::store::{
     AcceptedLoss, Behind, CheckedLog, DumpError, LogCounts, LogFindings, LogMoment, LogPosition, Loss,
-    LostMelding, Reserve, SeenPosition, TornJournal, accept_loss, check_log, find_loss, hold_log, hold_log_copy, load_log,
+    LostMelding, Reserve, SeenPosition, TornJournal, accept_loss, check_log, find_loss, hold_log,
+    hold_log_copy, load_log,
 };
 pub use crate::store::{Emptied, Missing, Salvaged, SavedKonto, Unsaved, finish_salvage, salvage};
 use crate::store::{Layout, Store, StoreError, guarded};
@@ -121,10 +123,9 @@ impl OpenError {
 /// Dropped without [`EmbeddedBroker::close`] it stops as if killed: meldinger in consumers' hands come back at the next
 /// opening as from a crash.
 pub struct EmbeddedBroker {
-    requests: Sender<Request>,
+    requests: Requests,
     /// Empty once closed, and while the log is opened again after a failure.
     slot: Arc<Slot>,
-    standing: watch::Receiver<keeper::Standing>,
     aside: Arc<Aside>,
     totals: Arc<Totals>,
     reserve: Arc<Reserve>,
@@ -155,8 +156,10 @@ impl EmbeddedBroker {
         let aside = Arc::new(Aside::all_but(options.kontoer));
         let totals = Arc::<Totals>::default();
         let reserve = Arc::new(Reserve::new(options.min_free_bytes));
+        let pulse = Arc::new(Pulse::new());
         let origin = Origin {
             path,
+            pulse: Arc::clone(&pulse),
             layout: Layout {
                 cache_bytes: options.block_cache_bytes,
                 journal_bytes: options.journal_bytes,
@@ -188,8 +191,20 @@ impl EmbeddedBroker {
         };
         let (requests, received) = std::sync::mpsc::channel();
         let availability = Availability { available: true, since: clock.now() };
-        let (says, standing) = watch::channel(keeper::Standing { availability, given_up: false });
-        let keeper = Keeper { origin, reopening: options.reopening, standing: says, stopping: false };
+        let (says, condition) = watch::channel(Condition::new(availability));
+        let (says, requests) = (Arc::new(says), Requests { sender: requests, condition });
+        let reopening = options.reopening;
+        let watcher = Watcher {
+            pulse,
+            reopening: reopening.clone(),
+            clock: clock.clone(),
+            condition: Arc::clone(&says),
+        };
+        let thread = std::thread::Builder::new().name("broker-watch".to_owned());
+        if let Err(error) = thread.spawn(move || watcher.watch()) {
+            return Err(failed(error.into()));
+        }
+        let keeper = Keeper { origin, reopening, condition: says, stopping: false };
         let thread = std::thread::Builder::new().name("broker".to_owned());
         if let Err(error) = thread.spawn(move || keeper.keep(engine, &received)) {
             return Err(failed(error.into()));
@@ -209,7 +224,7 @@ impl EmbeddedBroker {
             )),
         ];
         let closed_at = OnceLock::new();
-        Ok(Arc::new(Self { requests, slot, standing, aside, totals, reserve, closed_at, tasks }))
+        Ok(Arc::new(Self { requests, slot, aside, totals, reserve, closed_at, tasks }))
     }
 
     /// Stops in good order: what consumers hold goes back without counting, all is on disk and the files are closed when it
@@ -225,16 +240,24 @@ impl EmbeddedBroker {
         if let (Ok(()), Some(store)) = (&result, self.slot.get()) {
             self.closed_at.set(store.position()).ok();
         }
+        if let Some(stopped) = self.condition().refusal() {
+            // Whoever waits for the disk has the files, and whoever let go of them would wait, too.
+            return Err(unavailable(stopped));
+        }
         self.slot.take();
-        self.slot.closed().await;
-        result
+        let mut condition = self.requests.condition.clone();
+        tokio::select! {
+            biased;
+            () = self.slot.closed() => result,
+            Ok(_) = condition.wait_for(|condition| condition.refusal().is_some()) => Err(unavailable(Stopped::Hangs)),
+        }
     }
 
     /// Completes when the log could not be opened again for too long and was given up
     /// ([`Reopening::give_up_after`]). Nothing but a new process helps then.
     pub async fn given_up(&self) {
-        let mut standing = self.standing.clone();
-        if standing.wait_for(|standing| standing.given_up).await.is_err() {
+        let mut condition = self.requests.condition.clone();
+        if condition.wait_for(|condition| condition.given_up).await.is_err() {
             // Closed before that.
             std::future::pending::<()>().await;
         }
@@ -295,9 +318,13 @@ impl EmbeddedBroker {
         Ok(LogMoment::of(self.store()?, Some(Arc::clone(&self.slot))))
     }
 
+    fn condition(&self) -> Condition {
+        *self.requests.condition.borrow()
+    }
+
     fn store(&self) -> Result<Arc<Store>, BrokerError> {
         self.slot.get().ok_or_else(|| {
-            unavailable(if self.standing.borrow().availability.available {
+            unavailable(if self.condition().availability.available {
                 Stopped::Closed
             } else {
                 Stopped::Failed
@@ -338,7 +365,7 @@ impl Drop for EmbeddedBroker {
 #[async_trait]
 impl Broker for EmbeddedBroker {
     fn availability(&self) -> Availability {
-        self.standing.borrow().availability
+        self.condition().availability()
     }
 
     fn begin_stop(&self) {
@@ -480,11 +507,7 @@ async fn give(mut answers: mpsc::UnboundedReceiver<Vec<Ready>>) {
 }
 
 /// Wakes the engine when something is due.
-async fn wake(
-    clock: Arc<dyn Clock>,
-    mut due: watch::Receiver<Option<queue::Millis>>,
-    requests: Sender<Request>,
-) {
+async fn wake(clock: Arc<dyn Clock>, mut due: watch::Receiver<Option<queue::Millis>>, requests: Requests) {
     loop {
         let next = *due.borrow_and_update();
         let sleep = async {
@@ -549,7 +572,7 @@ async fn tidy(clock: Arc<dyn Clock>, slot: Arc<Slot>, reserve: Arc<Reserve>) {
 async fn forget(
     clock: Arc<dyn Clock>,
     slot: Arc<Slot>,
-    requests: Sender<Request>,
+    requests: Requests,
     retention: Duration,
     every: Duration,
 ) {
@@ -564,12 +587,7 @@ async fn forget(
 }
 
 /// Returns whether there is a next time.
-async fn forget_once(
-    clock: &dyn Clock,
-    slot: &Slot,
-    requests: &Sender<Request>,
-    retention: Duration,
-) -> bool {
+async fn forget_once(clock: &dyn Clock, slot: &Slot, requests: &Requests, retention: Duration) -> bool {
     let Some(before) = SignedDuration::try_from(retention)
         .ok()
         .and_then(|retention| clock.now().checked_sub(retention).ok())

@@ -194,6 +194,8 @@ pub(crate) enum Stopped {
     Closed,
     #[error("the queue log failed and is not open again yet")]
     Failed,
+    #[error("the disk of the queue log does not answer")]
+    Hangs,
 }
 
 pub(crate) fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BrokerError {

@@ -274,6 +274,7 @@ pub struct Lager {
 #[expect(missing_docs, reason = "default.toml documents each key")]
 pub struct Ko {
     pub gi_opp_etter_sekunder: u64,
+    pub feil_per_time: usize,
 }
 
 impl Config {

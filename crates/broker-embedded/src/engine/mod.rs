@@ -30,6 +30,7 @@ use crate::aside::Aside;
 use crate::cache::Cache;
 use crate::fault::Faults;
 use crate::ledger::{Ledger, Totals};
+use crate::pulse::Pulse;
 use crate::queue::{Command, ConsumerKey, Effect, Ending, Entry, Millis, Number, Queue, Share, Tries};
 use crate::request::{Answer, ChannelKey, ChannelLink, Ready, Request, Standing, Stopped, unavailable};
 use crate::store::{Cost, Line, Remains, Reserve, Store, StoreError, guarded};
@@ -91,6 +92,7 @@ struct Closing {
 pub(crate) struct Parts {
     pub(crate) store: Arc<Store>,
     pub(crate) faults: Faults,
+    pub(crate) pulse: Arc<Pulse>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ids: Arc<dyn IdSource>,
     pub(crate) first_number: Number,
@@ -113,6 +115,7 @@ pub(crate) struct Parts {
 pub(crate) struct Engine {
     store: Arc<Store>,
     faults: Faults,
+    pulse: Arc<Pulse>,
     /// When the log was last asked whether it is well.
     looked_after: Instant,
     clock: Arc<dyn Clock>,
@@ -170,11 +173,13 @@ impl Engine {
             arsak,
             aside,
             totals,
+            pulse,
         } = parts;
         let now = clock.now();
         let mut engine = Self {
             store,
             faults,
+            pulse,
             looked_after: Instant::now(),
             clock,
             ids,
@@ -286,6 +291,7 @@ impl Engine {
         let busy = !self.removed.is_empty()
             || !self.behind.is_empty()
             || self.deadlines.first().is_some_and(|(deadline, _)| *deadline <= self.now_ms);
+        self.pulse.rest();
         let first = if busy {
             match requests.try_recv() {
                 Ok(request) => Some(request),
@@ -299,6 +305,7 @@ impl Engine {
                 Err(RecvTimeoutError::Disconnected) => return Ok(Turn::Abandoned),
             }
         };
+        self.pulse.begin();
         // A log that failed in the background says so to whoever writes next, and there may be nobody for hours.
         if self.looked_after.elapsed() >= LOOK_AFTER {
             self.faults.on_write()?;

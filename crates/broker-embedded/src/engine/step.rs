@@ -57,6 +57,8 @@ pub(super) struct Fresh {
 impl Engine {
     /// Writes the step, and lets go of what waited for it.
     pub(super) fn commit(&mut self) -> Result<(), StoreError> {
+        // What was done before took its own time.
+        self.pulse.begin();
         let mut step = std::mem::take(&mut self.step);
         let result = self.write(&mut step);
         if result.is_err() {

@@ -3,11 +3,11 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use app::contract::broker::BrokerHarness;
-use app::ports::{EndedBy, Settlement};
+use app::ports::{BrokerError, EndedBy, Settlement};
 use bytes::Bytes;
 use domain::melding::{Hendelse, Retur, Status, status};
 use knutepunkt_broker_embedded::{EmbeddedBroker, Fault};
-use wire::id::MeldingId;
+use wire::id::{KontoId, MeldingId};
 
 use crate::harness::Harness;
 use crate::lifecycle::{consume, konto, melding, publish, soon};
@@ -128,6 +128,62 @@ async fn log_that_cannot_be_opened_again_is_given_up() {
     h.abandon();
     h.open_when_free().await;
     assert!(h.broker().melding(id).await.unwrap().is_some());
+}
+
+/// One that can be opened again each time, and never for long.
+#[tokio::test]
+async fn log_that_fails_again_and_again_is_given_up() {
+    let mut h = Harness::start().await;
+    h.options.reopening.failures_max = 2;
+    h.restart().await;
+    for failures in 1..=3 {
+        h.options.faults.set(Fault::Write);
+        soon(async || !h.broker().availability().available).await;
+        h.options.faults.set(Fault::None);
+        if failures < 3 {
+            soon(async || h.broker().availability().available).await;
+        }
+    }
+    h.embedded().given_up().await;
+    assert!(!h.broker().availability().available);
+}
+
+/// A disk that hangs gives no error: it is said, whoever waits is answered, and when it answers again all goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn disk_that_hangs_is_said_and_holds_nobody_up() {
+    let mut h = Harness::start().await;
+    h.options.reopening.hangs_after = Duration::from_millis(50);
+    h.options.reopening.deaf_after = Duration::from_millis(200);
+    h.restart().await;
+    let (a, b) = (konto(&h).await, konto(&h).await);
+    h.options.faults.set(Fault::Hang);
+    let melding = melding(&h, a, b);
+    let id = melding.id;
+    let refused = h.broker().publish(melding, Bytes::new()).await;
+    assert!(matches!(refused, Err(BrokerError::Unavailable(_))), "{refused:?}");
+    assert!(!h.broker().availability().available);
+    let refused = h.broker().queue_status(b).await;
+    assert!(matches!(refused, Err(BrokerError::Unavailable(_))), "{refused:?}");
+    h.options.faults.set(Fault::None);
+    soon(async || h.broker().availability().available).await;
+    publish(&h, a, b).await;
+    assert!(h.broker().melding(id).await.unwrap().is_some(), "what it was at is done");
+    h.embedded().close().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn disk_that_hangs_for_too_long_is_given_up_and_holds_up_no_stop() {
+    let mut h = Harness::start().await;
+    h.options.reopening.hangs_after = Duration::from_millis(50);
+    h.options.reopening.deaf_after = Duration::from_millis(50);
+    h.options.reopening.give_up_after = Duration::from_millis(100);
+    h.restart().await;
+    h.options.faults.set(Fault::Hang);
+    let (a, b) = (KontoId::from_uuid(h.uuid()), KontoId::from_uuid(h.uuid()));
+    assert!(h.broker().publish(melding(&h, a, b), Bytes::new()).await.is_err());
+    h.embedded().given_up().await;
+    assert!(h.embedded().close().await.is_err());
+    h.options.faults.set(Fault::None);
 }
 
 /// Closed while the log is out of use: it says that this was in no good order, and lets go of the files.

@@ -28,6 +28,8 @@ impl Harness {
             first_pause: Duration::from_millis(1),
             longest_pause: Duration::from_millis(20),
             give_up_after: Duration::from_hours(1),
+            failures_max: usize::MAX,
+            ..Reopening::default()
         };
         Self::with(Options { min_free_bytes: 0, reopening, ..Options::default() }).await
     }

@@ -53,6 +53,8 @@ pub(super) async fn open(
         database.seen_log().await.context("cannot read the registry")?.map(installasjon::seen::position);
     let reopening = broker_embedded::Reopening {
         give_up_after: Duration::from_secs(config.ko.gi_opp_etter_sekunder),
+        failures_max: config.ko.feil_per_time,
+        failures_within: Duration::from_hours(1),
         ..Default::default()
     };
     let options = broker_embedded::Options {

@@ -1,0 +1,170 @@
+//! Watches over the thread that owns all queues: a disk that hangs gives no error, and nobody else would notice.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use app::ports::{Availability, Clock};
+use jiff::Timestamp;
+use tokio::sync::watch;
+
+use crate::keeper::Reopening;
+use crate::request::Stopped;
+
+/// How often to look.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How the log is, for whoever asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Condition {
+    pub(crate) availability: Availability,
+    /// Since when a step has been waiting for the disk, where that is too long.
+    pub(crate) hangs_since: Option<Timestamp>,
+    /// Whoever waits for an answer waits no longer.
+    pub(crate) is_deaf: bool,
+    pub(crate) given_up: bool,
+}
+
+impl Condition {
+    pub(crate) fn new(availability: Availability) -> Self {
+        Self { availability, hangs_since: None, is_deaf: false, given_up: false }
+    }
+
+    pub(crate) fn availability(&self) -> Availability {
+        match self.hangs_since {
+            Some(since) => Availability { available: false, since },
+            None => self.availability,
+        }
+    }
+
+    /// Why it makes no sense to ask, if it does not.
+    pub(crate) fn refusal(&self) -> Option<Stopped> {
+        if self.hangs_since.is_some() {
+            Some(Stopped::Hangs)
+        } else {
+            self.given_up.then_some(Stopped::Failed)
+        }
+    }
+}
+
+/// What the thread that owns all queues is at.
+pub(crate) struct Pulse {
+    origin: Instant,
+    /// When the piece of work began that it is at, in milliseconds behind `origin`; 0 while it waits for work.
+    step: AtomicU64,
+    /// Since when the log has been out of use; 0 while it is in use.
+    out: AtomicU64,
+    ended: AtomicBool,
+}
+
+impl Pulse {
+    pub(crate) fn new() -> Self {
+        Self {
+            origin: Instant::now(),
+            step: AtomicU64::new(0),
+            out: AtomicU64::new(0),
+            ended: AtomicBool::new(false),
+        }
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// A piece of work begins: the one before is done.
+    pub(crate) fn begin(&self) {
+        self.step.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// It waits for work.
+    pub(crate) fn rest(&self) {
+        self.step.store(0, Ordering::Relaxed);
+    }
+
+    /// The log is out of use, and has been since the first of several failures.
+    pub(crate) fn out_of_use(&self) {
+        self.rest();
+        self.out.compare_exchange(0, self.now(), Ordering::Relaxed, Ordering::Relaxed).ok();
+    }
+
+    /// The log is in use again.
+    pub(crate) fn in_use(&self) {
+        self.out.store(0, Ordering::Relaxed);
+    }
+
+    /// There is nothing to watch any more.
+    pub(crate) fn end(&self) {
+        self.ended.store(true, Ordering::Relaxed);
+    }
+
+    fn since(&self, mark: &AtomicU64) -> Option<Duration> {
+        match mark.load(Ordering::Relaxed) {
+            0 => None,
+            began => Some(Duration::from_millis(self.now().saturating_sub(began))),
+        }
+    }
+}
+
+/// Whoever watches.
+pub(crate) struct Watcher {
+    pub(crate) pulse: Arc<Pulse>,
+    pub(crate) reopening: Reopening,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) condition: Arc<watch::Sender<Condition>>,
+}
+
+impl Watcher {
+    /// Watches until there is nothing to watch any more.
+    pub(crate) fn watch(self) {
+        let mut hung = None;
+        while !self.pulse.ended.load(Ordering::Relaxed) {
+            self.look(&mut hung);
+            std::thread::sleep(LOOK.min(self.reopening.hangs_after));
+        }
+    }
+
+    fn look(&self, hung: &mut Option<Instant>) {
+        let Reopening { hangs_after, deaf_after, give_up_after, .. } = self.reopening;
+        let step = self.pulse.since(&self.pulse.step).filter(|at| *at >= hangs_after);
+        match (step, *hung) {
+            (Some(_), None) => {
+                *hung = Some(Instant::now());
+                let since = self.clock.now();
+                self.condition.send_modify(|condition| condition.hangs_since = Some(since));
+                tracing::error!(
+                    hangs_ms = millis(hangs_after),
+                    "the disk of the queue log does not answer; nothing is taken or handed out until it does"
+                );
+            }
+            (None, Some(since)) => {
+                *hung = None;
+                let availability =
+                    Availability { since: self.clock.now(), ..self.condition.borrow().availability };
+                self.condition.send_modify(|condition| {
+                    *condition = Condition { given_up: condition.given_up, ..Condition::new(availability) };
+                });
+                let hung_ms = millis(hangs_after + since.elapsed());
+                tracing::info!(hung_ms, "the disk of the queue log answers again");
+            }
+            _ => {}
+        }
+        if step.is_some_and(|at| at >= deaf_after) {
+            self.condition.send_if_modified(|condition| !std::mem::replace(&mut condition.is_deaf, true));
+        }
+        // One that is only being opened again is given up by whoever does that, unless that hangs, too.
+        let out = self.pulse.since(&self.pulse.out).filter(|at| *at >= give_up_after + hangs_after);
+        if step.filter(|at| *at >= give_up_after).or(out).is_some() {
+            let is_new = self.condition.send_if_modified(|condition| {
+                condition.is_deaf = true;
+                !std::mem::replace(&mut condition.given_up, true)
+            });
+            if is_new {
+                tracing::error!("the queue log has not answered for too long and is given up");
+            }
+        }
+    }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
