@@ -16,7 +16,9 @@ class Report(unittest.TestCase):
     """Two runs into one file."""
 
     def setUp(self):
-        self.path = pathlib.Path(tempfile.mkdtemp()) / "report.md"
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.path = pathlib.Path(folder.name) / "report.md"
         self.run = report.Run(True, 7, datetime.datetime(2026, 1, 2, 3, 4), pathlib.Path(sys.executable))
 
     def rows(self, *results):
