@@ -44,7 +44,7 @@ pub struct Config {
     pub http: Http,
     pub https: Listen,
     pub amqps: Listen,
-    pub amqp: DangerListen,
+    pub amqp: Amqp,
     pub tls: Tls,
     pub registry: Registry,
     pub maskinporten: Maskinporten,
@@ -155,8 +155,9 @@ pub struct Listen {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[expect(missing_docs, reason = "default.toml documents each key")]
-pub struct DangerListen {
+pub struct Amqp {
     pub danger_listen: String,
+    pub stillstand_sekunder: u64,
 }
 
 /// `[tls]`.

@@ -31,6 +31,11 @@ pub(crate) fn check(config: &Config) -> anyhow::Result<()> {
         "registry.url, or the file that registry.url_file names, must begin with postgres:// or sqlite://, or be empty for \
          register.sqlite in the data folder"
     );
+    let stillstand = config.amqp.stillstand_sekunder;
+    ensure!(
+        (1..=MOST_SECONDS).contains(&stillstand),
+        "amqp.stillstand_sekunder is {stillstand}: it must be between 1 and {MOST_SECONDS}"
+    );
     // How many files may be open is no part of the configuration.
     http::Limits::new(config, Grenser::UNBOUNDED)?;
     check_limits(config)?;
@@ -181,6 +186,7 @@ mod tests {
             ("amqps", "listen = \"127.0.0.1:99999\"", "amqps.listen"),
             ("amqps", "listen = \"127.0.0.1:5671\"", "tls.certificate_file is empty"),
             ("amqp", "danger_listen = \":1\"", "amqp.danger_listen"),
+            ("amqp", "stillstand_sekunder = 0", "amqp.stillstand_sekunder"),
             ("http", "betrodde_proxyer = \"nonsense\"", "http.betrodde_proxyer"),
             ("http", "handtrykk_sekunder = 0", "http.handtrykk_sekunder"),
             ("http", "tilkoblinger_maks = 0", "http.tilkoblinger_maks"),

@@ -16,6 +16,7 @@ pub mod hints;
 mod http;
 mod installasjon;
 pub mod jumps;
+mod keepalive;
 pub mod memory;
 mod names;
 mod passord_key;

@@ -9,11 +9,15 @@ from harness.model import judge
 from harness.scenario import Verdict
 from harness.server import Issuer
 
+# Seconds after which a client is taken for gone of whose machine nothing is heard.
+GONE = 5
+
 
 def run(context):
     name = f"fault{os.getpid() % 100000}"
     with cable(name, context.seed) as between:
-        server = context.server("network", prefix=["ip", "netns", "exec", name], host=THERE)
+        prefix, env = ["ip", "netns", "exec", name], {"KNUTEPUNKT__AMQP__STILLSTAND_SEKUNDER": str(GONE)}
+        server = context.server("network", prefix=prefix, env=env, host=THERE)
         server.issuer = Issuer(context.folder, HERE)
         server.configure()
         server.start()
@@ -49,10 +53,14 @@ def trouble(context, between, load):
         if len(load.history.accepted) == before:
             faults.append(f"nothing is accepted at a {what}")
         setattr(between, setting, 0.0)
-    for number in range(context.of(2, 20)):
+    # With heartbeats, and without: what these hold must come back, too, or it is missing in the end.
+    for number in range(context.of(4, 20)):
         # The client is gone and its machine with it, so that no packet says so.
-        ghost = load.arkiv.connect(heartbeat=2)
+        ghost = load.arkiv.connect(heartbeat=(2, 0)[number % 2])
         ghost.consume(load.arkiv.queue, 10)
+        if number % 4 == 1:
+            # All that it may hold is on its machine by then, and the connection at rest.
+            time.sleep(1)
         between.silenced.add(ghost.socket.getsockname()[1])
         ghost.drop()
         counts["half-open consumers"] += 1

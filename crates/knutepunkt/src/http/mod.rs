@@ -102,6 +102,11 @@ impl Entrance {
     /// many of them from `peer`.
     pub(crate) fn log_in_refused(&self, peer: IpAddr) -> bool {
         self.gate.log_in_refused(neighbourhood(peer), Instant::now()).is_ok()
+    /// After how long a client is taken for gone of whose machine nothing is heard.
+    pub(crate) fn gone_after(&self) -> Duration {
+        self.limits.stall
+    }
+
     }
 }
 

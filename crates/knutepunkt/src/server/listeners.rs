@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use app::App;
@@ -18,7 +19,7 @@ use crate::grenser::Grenser;
 use crate::health::{IkkeSattOpp, TlsCheck};
 use crate::http::Proxies;
 use crate::installasjon::lock::refuse_second;
-use crate::{http, tls};
+use crate::{http, keepalive, tls};
 
 /// The sockets, bound by whoever starts the server: a test on port 0, an operator on known ones.
 pub struct Listeners {
@@ -80,6 +81,16 @@ impl Listeners {
             amqp: address(&self.amqp)?,
         };
         let Service { app, router, entrance, amqp, tls } = service;
+        for (listener, gone_after) in [
+            (&self.http, entrance.gone_after()),
+            (&self.https, entrance.gone_after()),
+            (&self.amqps, amqp.write_timeout),
+            (&self.amqp, amqp.write_timeout),
+        ] {
+            if let Some(listener) = listener {
+                keepalive::on(listener, gone_after);
+            }
+        }
         if let Some(listener) = self.http {
             tasks.spawn(http::serve(listener, None, router.clone(), entrance.clone(), shutdown.clone()));
         }
@@ -133,6 +144,7 @@ pub(super) fn amqp_config(
         unauthenticated_max,
         unauthenticated_per_address: unauthenticated_max / 2,
         proxies: Arc::new(move |address| proxies.contains(address)),
+        write_timeout: Duration::from_secs(config.amqp.stillstand_sekunder),
         refused_log_ins: Arc::new(move |address| entrance.log_in_refused(address)),
         ..defaults
     })
