@@ -1,7 +1,8 @@
 //! Who has the places that there are for connections: those that are logged in, and those that are not.
 //!
-//! Who has not logged in may be anybody, so a newcomer never waits for those who are silent: where there is no room, the
-//! oldest of whoever has most goes. A client that is about to log in is among the youngest and soon out of here. Some places
+//! Who has not logged in may be anybody, so a newcomer never waits for those who are silent: where there is no room, one of
+//! whoever has most goes, and of those the one that has gone no further for longest, unless its log-in is looked at just now. So a
+//! client that is about to log in has as long for each step as the silent ones stay. Some places
 //! are for strangers alone, so that there is always room to log in. A connection that logged in and is not taken, for a limit,
 //! stays among the strangers until it ends.
 
@@ -34,26 +35,41 @@ enum Whose {
     OverLimit(FiksOrgId),
 }
 
+struct Stranger {
+    whose: Whose,
+    /// Its log-in is looked at.
+    is_judged: bool,
+    /// When it came, or went on to the next step, in the order of all of them.
+    moved: u64,
+    token: CancellationToken,
+}
+
 #[derive(Default)]
 struct State {
     next: u64,
     /// All connections, those that were made to give way and are not gone yet included.
     connections: usize,
     logged_in: usize,
-    /// Who is not logged in, the oldest first.
-    strangers: BTreeMap<u64, (Whose, CancellationToken)>,
+    /// Who is not logged in.
+    strangers: BTreeMap<u64, Stranger>,
     /// How many strangers there are of each.
     counts: HashMap<Whose, usize>,
 }
 
 impl State {
+    fn number(&mut self) -> u64 {
+        self.next += 1;
+        self.next
+    }
+
     fn insert(&mut self, number: u64, whose: Whose, token: CancellationToken) {
-        self.strangers.insert(number, (whose, token));
+        let moved = self.number();
+        self.strangers.insert(number, Stranger { whose, is_judged: false, moved, token });
         *self.counts.entry(whose).or_default() += 1;
     }
 
     fn remove(&mut self, number: u64) -> Option<CancellationToken> {
-        let (whose, token) = self.strangers.remove(&number)?;
+        let Stranger { whose, token, .. } = self.strangers.remove(&number)?;
         if let Some(count) = self.counts.get_mut(&whose) {
             *count -= 1;
             if *count == 0 {
@@ -69,8 +85,12 @@ impl State {
 
     /// Closes some of those whom `may` names.
     fn make_room(&mut self, wanted: usize, may: impl Fn(Whose) -> bool) {
-        let candidates = self.strangers.iter().map(|(number, (whose, _))| (*whose, *number));
-        for number in give_way(candidates.filter(|(whose, _)| may(*whose)), wanted) {
+        let candidates = self
+            .strangers
+            .iter()
+            .filter(|(_, one)| may(one.whose))
+            .map(|(number, one)| (one.whose, (one.is_judged, one.moved, *number)));
+        for (_, _, number) in give_way(candidates, wanted) {
             if let Some(stranger) = self.remove(number) {
                 stranger.cancel();
             }
@@ -99,9 +119,9 @@ pub(crate) struct Places {
 pub(crate) enum Dropped {
     /// Nothing.
     None,
-    /// The oldest of the same address went: it has too many.
+    /// One of the same address went: it has too many.
     SameAddress,
-    /// The oldest of whoever has most went: there are too many in all.
+    /// One of whoever has most went: there are too many in all.
     Most,
 }
 
@@ -155,8 +175,7 @@ impl Places {
     pub(crate) fn admit(self: &Arc<Self>, address: IpAddr) -> Option<(Place, Dropped)> {
         let is_proxied = (self.proxies)(address);
         let mut state = self.lock();
-        let number = state.next;
-        state.next += 1;
+        let number = state.number();
         let whose = Whose::Stranger(if is_proxied {
             crowd::Stranger::Alone(number)
         } else {
@@ -194,6 +213,23 @@ impl Place {
     /// Cancelled when it must make room, which it must no longer once it is logged in.
     pub(crate) fn dropped(&self) -> &CancellationToken {
         &self.dropped
+    }
+
+    /// It has gone on to the next step of its log-in.
+    pub(crate) fn moved(&self) {
+        let mut state = self.places.lock();
+        let moved = state.number();
+        if let Some(one) = state.strangers.get_mut(&self.number) {
+            one.moved = moved;
+        }
+    }
+
+    /// Its log-in is looked at from now on, or no longer.
+    pub(crate) fn is_judged(&self, is_judged: bool) {
+        self.moved();
+        if let Some(one) = self.places.lock().strangers.get_mut(&self.number) {
+            one.is_judged = is_judged;
+        }
     }
 
     /// It is logged in, and no stranger's any more.
@@ -279,6 +315,32 @@ mod tests {
         assert_eq!(dropped, Dropped::SameAddress);
         assert!(first.dropped().is_cancelled());
         assert_eq!(gone(&[second, third, other]), 0);
+    }
+
+    /// Silent ones come from as many addresses as there are places, and all the time.
+    #[test]
+    fn whoever_goes_on_with_its_log_in_outlives_those_who_are_silent() {
+        let strangers = strangers(8, 100, nobody());
+        let mut silent = Vec::new();
+        let mut flood = |count: u8| {
+            for n in 0..count {
+                silent.push(admit(&strangers, &format!("192.0.2.{}", 10 + n % 20)));
+                silent.retain(|one| !one.dropped().is_cancelled());
+            }
+        };
+        flood(30);
+        let honest = admit(&strangers, "192.0.2.1");
+        for _step in 0..4 {
+            flood(6);
+            assert!(!honest.dropped().is_cancelled(), "it has had no longer than the others");
+            honest.moved();
+        }
+        honest.is_judged(true);
+        flood(200);
+        assert!(!honest.dropped().is_cancelled(), "the server works on it");
+        honest.is_judged(false);
+        flood(30);
+        assert!(honest.dropped().is_cancelled(), "it was refused and is as silent as they are");
     }
 
     #[test]

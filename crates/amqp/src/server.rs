@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Config;
-use crate::places::{Dropped, Places};
+use crate::places::{Dropped, Place, Places};
 use crate::session;
 
 /// Pause after a failed accept; it mostly means that the process has no file descriptor left.
@@ -122,8 +122,7 @@ impl Server {
                     None => session::run(stream, opening, app, config, shutdown).await,
                     Some(acceptor) => {
                         let timeout = config.tls_timeout.min(config.login_timeout);
-                        let dropped = opening.place.dropped().clone();
-                        match handshake(&acceptor, stream, timeout, &shutdown, &dropped).await {
+                        match handshake(&acceptor, stream, timeout, &shutdown, &opening.place).await {
                             Ok(stream) => session::run(stream, opening, app, config, shutdown).await,
                             Err(error) => {
                                 tracing::debug!(
@@ -147,15 +146,28 @@ async fn handshake(
     stream: TcpStream,
     timeout: Duration,
     shutdown: &CancellationToken,
-    dropped: &CancellationToken,
+    place: &Place,
 ) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
     tokio::select! {
         () = shutdown.cancelled() => Err(io::ErrorKind::Interrupted.into()),
-        () = dropped.cancelled() => Err(io::ErrorKind::QuotaExceeded.into()),
-        result = tokio::time::timeout(timeout, acceptor.accept(stream)) => {
+        () = place.dropped().cancelled() => Err(io::ErrorKind::QuotaExceeded.into()),
+        result = tokio::time::timeout(timeout, accept(acceptor, stream, place)) => {
             result.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
         }
     }
+}
+
+/// Both the first bytes and the end of the handshake are steps on the way to a log-in.
+async fn accept(
+    acceptor: &TlsAcceptor,
+    stream: TcpStream,
+    place: &Place,
+) -> io::Result<tokio_rustls::server::TlsStream<TcpStream>> {
+    stream.readable().await?;
+    place.moved();
+    let stream = acceptor.accept(stream).await?;
+    place.moved();
+    Ok(stream)
 }
 
 #[cfg(test)]

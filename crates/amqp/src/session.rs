@@ -251,7 +251,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         if bytes.filled().is_empty() {
             return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
         }
+        let had_begun = self.machine.has_begun();
         self.machine.receive(now, bytes.filled());
+        if !had_begun && self.machine.has_begun() {
+            self.place.moved();
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -343,7 +347,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                     Answer::Done
                 }
             }
-            Outcome::Login(Err(answer)) | Outcome::Other(answer) => answer,
+            Outcome::Login(Err(answer)) => {
+                self.place.is_judged(false);
+                answer
+            }
+            Outcome::Other(answer) => answer,
             Outcome::Opened(number, plass, Ok(OpenChannel { deliveries, control })) => {
                 let control = Arc::new(control);
                 let ended = next_ended(&control);
@@ -468,6 +476,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             Request::Login(login) => {
                 let (app, config, peer) = (self.app.clone(), Arc::clone(&self.config), self.peer.ip());
                 Box::pin(async move {
+                self.place.is_judged(true);
                     let judged = log_in(&app, &login).await;
                     // The right log-in is good however many others were refused: their address may be that of many.
                     let is_refused = matches!(judged, Err(Answer::Refused));

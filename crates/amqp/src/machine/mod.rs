@@ -326,6 +326,11 @@ impl Machine {
         self.ended_by.unwrap_or(EndedBy::Consumer)
     }
 
+    /// Whether the client has begun to speak AMQP.
+    pub(crate) fn has_begun(&self) -> bool {
+        !matches!(self.state, State::Header)
+    }
+
     /// Whether the client is logged in.
     pub(crate) fn is_running(&self) -> bool {
         matches!(self.state, State::Running)
