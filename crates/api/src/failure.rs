@@ -72,7 +72,9 @@ impl Failure {
     /// Whole seconds after which it is worth a retry, where that is known.
     fn retry_after(&self) -> Option<HeaderValue> {
         match self.0.cause.as_ref()?.downcast_ref()? {
-            Error::TooMany { retry_after, .. } => Some(retry_after.as_secs().max(1).into()),
+            Error::TooMany { retry_after, .. } | Error::Stopping { retry_after } => {
+                Some(retry_after.as_secs().max(1).into())
+            }
             _ => None,
         }
     }
@@ -205,6 +207,11 @@ pub(crate) fn short(text: &str) -> String {
 
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
+        if let Error::Interrupted(cause) = &error
+            && let Some(refusal) = app::memory::refusal_of(&**cause)
+        {
+            return refusal.into();
+        }
         let (code, message) = match &error {
             // The two texts of Fiks' documentation, "integrasjoner".
             Error::Token(TokenError::Invalid { .. }) => {
@@ -242,6 +249,13 @@ impl From<Error> for Failure {
             Error::TooMany { retry_after, what } => {
                 (Code::ForMange, grense::too_many(*what, retry_after.as_secs()))
             }
+            Error::Stopping { retry_after } => (
+                Code::Utilgjengelig,
+                format!(
+                    "Tjenesten stanses, og ingenting er sendt eller lagret. Prøv igjen om {} sekunder.",
+                    retry_after.as_secs()
+                ),
+            ),
             Error::QuotaFull { what, limit } => (Code::KvoteFull, grense::full(*what, *limit)),
             Error::Damaged(_) => (
                 Code::SkadetDokument,
@@ -403,6 +417,9 @@ impl From<FormFault> for Failure {
         if let FormFault::NoMemory(refusal) = fault {
             return (*refusal).into();
         }
+        if let Some(refusal) = app::memory::refusal_of(&fault) {
+            return refusal.into();
+        }
         let (code, message) = of_form(&fault);
         Self::because(code, message, fault)
     }
@@ -555,6 +572,27 @@ mod tests {
         let answer = call(&world.router, get(wire::send::PATH)).await;
         answer.error(StatusCode::METHOD_NOT_ALLOWED, "UGYLDIG_METODE");
         assert_eq!(answer.headers["allow"], "POST");
+    }
+
+    #[test]
+    fn body_that_was_broken_off_for_a_reason_of_ours_is_answered_with_that_reason() {
+        let retry_after = std::time::Duration::from_secs(5);
+        let refusals: [(fn(std::time::Duration) -> Error, Code); 2] = [
+            (|retry_after| Error::TooMany { retry_after, what: app::Grense::MinneBytes }, Code::ForMange),
+            (|retry_after| Error::Stopping { retry_after }, Code::Utilgjengelig),
+        ];
+        for (refusal, code) in refusals {
+            let broken = || -> BoxError { app::memory::broken_off(refusal(retry_after)).into() };
+            for failure in [
+                Failure::from(Error::Interrupted(broken())),
+                Failure::from(FormFault::Interrupted(broken())),
+                Failure::from(Error::Interrupted(FormFault::Interrupted(broken()).into())),
+                Failure::from(JsonFault::Interrupted(broken())),
+            ] {
+                assert_eq!(failure.0.code, code);
+                assert_eq!(failure.retry_after(), Some(HeaderValue::from_static("5")));
+            }
+        }
     }
 
     /// Counts the lines of the log from INFO on.

@@ -64,6 +64,12 @@ pub enum Error {
         /// The limit.
         what: Grense,
     },
+    /// The server stops before what was sent would be here. Nothing was done; worth a retry at once it is back.
+    #[error("the server stops; try again in {} s", retry_after.as_secs())]
+    Stopping {
+        /// When it is worth a retry.
+        retry_after: Duration,
+    },
     /// The caller has used up what it may keep here. Something of it must go, or the limit be raised, before a retry.
     #[error("the limit {what} of {limit} was reached")]
     QuotaFull {

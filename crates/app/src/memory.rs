@@ -405,7 +405,8 @@ impl App {
     }
 }
 
-/// Why the body of a request is read no further: there is no memory for it. Edges find that again with [`refusal_of`].
+/// Why the body of a request is read no further: there is no memory for it, or the server stops. Edges find that again with
+/// [`refusal_of`].
 pub fn broken_off(refusal: Error) -> io::Error {
     io::Error::new(io::ErrorKind::QuotaExceeded, refusal)
 }
@@ -415,8 +416,10 @@ pub fn refusal_of(error: &(dyn StdError + 'static)) -> Option<Error> {
     let mut next = Some(error);
     while let Some(error) = next {
         let refusal = error.downcast_ref::<io::Error>().and_then(|error| error.get_ref()?.downcast_ref());
-        if let Some(&Error::TooMany { retry_after, what }) = refusal {
-            return Some(Error::TooMany { retry_after, what });
+        match refusal {
+            Some(&Error::TooMany { retry_after, what }) => return Some(Error::TooMany { retry_after, what }),
+            Some(&Error::Stopping { retry_after }) => return Some(Error::Stopping { retry_after }),
+            _ => {}
         }
         next = error.source();
     }

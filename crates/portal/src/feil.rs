@@ -65,6 +65,7 @@ impl Feil {
         match self {
             // As long as the provider is given to answer.
             Self::Opptatt => Some(10),
+            Self::App(app::Error::Stopping { retry_after }) => Some(retry_after.as_secs().max(1)),
             _ => self.wait_minutes().map(|minutes| minutes * 60),
         }
     }
@@ -92,7 +93,9 @@ impl Feil {
                 }
                 app::Error::TooMany { .. } => StatusCode::TOO_MANY_REQUESTS,
                 app::Error::QuotaFull { .. } => StatusCode::INSUFFICIENT_STORAGE,
-                app::Error::Full | app::Error::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+                app::Error::Full | app::Error::Unavailable(_) | app::Error::Stopping { .. } => {
+                    StatusCode::SERVICE_UNAVAILABLE
+                }
                 _ => StatusCode::INTERNAL_SERVER_ERROR,
             },
             Self::FinnesIkke => StatusCode::NOT_FOUND,

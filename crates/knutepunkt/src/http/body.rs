@@ -12,11 +12,13 @@ use app::memory::{Held, Owner, Pool, broken_off};
 use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::gate::Ticket;
 use super::limits::Limits;
 use super::pace::Pace;
 use super::slot::Slot;
+use super::stopping::Stopping;
 use super::yielding::Yielding;
 
 /// Error of a body.
@@ -36,6 +38,7 @@ pub(super) struct RequestBody<B> {
     is_read: Arc<AtomicBool>,
     /// For a payload, whose memory is taken by whoever reads it.
     yielding: Option<Yielding>,
+    stopping: Stopping,
 }
 
 /// Bytes below this are not worth counting.
@@ -68,13 +71,14 @@ impl Gathered {
 
 impl<B> RequestBody<B> {
     /// A body that begins now. A payload may take as long as it keeps the pace, anything else must come within a time.
-    /// What is gathered of the latter is taken from `memory`, if there is any.
+    /// What is gathered of the latter is taken from `memory`, if there is any. After `shutdown` it ends if it will not be here in time.
     pub(super) fn new(
         inner: B,
         slot: Arc<Slot>,
         limits: &Limits,
         is_payload: bool,
         memory: Option<&Arc<Pool>>,
+        shutdown: CancellationToken,
     ) -> Self {
         let pace = Pace::new(limits.stall, limits.least_speed);
         let until = (!is_payload).then(|| Instant::now() + limits.form);
@@ -84,7 +88,8 @@ impl<B> RequestBody<B> {
             Some(memory) => gathered = Some(Gathered { memory, bytes: 0, held: None }),
             None => {}
         }
-        Self { inner, slot, pace, until, timer: None, gathered, yielding, is_read: Arc::default() }
+        let stopping = Stopping::new(shutdown);
+        Self { inner, slot, pace, until, timer: None, gathered, yielding, stopping, is_read: Arc::default() }
     }
 
     /// Becomes true once all of it was read.
@@ -128,8 +133,15 @@ where
                 if let Some(yielding) = &mut this.yielding {
                     yielding.moved(now, bytes.unwrap_or(0));
                 }
+                this.stopping.moved(bytes.unwrap_or(0));
                 if bytes.is_some() && this.is_late(now) {
                     return Poll::Ready(Some(Err(late())));
+                }
+                if bytes.is_some()
+                    && !this.inner.is_end_stream()
+                    && let Some(refusal) = this.stopping.must_end(now, this.inner.size_hint().exact())
+                {
+                    return Poll::Ready(Some(Err(broken_off(refusal).into())));
                 }
                 if let (Some(gathered), Some(bytes)) = (&mut this.gathered, bytes)
                     && let Err(refusal) = gathered.grow(&this.slot, bytes)
@@ -145,7 +157,11 @@ where
                 let now = Instant::now();
                 let yields = this.yielding.as_mut().map(|yielding| yielding.wait(now));
                 let judged = this.pace.wait(now);
-                let deadline = [this.until, yields].into_iter().flatten().fold(judged, Instant::min);
+                let stops = this.stopping.wait(cx, now);
+                if let Some(refusal) = this.stopping.must_end(now, this.inner.size_hint().exact()) {
+                    return Poll::Ready(Some(Err(broken_off(refusal).into())));
+                }
+                let deadline = [this.until, yields, stops].into_iter().flatten().fold(judged, Instant::min);
                 let timer = this.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
                 if timer.deadline() != deadline {
                     timer.as_mut().reset(deadline);
@@ -234,7 +250,7 @@ mod tests {
 
     async fn read(inner: Body, is_payload: bool) -> Result<usize, BoxError> {
         let slot = Arc::new(Slot::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), false, false));
-        let body = RequestBody::new(inner, slot, &limits(), is_payload, None);
+        let body = RequestBody::new(inner, slot, &limits(), is_payload, None, CancellationToken::new());
         Ok(body.collect().await?.to_bytes().len())
     }
 
@@ -265,8 +281,10 @@ mod tests {
     async fn what_is_gathered_is_counted_and_broken_off_where_there_is_no_memory() {
         let slot = || Arc::new(Slot::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), false, false));
         let memory = Pool::new(100_000, 50_000);
-        let of =
-            |is_payload| RequestBody::new(trickle(4, 10_000), slot(), &limits(), is_payload, Some(&memory));
+        let of = |is_payload| {
+            let shutdown = CancellationToken::new();
+            RequestBody::new(trickle(4, 10_000), slot(), &limits(), is_payload, Some(&memory), shutdown)
+        };
         let mut first = of(false);
         for _ in 0..3 {
             first.frame().await.unwrap().unwrap();
@@ -288,7 +306,14 @@ mod tests {
         let memory = Pool::new(1_000, 1_000);
         let share = memory.share(Owner::Strangers);
         let held = share.try_take(1_000).unwrap();
-        let body = RequestBody::new(trickle(30, bytes), slot, &limits(), true, Some(&memory));
+        let body = RequestBody::new(
+            trickle(30, bytes),
+            slot,
+            &limits(),
+            true,
+            Some(&memory),
+            CancellationToken::new(),
+        );
         let read = tokio::spawn(async move { Ok(body.collect().await?.to_bytes().len()) });
         let waits = async {
             if is_wanted {

@@ -168,6 +168,12 @@ impl Connections {
         self.table().open.len()
     }
 
+    /// Of how many the server waits for more of a body.
+    #[cfg(test)]
+    pub(super) fn count_awaited(&self) -> usize {
+        self.table().open.values().filter(|slot| slot.is_awaited()).count()
+    }
+
     /// How many of them give way to no newcomer.
     #[cfg(test)]
     pub(super) fn count_busy(&self) -> usize {

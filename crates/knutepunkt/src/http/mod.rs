@@ -10,6 +10,7 @@ mod pace;
 mod slot;
 mod stream;
 #[cfg(test)]
+mod stopping;
 mod tests;
 mod waiting;
 mod yielding;
@@ -205,7 +206,8 @@ async fn receive(
     // Answers are small and must not wait for more.
     let _ = stream.set_nodelay(true);
     let memory = entrance.memory.as_ref().map(|memory| Arc::clone(&memory.outgoing));
-    let stream = Watched::new(stream, Arc::clone(&guest.slot), Arc::clone(&entrance.limits), memory);
+    let stream =
+        Watched::new(stream, Arc::clone(&guest.slot), Arc::clone(&entrance.limits), memory, shutdown.clone());
     match tls {
         None => connection(stream, peer, router, entrance, guest, shutdown).await,
         Some(tls) => match tls.accept(stream).await {
@@ -224,12 +226,13 @@ async fn connection(
     shutdown: CancellationToken,
 ) {
     guest.slot.is_ready();
-    let slot = Arc::clone(&guest.slot);
+    let (slot, stop) = (Arc::clone(&guest.slot), shutdown.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let (slot, entrance, mut router) = (Arc::clone(&slot), entrance.clone(), router.clone());
         async move {
             let (mut parts, body) = request.into_parts();
             let is_payload = parts.uri.path() == wire::send::PATH;
+        let stop = stop.clone();
             let has_body = !body.is_end_stream();
             slot.request_begins(has_body, parts.uri.path().starts_with(wire::dokumentlager::PREFIX));
             let body = RequestBody::new(
@@ -241,6 +244,7 @@ async fn connection(
             );
             let is_read = body.is_read();
             let ticket = Ticket::new(Arc::clone(&slot), entrance.connections, entrance.gate);
+                stop.clone(),
             let mut response = if slot.is_last_resort && parts.uri.path() != HELSE {
                 no_room()
             } else if let Some(refusal) = head::refusal(&parts) {

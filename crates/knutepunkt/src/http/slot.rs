@@ -148,6 +148,17 @@ impl Slot {
         self.state().is_blocked = blocked;
     }
 
+    /// Whether the server waits for more of a body.
+    #[cfg(test)]
+    pub(super) fn is_awaited(&self) -> bool {
+        self.state().body == Body::Awaited
+    }
+
+    /// Whether a request is being answered.
+    pub(super) fn is_in_request(&self) -> bool {
+        self.state().phase == Phase::Request
+    }
+
     /// Whether the answer that is being fetched is a payload.
     pub(super) fn fetches_payload(&self) -> bool {
         let state = self.state();

@@ -10,6 +10,7 @@ use std::time::Duration;
 use app::memory::Pool;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 use super::limits::Limits;
 use super::pace::Pace;
@@ -21,6 +22,8 @@ use crate::telemetry::REFUSED;
 /// make the answer vanish together with the connection.
 const LINGER: Duration = Duration::from_secs(5);
 const LINGER_BYTES: usize = 64 * 1024 * 1024;
+/// The same when the server stops.
+const LINGER_AT_STOP: Duration = Duration::from_secs(1);
 
 /// A socket, below TLS if there is any. It ends a connection whose client takes too long for its handshake, for the head of a
 /// request, for its next request, or to fetch an answer.
@@ -34,6 +37,7 @@ pub(super) struct Watched<S> {
     /// For payloads that are fetched.
     yielding: Option<Yielding>,
     linger: Linger,
+    shutdown: CancellationToken,
 }
 
 /// What happens after the last answer.
@@ -65,11 +69,17 @@ impl Timer {
 }
 
 impl<S> Watched<S> {
-    pub(super) fn new(inner: S, slot: Arc<Slot>, limits: Arc<Limits>, memory: Option<Arc<Pool>>) -> Self {
+    pub(super) fn new(
+        inner: S,
+        slot: Arc<Slot>,
+        limits: Arc<Limits>,
+        memory: Option<Arc<Pool>>,
+        shutdown: CancellationToken,
+    ) -> Self {
         let pace = Pace::new(limits.stall, limits.least_speed);
         let (reading, writing) = (Timer::default(), Timer::default());
         let yielding = memory.map(Yielding::new);
-        Self { inner, slot, limits, reading, writing, pace, yielding, linger: Linger::NotYet }
+        Self { inner, slot, limits, reading, writing, pace, yielding, linger: Linger::NotYet, shutdown }
     }
 
     /// After a write: counts what was taken, or sends away whoever takes nothing.
@@ -181,7 +191,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         if matches!(this.linger, Linger::NotYet) {
             ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
             this.slot.is_closing();
-            this.linger = Linger::Until(Instant::now() + LINGER, 0);
+            let time = if this.shutdown.is_cancelled() { LINGER_AT_STOP } else { LINGER };
+            this.linger = Linger::Until(Instant::now() + time, 0);
         }
         let mut scratch = [0; 16 * 1024];
         while let Linger::Until(deadline, read) = this.linger {
@@ -218,7 +229,8 @@ mod tests {
     fn watched(buffer: usize) -> (Watched<DuplexStream>, DuplexStream) {
         let (ours, theirs) = duplex(buffer);
         let slot = Slot::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), false, false);
-        (Watched::new(ours, Arc::new(slot), Arc::new(limits()), None), theirs)
+        let shutdown = CancellationToken::new();
+        (Watched::new(ours, Arc::new(slot), Arc::new(limits()), None, shutdown), theirs)
     }
 
     #[tokio::test(start_paused = true)]
@@ -290,7 +302,13 @@ mod tests {
             let slot = Slot::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), false, false);
             slot.belongs_to(Owner::Strangers);
             slot.request_begins(false, is_payload);
-            let mut ours = Watched::new(ours, Arc::new(slot), Arc::new(limits()), Some(memory));
+            let mut ours = Watched::new(
+                ours,
+                Arc::new(slot),
+                Arc::new(limits()),
+                Some(memory),
+                CancellationToken::new(),
+            );
             let start = Instant::now();
             let waits = async {
                 if is_wanted {
@@ -320,5 +338,10 @@ mod tests {
         let start = Instant::now();
         ours.shutdown().await.unwrap();
         assert_eq!(start.elapsed(), LINGER);
+        let (mut ours, _silent) = watched(64);
+        ours.shutdown.cancel();
+        let start = Instant::now();
+        ours.shutdown().await.unwrap();
+        assert_eq!(start.elapsed(), LINGER_AT_STOP);
     }
 }

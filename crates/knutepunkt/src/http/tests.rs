@@ -41,7 +41,11 @@ async fn wait(State(permits): State<Arc<Semaphore>>) -> StatusCode {
 }
 
 /// The same for somebody who has logged in.
-async fn work(Extension(Door(keeper)): Extension<Door>, permits: State<Arc<Semaphore>>) -> StatusCode {
+async fn work(Extension(door): Extension<Door>, permits: State<Arc<Semaphore>>) -> StatusCode {
+    if log_in(&door) { wait(permits).await } else { StatusCode::TOO_MANY_REQUESTS }
+}
+
+fn log_in(Door(keeper): &Door) -> bool {
     let caller = InnloggetIntegrasjon {
         integrasjon_id: IntegrasjonId::from_uuid(Uuid::from_u128(1)),
         system_id: SystemId::from_uuid(Uuid::from_u128(1)),
@@ -346,4 +350,34 @@ async fn head_that_may_be_read_in_two_ways_is_refused_and_the_connection_closed(
     ] {
         assert_eq!(server.status(served).await, "200", "{served:?}");
     }
+}
+
+/// Nothing of it is accepted, and nobody waits for the end of the time for requests.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn body_that_will_not_be_here_in_time_is_answered_503_at_a_stop() {
+    async fn told(Extension(door): Extension<Door>, body: Body) -> (StatusCode, String) {
+        assert!(log_in(&door));
+        match body.collect().await {
+            Ok(read) => (StatusCode::OK, read.to_bytes().len().to_string()),
+            Err(error) => match app::memory::refusal_of(&error) {
+                Some(app::Error::Stopping { retry_after }) => {
+                    (StatusCode::SERVICE_UNAVAILABLE, retry_after.as_secs().to_string())
+                }
+                _ => (StatusCode::BAD_REQUEST, error.to_string()),
+            },
+        }
+    }
+    let server = Server::serve(limits(), Router::new().route("/told", post(told))).await;
+    let head = |length: usize| format!("POST /told HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\na");
+    let mut slow = server.connect(&head(100)).await;
+    let mut nearly_done = server.connect(&head(2)).await;
+    while server.entrance.connections.count_awaited() < 2 {
+        tokio::task::yield_now().await;
+    }
+    let Server { _stop: stop, .. } = server;
+    drop(stop);
+    nearly_done.write_all(b"b").await.unwrap();
+    let answers = [answer(&mut nearly_done).await, answer(&mut slow).await];
+    assert!(answers[0].starts_with("HTTP/1.1 200") && answers[0].ends_with("\r\n2"), "{answers:?}");
+    assert!(answers[1].starts_with("HTTP/1.1 503") && answers[1].ends_with("\r\n5"), "{answers:?}");
 }
