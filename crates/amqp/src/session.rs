@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use app::memory::{Owner, Share};
+use app::memory::{Owner, Part, Share};
 use app::ports::{
     BrokerChannel, BrokerError, ChannelOptions, Consumer, Delivery, EndedBy, OpenChannel, TokenError,
 };
@@ -402,7 +402,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                         "integrasjon logged in over AMQP"
                     );
                     (self.plass, self.dropped) = (Some(plass), None);
-                    let share = self.app.memory_out().share(Owner::Organisasjon(login.fiks_org_id));
+                    let owner = Owner::Organisasjon(login.fiks_org_id);
+                    let share = self.app.memory_out().share(owner).part(Part::Deliveries);
                     self.machine.set_memory(share.clone());
                     self.memory = Some(share);
                     return Answer::Done;
@@ -475,8 +476,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         match request {
             Request::Login(login) => {
                 let (app, config, peer) = (self.app.clone(), Arc::clone(&self.config), self.peer.ip());
-                Box::pin(async move {
                 self.place.is_judged(true);
+                Box::pin(async move {
                     let judged = log_in(&app, &login).await;
                     // The right log-in is good however many others were refused: their address may be that of many.
                     let is_refused = matches!(judged, Err(Answer::Refused));

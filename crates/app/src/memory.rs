@@ -1,7 +1,8 @@
 //! Bytes that payloads on their way take in memory: bounded for all together, and for each organisasjon.
 //!
 //! What is counted is what is really held, piece by piece. Whoever cannot have more waits, or puts what it has elsewhere, so
-//! that a client that stops in the middle, or reads nothing, costs its own organisasjon and nobody else.
+//! that a client that stops in the middle, or reads nothing, costs its own organisasjon and nobody else. Nor does it cost all of
+//! its organisasjon: what has one purpose, or is one integrasjon's, leaves a part to the others ([`Part`]).
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap, VecDeque};
@@ -11,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{fmt, io};
 
-use domain::id::{FiksOrgId, PersonId};
+use domain::id::{FiksOrgId, IntegrasjonId, PersonId};
 use tokio::sync::oneshot;
 
 use crate::error::Error;
@@ -24,6 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Owners that are remembered before those who hold nothing are forgotten.
 const MANY: usize = 4_096;
+/// The same of the parts of one owner.
+const MANY_PARTS: usize = 256;
 /// What there is where nobody says: tests of an edge by itself.
 const UNSET_BYTES: u64 = 1024 * 1024 * 1024;
 
@@ -49,6 +52,19 @@ impl Owner {
     }
 }
 
+/// What an owner takes memory for. Those of one part wait behind each other, and none keeps the other parts from having any.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Part {
+    /// Anything: it may have all that is its owner's.
+    Whole,
+    /// What is handed out over AMQP. Leaves an eighth to what is fetched over HTTP, but for a payload that is larger alone.
+    Deliveries,
+    /// What is fetched over HTTP. Leaves half to what is handed out over AMQP.
+    Fetched,
+    /// What one integrasjon sends. Holds as much as it leaves to the others, but for what is larger alone.
+    SentBy(IntegrasjonId),
+}
+
 /// How much there is for one direction, in or out.
 pub struct Pool {
     max: u64,
@@ -64,15 +80,25 @@ pub struct Pool {
 #[derive(Default)]
 struct State {
     held: u64,
-    /// Those who wait, each behind who came before of the same owner.
-    queues: HashMap<Owner, VecDeque<Waiting>>,
+    /// Those who wait, each behind who came before of the same part of the same owner.
+    queues: HashMap<(Owner, Part), VecDeque<Waiting>>,
     /// How many have come to wait, ever.
     numbers: u64,
 }
 
-/// What one owner has. Changed under the lock of the pool alone.
+/// What one owner has. Its numbers are changed under the lock of the pool alone.
 #[derive(Default)]
 struct Account {
+    held: AtomicU64,
+    waiting: AtomicUsize,
+    /// Somebody waits for what all parts share.
+    is_short: AtomicBool,
+    parts: Mutex<HashMap<Part, Arc<Counts>>>,
+}
+
+/// What one part of that has. Changed under the lock of the pool alone.
+#[derive(Default)]
+struct Counts {
     held: AtomicU64,
     waiting: AtomicUsize,
 }
@@ -80,6 +106,7 @@ struct Account {
 struct Waiting {
     number: u64,
     account: Arc<Account>,
+    counts: Arc<Counts>,
     bytes: u64,
     granted: oneshot::Sender<()>,
 }
@@ -124,7 +151,14 @@ impl Pool {
             owners.retain(|_, account| Arc::strong_count(account) > 1);
         }
         let account = Arc::clone(owners.entry(owner).or_default());
-        Share { pool: Arc::clone(self), owner, account }
+        let counts = account.counts(Part::Whole);
+        Share { pool: Arc::clone(self), owner, part: Part::Whole, account, counts }
+    }
+
+    /// Whether somebody waits for what `owner` holds, for whatever purpose.
+    pub fn is_wanted(self: &Arc<Self>, owner: Owner) -> bool {
+        let share = self.share(owner);
+        share.account.waiting.load(Ordering::Relaxed) > 0 || share.pool.is_short.load(Ordering::Relaxed)
     }
 
     /// How much of it is held.
@@ -136,41 +170,68 @@ impl Pool {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes `bytes` if that keeps to both bounds.
-    fn take(&self, state: &mut State, account: &Account, bytes: u64) -> Result<(), Bound> {
+    /// Takes `bytes` if that keeps to all bounds.
+    fn take(
+        &self,
+        state: &mut State,
+        account: &Account,
+        (part, counts): (Part, &Counts),
+        bytes: u64,
+    ) -> Result<(), Bound> {
         let (own, all) = (account.held().saturating_add(bytes), state.held.saturating_add(bytes));
+        let of_part = counts.held().saturating_add(bytes);
         if own > self.per_owner {
             return Err(Bound::Own);
+        }
+        let is_first = counts.held() == 0;
+        let most = match part {
+            Part::Whole => self.per_owner,
+            Part::Deliveries | Part::SentBy(_) if is_first => self.per_owner,
+            Part::Deliveries => self.per_owner - self.per_owner / 8,
+            Part::Fetched => self.per_owner / 2,
+            Part::SentBy(_) => self.per_owner - own,
+        };
+        if of_part > most {
+            return Err(Bound::Part);
         }
         if all > self.max {
             return Err(Bound::All);
         }
         account.held.store(own, Ordering::Relaxed);
+        counts.held.store(of_part, Ordering::Relaxed);
         state.held = all;
         Ok(())
     }
 
-    /// Gives to those who wait what there is: to whoever holds least first, and of one owner to the first that came. Looks at
-    /// the first of each owner alone, however many wait.
+    /// Gives to those who wait what there is: to whoever holds least first, and of one part to the first that came. Looks at
+    /// the first of each part alone, however many wait.
     fn serve(&self, state: &mut State) {
         let mut is_short = false;
-        let firsts = state.queues.iter().filter_map(|(owner, queue)| Some(turn(*owner, queue.front()?)));
+        for first in state.queues.values().filter_map(VecDeque::front) {
+            first.account.is_short.store(false, Ordering::Relaxed);
+        }
+        let firsts = state.queues.iter().filter_map(|(whose, queue)| Some(turn(*whose, queue.front()?)));
         let mut turns: BinaryHeap<_> = firsts.collect();
-        while let Some(Reverse((_, _, owner))) = turns.pop() {
-            let Some(one) = state.queues.get_mut(&owner).and_then(VecDeque::pop_front) else { continue };
-            match self.take(state, &one.account, one.bytes) {
+        while let Some(Reverse((_, _, whose))) = turns.pop() {
+            let Some(one) = state.queues.get_mut(&whose).and_then(VecDeque::pop_front) else { continue };
+            match self.take(state, &one.account, (whose.1, &one.counts), one.bytes) {
                 Ok(()) => {
                     one.account.waiting.fetch_sub(1, Ordering::Relaxed);
+                    one.counts.waiting.fetch_sub(1, Ordering::Relaxed);
                     if one.granted.send(()).is_err() {
-                        state.give_back(&one.account, one.bytes);
+                        state.give_back(&one.account, &one.counts, one.bytes);
                     }
                     turns
-                        .extend(state.queues.get(&owner).and_then(|queue| Some(turn(owner, queue.front()?))));
+                        .extend(state.queues.get(&whose).and_then(|queue| Some(turn(whose, queue.front()?))));
                 }
                 Err(bound) => {
-                    state.queues.entry(owner).or_default().push_front(one);
-                    if matches!(bound, Bound::All) {
-                        is_short = true;
+                    match bound {
+                        Bound::Part => {}
+                        Bound::Own => one.account.is_short.store(true, Ordering::Relaxed),
+                        Bound::All => is_short = true,
+                    }
+                    state.queues.entry(whose).or_default().push_front(one);
+                    if is_short {
                         break;
                     }
                 }
@@ -182,15 +243,16 @@ impl Pool {
 }
 
 /// When it is whose turn: the least comes first.
-type Turn = Reverse<(u64, u64, Owner)>;
+type Turn = Reverse<(u64, u64, (Owner, Part))>;
 
-fn turn(owner: Owner, first: &Waiting) -> Turn {
-    Reverse((first.account.held(), first.number, owner))
+fn turn(whose: (Owner, Part), first: &Waiting) -> Turn {
+    Reverse((first.account.held(), first.number, whose))
 }
 
 impl State {
-    fn give_back(&mut self, account: &Account, bytes: u64) {
+    fn give_back(&mut self, account: &Account, counts: &Counts, bytes: u64) {
         self.held = self.held.saturating_sub(bytes);
+        counts.held.store(counts.held().saturating_sub(bytes), Ordering::Relaxed);
         account.held.store(account.held().saturating_sub(bytes), Ordering::Relaxed);
     }
 }
@@ -199,10 +261,26 @@ impl Account {
     fn held(&self) -> u64 {
         self.held.load(Ordering::Relaxed)
     }
+
+    fn counts(&self, part: Part) -> Arc<Counts> {
+        let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        if parts.len() >= MANY_PARTS && !parts.contains_key(&part) {
+            parts.retain(|_, counts| Arc::strong_count(counts) > 1);
+        }
+        Arc::clone(parts.entry(part).or_default())
+    }
+}
+
+impl Counts {
+    fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed)
+    }
 }
 
 /// Which bound was met.
 enum Bound {
+    /// That of the part.
+    Part,
     /// That of the owner.
     Own,
     /// That of all together.
@@ -214,25 +292,41 @@ enum Bound {
 pub struct Share {
     pool: Arc<Pool>,
     owner: Owner,
+    part: Part,
     account: Arc<Account>,
+    counts: Arc<Counts>,
 }
 
 impl fmt::Debug for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Share").field("owner", &self.owner).finish_non_exhaustive()
+        f.debug_struct("Share").field("owner", &self.owner).field("part", &self.part).finish_non_exhaustive()
     }
 }
 
 impl Share {
+    /// The same for one purpose. Whoever belongs to no organisasjon has no parts.
+    #[must_use]
+    pub fn part(self, part: Part) -> Self {
+        match self.owner {
+            Owner::Organisasjon(_) => Self { counts: self.account.counts(part), part, ..self },
+            Owner::Person(_) | Owner::Strangers => self,
+        }
+    }
+
     /// Takes `bytes` at once, unless there are not so many or others wait for them.
     pub fn try_take(&self, bytes: u64) -> Option<Held> {
         let mut held = Held { share: self.clone(), bytes: 0 };
         held.try_grow(bytes).then_some(held)
     }
 
-    /// Takes `bytes`, or all that the owner may ever have, as soon as they are there. Cancel-safe; whoever waits holds nothing.
+    /// Takes `bytes`, or all that there may ever be for this, at once, unless there are not so many or others wait for them.
+    pub fn try_take_most(&self, bytes: u64) -> Option<Held> {
+        self.try_take(bytes.min(self.most()))
+    }
+
+    /// Takes `bytes`, or all that there may ever be for this, as soon as they are there. Cancel-safe; whoever waits holds nothing.
     pub async fn take(&self, bytes: u64) -> Held {
-        let bytes = bytes.min(self.pool.per_owner);
+        let bytes = bytes.min(self.most());
         if let Some(held) = self.try_take(bytes) {
             return held;
         }
@@ -240,11 +334,13 @@ impl Share {
         {
             let mut state = self.pool.state();
             let account = Arc::clone(&self.account);
+            let counts = Arc::clone(&self.counts);
             account.waiting.fetch_add(1, Ordering::Relaxed);
+            counts.waiting.fetch_add(1, Ordering::Relaxed);
             let number = state.numbers;
             state.numbers += 1;
-            let waiting = Waiting { number, account, bytes, granted };
-            state.queues.entry(self.owner).or_default().push_back(waiting);
+            let waiting = Waiting { number, account, counts, bytes, granted };
+            state.queues.entry((self.owner, self.part)).or_default().push_back(waiting);
             // What was given back before this one stood in the queue was given to nobody.
             self.pool.serve(&mut state);
         }
@@ -271,14 +367,26 @@ impl Share {
 
     /// What to answer where `bytes` cannot be had.
     pub fn refusal(&self, bytes: u64) -> Error {
-        let own = self.account.held().saturating_add(bytes) > self.pool.per_owner;
+        let pool_is_short = self.pool.is_short.load(Ordering::Relaxed)
+            || self.pool.held().saturating_add(bytes) > self.pool.max;
+        let own = self.account.held().saturating_add(bytes) > self.pool.per_owner || !pool_is_short;
         let what = if own { Grense::MinneBytesPerOrganisasjon } else { Grense::MinneBytes };
         Error::TooMany { retry_after: RETRY_AFTER, what }
     }
 
-    /// Whether somebody waits for what this owner holds.
+    /// Whether somebody waits who would have what this part of the owner's holds.
     pub fn is_wanted(&self) -> bool {
-        self.account.waiting.load(Ordering::Relaxed) > 0 || self.pool.is_short.load(Ordering::Relaxed)
+        self.counts.waiting.load(Ordering::Relaxed) > 0
+            || self.account.is_short.load(Ordering::Relaxed)
+            || self.pool.is_short.load(Ordering::Relaxed)
+    }
+
+    /// How much there may ever be.
+    fn most(&self) -> u64 {
+        match self.part {
+            Part::Fetched => self.pool.per_owner / 2,
+            Part::Whole | Part::Deliveries | Part::SentBy(_) => self.pool.per_owner,
+        }
     }
 }
 
@@ -295,17 +403,20 @@ impl Drop for Wait<'_> {
         if self.bytes == 0 {
             return;
         }
-        let (pool, account) = (&self.share.pool, &self.share.account);
+        let Share { pool, owner, part, account, counts } = self.share;
         let mut state = pool.state();
         if self.granted.try_recv().is_ok() {
-            state.give_back(account, self.bytes);
+            state.give_back(account, counts, self.bytes);
         } else {
             self.granted.close();
-            if let Some(queue) = state.queues.get_mut(&self.share.owner) {
+            if let Some(queue) = state.queues.get_mut(&(*owner, *part)) {
                 let before = queue.len();
                 queue.retain(|one| !one.granted.is_closed());
                 account.waiting.fetch_sub(before - queue.len(), Ordering::Relaxed);
+                counts.waiting.fetch_sub(before - queue.len(), Ordering::Relaxed);
             }
+            // It may have been the one that this was about; else it is found out again at once.
+            account.is_short.store(false, Ordering::Relaxed);
         }
         pool.serve(&mut state);
     }
@@ -333,8 +444,9 @@ impl Held {
     /// Takes `more` at once, unless there are not so many or others wait for them.
     pub fn try_grow(&mut self, more: u64) -> bool {
         let share = &self.share;
-        let grown =
-            !share.is_wanted() && share.pool.take(&mut share.pool.state(), &share.account, more).is_ok();
+        let part = (share.part, &*share.counts);
+        let grown = !share.is_wanted()
+            && share.pool.take(&mut share.pool.state(), &share.account, part, more).is_ok();
         if grown {
             self.bytes += more;
         }
@@ -358,7 +470,7 @@ impl Held {
             self.bytes = bytes;
             let pool = &self.share.pool;
             let mut state = pool.state();
-            state.give_back(&self.share.account, less);
+            state.give_back(&self.share.account, &self.share.counts, less);
             if !state.queues.is_empty() {
                 pool.serve(&mut state);
             }
@@ -449,6 +561,71 @@ mod tests {
         assert!(pool.share(org(4)).try_take(40).is_some());
         drop(others);
         assert_eq!(pool.held(), 0);
+    }
+
+    fn sent_by(n: u128) -> Part {
+        Part::SentBy(IntegrasjonId::from_uuid(Uuid::from_u128(n)))
+    }
+
+    /// Slow ones that are not so slow that they would have to give way.
+    #[tokio::test]
+    async fn integrasjon_leaves_the_others_as_much_as_it_holds() {
+        let pool = Pool::new(1_000, 400);
+        let share = |n| pool.share(org(1)).part(sent_by(n));
+        let take_all = |share: &Share| -> Vec<Held> { std::iter::from_fn(|| share.try_take(10)).collect() };
+        let first = take_all(&share(1));
+        assert_eq!(first.len(), 20, "half of it");
+        let one_more = share(1);
+        let mut waits = one_more.take(10).boxed();
+        assert!((&mut waits).now_or_never().is_none());
+        let second = share(2).take_soon(10).await.expect("another has its own at once");
+        drop(second);
+        let all: Vec<_> = (2..6).map(|n| take_all(&share(n)).len()).collect();
+        assert_eq!(all, [10, 10, 10, 10], "those who came are gone again");
+        let held: Vec<_> = (2..6).map(|n| take_all(&share(n))).collect();
+        assert!(share(9).try_take(10).is_some(), "there is some for one more");
+        drop((first, held));
+        drop(waits.await);
+        assert!(share(1).try_take(400).is_some(), "what is larger alone has all there is");
+        assert_eq!((pool.held(), pool.state().queues.len()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_fetched_over_http_leaves_half_to_deliveries_and_those_leave_some() {
+        let pool = Pool::new(1_000, 400);
+        let (fetched, deliveries) =
+            (pool.share(org(1)).part(Part::Fetched), pool.share(org(1)).part(Part::Deliveries));
+        let held: Vec<_> = std::iter::from_fn(|| fetched.try_take(10)).collect();
+        assert_eq!(held.len(), 20);
+        let mut waits = fetched.take(10).boxed();
+        assert!((&mut waits).now_or_never().is_none());
+        assert!(fetched.is_wanted() && pool.is_wanted(org(1)));
+        assert!(!deliveries.is_wanted(), "nobody would have what they hold");
+        let handed_out: Vec<_> = std::iter::from_fn(|| deliveries.try_take(10)).collect();
+        assert_eq!(handed_out.len(), 20);
+        drop(held);
+        drop(waits.await);
+        let more: Vec<_> = std::iter::from_fn(|| deliveries.try_take(10)).collect();
+        assert_eq!(more.len(), 15, "an eighth is left");
+        assert!(fetched.try_take(50).is_some());
+        drop((more, handed_out));
+        assert!(deliveries.try_take(400).is_some(), "a payload that is larger alone");
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_for_what_all_parts_share_is_overtaken_by_none_of_them() {
+        let pool = Pool::new(1_000, 400);
+        let (fetched, deliveries) =
+            (pool.share(org(1)).part(Part::Fetched), pool.share(org(1)).part(Part::Deliveries));
+        let (some, rest) = (fetched.try_take(100).unwrap(), deliveries.try_take(200).unwrap());
+        let whole = pool.share(org(1));
+        let mut large = whole.take(300).boxed();
+        assert!((&mut large).now_or_never().is_none());
+        assert!(deliveries.is_wanted() && fetched.is_wanted() && deliveries.try_take(10).is_none());
+        drop(large);
+        assert!(!deliveries.is_wanted() && deliveries.try_take(10).is_some(), "it has left");
+        drop((some, rest));
+        assert_eq!((pool.held(), pool.state().queues.len()), (0, 0));
     }
 
     /// A form of a stranger is as large as it may be, and there is no end of them.
@@ -554,7 +731,8 @@ mod tests {
         let pool = Pool::new(1_000, 400);
         let tasks: Vec<_> = (0..64_u64)
             .map(|n| {
-                let share = pool.share(org(u128::from(n % 5)));
+                let parts = [Part::Whole, Part::Deliveries, Part::Fetched, sent_by(n.into())];
+                let share = pool.share(org(u128::from(n % 5))).part(parts[usize::try_from(n % 4).unwrap()]);
                 tokio::spawn(async move {
                     for round in 0..200 {
                         let mut held = share.take((n * 37 + round) % 390 + 1).await;

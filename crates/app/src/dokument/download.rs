@@ -6,7 +6,7 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 
 use crate::error::{BoxError, Error, Forbidden, Missing};
-use crate::memory::Owner;
+use crate::memory::{Owner, Part};
 use crate::ports::Dokument;
 use crate::{App, Caller};
 
@@ -55,7 +55,10 @@ impl App {
     pub async fn download_dokument(&self, caller: &Caller, id: DokumentId) -> Result<Download, Error> {
         let dokument = self.dokument(caller, id).await?;
         let held = match Owner::of(caller) {
-            Some(owner) => Some(self.memory_out().share(owner).take_soon(WAITING_BYTES).await?),
+            Some(owner) => {
+                let share = self.memory_out().share(owner).part(Part::Fetched);
+                Some(share.take_soon(WAITING_BYTES).await?)
+            }
             None => None,
         };
         let size_bytes = dokument.size_bytes;

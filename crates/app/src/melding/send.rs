@@ -14,7 +14,7 @@ use crate::cache::{KontoFacts, SendFacts};
 use crate::error::{Error, FieldError, Forbidden, Missing};
 use crate::melding::korom;
 use crate::melding::payload::{self, Payload, Received, Stored};
-use crate::memory::{Held, Owner};
+use crate::memory::{Held, Owner, Part};
 use crate::ports::{BrokerError, Dokument, KoRom};
 use crate::rule::Rule;
 use crate::{App, Caller};
@@ -46,7 +46,12 @@ impl App {
     pub async fn memory_to_send(&self, caller: &Caller) -> Result<Held, Error> {
         // The operator sends as often as a person clicks.
         let owner = Owner::of(caller).unwrap_or(Owner::Strangers);
-        self.memory_in().share(owner).take_soon(payload::READ_AHEAD_BYTES).await
+        let share = self.memory_in().share(owner);
+        let share = match caller {
+            Caller::Integrasjon(one) => share.part(Part::SentBy(one.integrasjon_id)),
+            Caller::Person(_) | Caller::Operator => share,
+        };
+        share.take_soon(payload::READ_AHEAD_BYTES).await
     }
 
     /// The same as [`App::send_melding`], with memory that was taken before.

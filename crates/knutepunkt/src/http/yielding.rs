@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::Error;
-use app::memory::{Pool, Share};
+use app::memory::Pool;
 use tokio::time::Instant;
 
 use super::pace::Pace;
@@ -41,7 +41,7 @@ impl Yielding {
         if !self.pace.is_too_slow(now) {
             return None;
         }
-        let share: Share = self.pool.share(slot.owner()?);
-        share.is_wanted().then(|| share.refusal(0))
+        let owner = slot.owner()?;
+        self.pool.is_wanted(owner).then(|| self.pool.share(owner).refusal(0))
     }
 }
