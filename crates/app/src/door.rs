@@ -4,6 +4,8 @@ use std::any::Any;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
+
 use crate::Caller;
 use crate::error::Error;
 
@@ -22,10 +24,10 @@ pub trait Doorkeeper: Send + Sync {
     fn log_in_refused(&self) -> Result<(), Error>;
 
     /// Takes note that the request, which comes from `address`, waits for somebody else until what is returned is dropped.
-    /// `None` when too many do: then it may not. One that waits may be broken off for another.
-    fn waits(&self, address: IpAddr) -> Option<Waiting> {
+    /// `None` when too many do: then it may not, now. One that waits may be broken off for another.
+    fn waits(&self, address: IpAddr) -> BoxFuture<'static, Option<Waiting>> {
         let _ = address;
-        Some(Box::new(()))
+        Box::pin(std::future::ready(Some(Box::new(()) as Waiting)))
     }
 }
 

@@ -67,9 +67,9 @@ impl Kontekst {
     ///
     /// # Errors
     /// [`Feil::Opptatt`] when too many do.
-    pub(crate) fn waits_for_provider(&self) -> Result<Option<Waiting>, Feil> {
+    pub(crate) async fn waits_for_provider(&self) -> Result<Option<Waiting>, Feil> {
         match &self.dor {
-            Some(Door(keeper)) => keeper.waits(self.adresse).map(Some).ok_or(Feil::Opptatt),
+            Some(Door(keeper)) => keeper.waits(self.adresse).await.map(Some).ok_or(Feil::Opptatt),
             None => Ok(None),
         }
     }

@@ -420,8 +420,8 @@ impl app::Doorkeeper for Crowded {
         Ok(())
     }
 
-    fn waits(&self, _: std::net::IpAddr) -> Option<app::Waiting> {
-        None
+    fn waits(&self, _: std::net::IpAddr) -> futures::future::BoxFuture<'static, Option<app::Waiting>> {
+        Box::pin(std::future::ready(None))
     }
 }
 

@@ -9,6 +9,7 @@ use app::crowd::neighbourhood;
 use app::memory::Owner;
 use app::{Caller, Doorkeeper, Error, Grense};
 use domain::id::{FiksOrgId, IntegrasjonId, PersonId};
+use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::connections::Connections;
@@ -186,9 +187,9 @@ impl Doorkeeper for Ticket {
         self.gate.log_in_refused(self.slot.address, Instant::now())
     }
 
-    fn waits(&self, address: IpAddr) -> Option<app::Waiting> {
-        let waits = self.waiting.begin(neighbourhood(address), &self.slot.gives_way)?;
-        Some(Box::new(waits))
+    fn waits(&self, address: IpAddr) -> BoxFuture<'static, Option<app::Waiting>> {
+        let waits = Arc::clone(&self.waiting).begin(neighbourhood(address), self.slot.gives_way.clone());
+        Box::pin(async move { waits.await.map(|waits| Box::new(waits) as app::Waiting) })
     }
 }
 

@@ -160,7 +160,7 @@ impl UnderVeis {
     /// Sends the browser to the login provider.
     pub(crate) async fn go(&self, k: &Kontekst) -> Result<Response, Feil> {
         let login = k.portal.login().ok_or(Feil::FinnesIkke)?;
-        let _waits = k.waits_for_provider()?;
+        let _waits = k.waits_for_provider().await?;
         match login.start(&self.login_start(), k.now).await {
             Ok(address) => {
                 let mut response = found(&address);
@@ -212,7 +212,7 @@ async fn finish(
     under_veis: UnderVeis,
 ) -> Result<Response, Feil> {
     let login = k.portal.login().ok_or(Feil::FinnesIkke)?;
-    let _waits = k.waits_for_provider()?;
+    let _waits = k.waits_for_provider().await?;
     if let Some(signering) = &under_veis.signering {
         let mut response = avtale::back_from_login(k, &**login, felter, &under_veis, signering).await?;
         new_token(k, headers, &mut response).await?;
@@ -300,7 +300,7 @@ async fn log_out(innlogget: Innlogget, _: Skjema) -> Result<Response, Feil> {
     innlogget.app().end_sesjon(innlogget.sesjon.id).await?;
     let state = URL_SAFE_NO_PAD.encode(innlogget.app().ids().secret());
     // Whoever logs out is logged out here, whether or not the provider can be asked where to go.
-    let waits = innlogget.k.waits_for_provider();
+    let waits = innlogget.k.waits_for_provider().await;
     let address = match portal.login().filter(|_| waits.is_ok()) {
         Some(login) => login.logout_url(innlogget.sesjon.id_token.as_deref(), &state).await,
         None => None,
