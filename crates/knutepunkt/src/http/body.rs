@@ -194,15 +194,19 @@ impl<B> Drop for RequestBody<B> {
     }
 }
 
+/// What was taken out of the body of an answer already.
+pub(super) type First = Option<Result<Frame<Bytes>, axum::Error>>;
+
 /// The body of an answer. While it lives, its request is under way.
 pub(super) struct AnswerBody {
+    first: First,
     inner: Body,
     _ticket: Arc<Ticket>,
 }
 
 impl AnswerBody {
-    pub(super) fn new(inner: Body, ticket: Arc<Ticket>) -> Self {
-        Self { inner, _ticket: ticket }
+    pub(super) fn new(first: First, inner: Body, ticket: Arc<Ticket>) -> Self {
+        Self { first, inner, _ticket: ticket }
     }
 }
 
@@ -214,16 +218,29 @@ impl HttpBody for AnswerBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.get_mut().inner).poll_frame(cx)
+        let this = self.get_mut();
+        match this.first.take() {
+            Some(first) => Poll::Ready(Some(first)),
+            None => Pin::new(&mut this.inner).poll_frame(cx),
+        }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.first.is_none() && self.inner.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let first = self.first.as_ref().and_then(|first| first.as_ref().ok()?.data_ref());
+        let (rest, first) = (self.inner.size_hint(), first.map_or(0, |bytes| size(bytes.len())));
+        match rest.exact() {
+            Some(rest) => SizeHint::with_exact(rest.saturating_add(first)),
+            None => rest,
+        }
     }
+}
+
+fn size(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 #[cfg(test)]

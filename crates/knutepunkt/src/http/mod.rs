@@ -1,16 +1,18 @@
 //! The HTTP listeners: plain or TLS, HTTP/1.1, drained at shutdown, and closed to nobody however many strangers come.
 
 mod address;
+mod answers;
 mod body;
 mod connections;
 mod gate;
 mod head;
 mod limits;
 mod pace;
+mod plain;
 mod slot;
+mod stopping;
 mod stream;
 #[cfg(test)]
-mod stopping;
 mod tests;
 mod waiting;
 mod yielding;
@@ -49,6 +51,7 @@ use self::body::{AnswerBody, RequestBody};
 use self::connections::{Connections, Guest};
 use self::gate::{Gate, Ticket};
 pub(crate) use self::limits::Limits;
+use self::plain::Plain;
 use self::stream::Watched;
 
 /// Bytes that the head of a request may have.
@@ -99,15 +102,15 @@ impl Entrance {
         }
     }
 
-    /// Counts a log-in over another protocol that was refused, together with those over HTTP. Says whether there are not too
-    /// many of them from `peer`.
-    pub(crate) fn log_in_refused(&self, peer: IpAddr) -> bool {
-        self.gate.log_in_refused(neighbourhood(peer), Instant::now()).is_ok()
     /// After how long a client is taken for gone of whose machine nothing is heard.
     pub(crate) fn gone_after(&self) -> Duration {
         self.limits.stall
     }
 
+    /// Counts a log-in over another protocol that was refused, together with those over HTTP. Says whether there are not too
+    /// many of them from `peer`.
+    pub(crate) fn log_in_refused(&self, peer: IpAddr) -> bool {
+        self.gate.log_in_refused(neighbourhood(peer), Instant::now()).is_ok()
     }
 }
 
@@ -229,10 +232,10 @@ async fn connection(
     let (slot, stop) = (Arc::clone(&guest.slot), shutdown.clone());
     let service = service_fn(move |request: Request<Incoming>| {
         let (slot, entrance, mut router) = (Arc::clone(&slot), entrance.clone(), router.clone());
+        let stop = stop.clone();
         async move {
             let (mut parts, body) = request.into_parts();
             let is_payload = parts.uri.path() == wire::send::PATH;
-        let stop = stop.clone();
             let has_body = !body.is_end_stream();
             slot.request_begins(has_body, parts.uri.path().starts_with(wire::dokumentlager::PREFIX));
             let body = RequestBody::new(
@@ -241,10 +244,11 @@ async fn connection(
                 &entrance.limits,
                 is_payload,
                 entrance.memory.as_ref().map(|memory| &memory.incoming),
+                stop.clone(),
             );
             let is_read = body.is_read();
             let ticket = Ticket::new(Arc::clone(&slot), entrance.connections, entrance.gate);
-                stop.clone(),
+            let asked = parts.method.clone();
             let mut response = if slot.is_last_resort && parts.uri.path() != HELSE {
                 no_room()
             } else if let Some(refusal) = head::refusal(&parts) {
@@ -256,10 +260,12 @@ async fn connection(
                 response
             };
             // No further request can be read behind what is left of a body, and a client that does not know would lose its next.
-            if has_body && !is_read.load(Ordering::Relaxed) && !response.status().is_success() {
+            if has_body && !is_read.load(Ordering::Relaxed) {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
-            Ok::<_, Infallible>(response.map(|body| AnswerBody::new(body, ticket)))
+            let memory = entrance.memory.as_ref().map(|memory| &memory.outgoing);
+            let (response, first) = answers::counted(response, &asked, &slot, memory);
+            Ok::<_, Infallible>(response.map(|body| AnswerBody::new(first, body, ticket)))
         }
     });
     let connection = http1::Builder::new()
@@ -269,7 +275,7 @@ async fn connection(
         // Never `pipeline_flush`: it lets all of an answer that nobody fetches into memory, and swallows the answer to a head
         // that cannot be read.
         .max_buf_size(MAX_BUFFER)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Plain::new(stream, Arc::clone(&guest.slot))), service);
     let mut connection = std::pin::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
@@ -287,5 +293,6 @@ async fn connection(
 fn no_room() -> Response {
     let headers =
         [(CONNECTION, HeaderValue::from_static("close")), (RETRY_AFTER, HeaderValue::from_static("5"))];
-    (StatusCode::SERVICE_UNAVAILABLE, headers).into_response()
+    let why = "all connections of this server are busy, try again in a few seconds\n";
+    (StatusCode::SERVICE_UNAVAILABLE, headers, why).into_response()
 }
