@@ -1,5 +1,6 @@
 use domain::id::SesjonId;
 use domain::person::Person;
+use jiff::Timestamp;
 
 use crate::error::Error;
 use crate::grense::Grense;
@@ -11,6 +12,8 @@ use crate::{App, Caller, Change};
 
 /// Longest name taken from a provider in characters.
 const NAVN_MAX: usize = 200;
+/// However often a person logs in, the log of an organisasjon gets one line of it in each hour of the clock.
+const ONE_LINE_EACH: i64 = 60 * 60;
 
 /// A session just begun, with the only chance to see its token.
 #[derive(Debug)]
@@ -40,7 +43,10 @@ impl App {
         let navn: Option<String> =
             told.map(|navn| navn.chars().filter(|c| !c.is_control()).take(NAVN_MAX).collect());
         let mut tx = self.begin().await?;
+        let mut is_in_log = false;
         let person = if let Some(mut person) = tx.person_by_lookup(&lookup).await? {
+            let hour = |time: Timestamp| time.as_second().div_euclid(ONE_LINE_EACH);
+            is_in_log = person.sist_innlogget.is_some_and(|before| hour(before) == hour(now));
             person.sist_innlogget = Some(now);
             // The provider knows better than whoever once typed it.
             person.navn = navn.unwrap_or(person.navn);
@@ -74,7 +80,7 @@ impl App {
         let innlogget = innlogget(&mut *tx, &person).await?;
         let owners: Vec<_> = innlogget.roller.iter().map(|(owner, _)| *owner).collect();
         let caller = Caller::Person(innlogget);
-        for owner in owners {
+        for owner in owners.into_iter().filter(|_| !is_in_log) {
             let change = Change::new(Hva::LoggetInn).organisasjon(owner);
             self.audit(&mut *tx, &caller, change).await?;
         }

@@ -377,6 +377,25 @@ async fn one_login_too_many_ends_the_oldest_session_of_that_person_only() {
     }
 }
 
+/// The log of hendelser is kept for years.
+#[tokio::test]
+async fn log_ins_without_end_leave_a_line_an_hour() {
+    let world = world().await;
+    world.give(KARI, "Kari Nordmann", Rolle::Lesetilgang).await;
+    let lines = async || {
+        let lines = world.hendelser().await;
+        lines.iter().filter(|line| line.ends_with("logget inn")).count()
+    };
+    assert_eq!(lines().await, 0);
+    for hour in 1..=3 {
+        for _ in 0..10 {
+            world.log_in(KARI).await;
+        }
+        assert_eq!(lines().await, hour);
+        world.clock.advance(Duration::from_hours(1));
+    }
+}
+
 #[tokio::test]
 async fn role_counts_from_the_next_click_on() {
     let world = world().await;
