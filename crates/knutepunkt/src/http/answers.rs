@@ -80,6 +80,8 @@ mod tests {
 
     use super::*;
 
+    static STYLE: [u8; 300_000] = [b'a'; 300_000];
+
     fn answer(body: impl Into<Body>) -> Response {
         Response::new(body.into())
     }
@@ -104,7 +106,6 @@ mod tests {
         let (done, first) = ask(&Method::POST, 60_000);
         assert_eq!((done.status(), first.is_some()), (StatusCode::OK, true), "what was changed is answered");
         assert_eq!(ask(&Method::GET, 1_000).0.status(), StatusCode::OK, "it is small");
-        static STYLE: [u8; 300_000] = [b'a'; 300_000];
         let style = counted(answer(&STYLE[..]), &Method::GET, &slot, Some(&pool));
         assert_eq!((style.0.status(), pool.held()), (StatusCode::OK, 150_000), "it is there once for all");
         let other = pool.share(owner).part(Part::Deliveries);
