@@ -253,7 +253,7 @@ impl EmbeddedBroker {
         }
     }
 
-    /// Completes when the log could not be opened again for too long and was given up
+    /// Completes when the log was out of use for too long, or failed too often, and was given up
     /// ([`Reopening::give_up_after`]). Nothing but a new process helps then.
     pub async fn given_up(&self) {
         let mut condition = self.requests.condition.clone();

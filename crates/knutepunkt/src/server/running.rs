@@ -40,11 +40,11 @@ pub struct Running {
     pub(super) _locks: (FolderLock, Arc<tokio::sync::Mutex<storage::RegistryLock>>),
 }
 
-/// The queue log could not be opened again for too long. Only a new process helps, and whoever supervises this one learns of
+/// The queue log was out of use for too long, or failed too often. Only a new process helps, and whoever supervises this one learns of
 /// it by [`QueuesGivenUp::EXIT_CODE`].
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "the queue log could not be opened again for too long; the log above says why. Mend the disk, then start again"
+    "the queue log was out of use for too long, or failed too often; the log above says why. Mend the disk, then start again"
 )]
 pub struct QueuesGivenUp;
 
