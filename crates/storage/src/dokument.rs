@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use app::ports::{Dokument, DokumentRepository, Dokumentbytes, RegistryError};
+use app::ports::{Dokument, DokumentRepository, Dokumentbytes, Eiere, RegistryError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 use sea_orm::sea_query::Expr;
@@ -32,6 +32,8 @@ mod table {
         pub utloper: i64,
         pub sha256: Option<Vec<u8>>,
         pub melding_id: Option<String>,
+        pub avsender_org: Option<String>,
+        pub mottaker_org: Option<String>,
     }
 
     #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -41,10 +43,18 @@ mod table {
 }
 
 fn from_row(row: &table::Model) -> Result<Dokument, RegistryError> {
+    let eiere = match (&row.avsender_org, &row.mottaker_org) {
+        (Some(avsender), Some(mottaker)) => Some(Eiere {
+            avsender: avsender.parse().map_err(|error| corrupt(TABLE, error))?,
+            mottaker: mottaker.parse().map_err(|error| corrupt(TABLE, error))?,
+        }),
+        _ => None,
+    };
     Ok(Dokument {
         id: DokumentId::from_uuid(row.id.0),
         avsender: KontoId::from_uuid(row.avsender.0),
         mottaker: KontoId::from_uuid(row.mottaker.0),
+        eiere,
         size_bytes: row.size_bytes.try_into().map_err(|error| corrupt(TABLE, error))?,
         opprettet: timestamp(TABLE, row.opprettet)?,
         utloper: timestamp(TABLE, row.utloper)?,
@@ -82,6 +92,8 @@ impl DokumentRepository for SqlTx {
             utloper: millis(dokument.utloper),
             sha256: dokument.sha256.map(Vec::from),
             melding_id: dokument.melding.map(|id| id.to_string()),
+            avsender_org: dokument.eiere.map(|eiere| eiere.avsender.to_string()),
+            mottaker_org: dokument.eiere.map(|eiere| eiere.mottaker.to_string()),
         };
         insert(self.connection(), row.into_active_model(), TABLE).await?;
         generation::count_dokument(self.connection()).await.map_err(failed(TABLE))
@@ -89,13 +101,10 @@ impl DokumentRepository for SqlTx {
 
     async fn dokumentbytes(&mut self, organisasjon: FiksOrgId) -> Result<Dokumentbytes, RegistryError> {
         let mut sums = [0, 0];
-        for (sum, column) in sums.iter_mut().zip(["avsender", "mottaker"]) {
+        for (sum, column) in sums.iter_mut().zip(["avsender_org", "mottaker_org"]) {
             let mut sql =
-                self.sql("SELECT CAST(COALESCE(SUM(dokument.size_bytes), 0) AS BIGINT) FROM dokument ");
-            sql.push("INNER JOIN konto ON konto.id = dokument.")
-                .push(column)
-                .push(" INNER JOIN system ON system.id = konto.system_id WHERE system.fiks_org_id = ")
-                .bind(key(organisasjon.as_uuid()));
+                self.sql("SELECT CAST(COALESCE(SUM(size_bytes), 0) AS BIGINT) FROM dokument WHERE ");
+            sql.push(column).push(" = ").bind(key(organisasjon.as_uuid()));
             *sum = sql.count(self.connection(), TABLE).await?;
         }
         let [sendt, mottatt] = sums;
@@ -104,19 +113,19 @@ impl DokumentRepository for SqlTx {
 
     async fn list_dokumentbytes(&mut self) -> Result<Vec<(FiksOrgId, Dokumentbytes)>, RegistryError> {
         let mut sums: BTreeMap<FiksOrgId, Dokumentbytes> = BTreeMap::new();
-        for column in ["avsender", "mottaker"] {
-            let mut sql = self.sql(
-                "SELECT system.fiks_org_id AS org, CAST(SUM(dokument.size_bytes) AS BIGINT) AS bytes FROM dokument ",
-            );
-            sql.push("INNER JOIN konto ON konto.id = dokument.")
+        for column in ["avsender_org", "mottaker_org"] {
+            let mut sql = self.sql("SELECT ");
+            sql.push(column)
+                .push(" AS org, CAST(SUM(size_bytes) AS BIGINT) AS bytes FROM dokument WHERE ")
                 .push(column)
-                .push(" INNER JOIN system ON system.id = konto.system_id GROUP BY system.fiks_org_id");
+                .push(" IS NOT NULL GROUP BY ")
+                .push(column);
             for row in sql.all(self.connection(), TABLE).await? {
                 let org: TextUuid = row.try_get("", "org").map_err(failed(TABLE))?;
                 let bytes: i64 = row.try_get("", "bytes").map_err(failed(TABLE))?;
                 let bytes = u64::try_from(bytes).map_err(|error| corrupt(TABLE, error))?;
                 let sum = sums.entry(FiksOrgId::from_uuid(org.0)).or_default();
-                if column == "avsender" { sum.sendt = bytes } else { sum.mottatt = bytes }
+                if column == "avsender_org" { sum.sendt = bytes } else { sum.mottatt = bytes }
             }
         }
         Ok(sums.into_iter().collect())

@@ -41,6 +41,10 @@ const MIGRATIONS: &[Migration] = &[
     },
     Migration { name: LAGREDE_DOKUMENTER, sql: include_str!("migrations/2026_12_02_lagrede_dokumenter.sql") },
     Migration { name: KO_SETT, sql: include_str!("migrations/2026_12_03_ko_sett.sql") },
+    Migration {
+        name: "2026_12_04_dokument_eiere",
+        sql: include_str!("migrations/2026_12_04_dokument_eiere.sql"),
+    },
 ];
 
 /// Since this one, documents are counted as they are added.

@@ -26,7 +26,7 @@ use wire::id::{
 
 use crate::paging::Page;
 use crate::ports::{
-    AuditLine, Dokument, Dokumentbytes, KontoFakta, Kontonavn, Partkrav, Registry, RegistryError,
+    AuditLine, Dokument, Dokumentbytes, Eiere, KontoFakta, Kontonavn, Partkrav, Registry, RegistryError,
     SattTilSide, Sesjon, Tx,
 };
 
@@ -278,6 +278,7 @@ fn dokument(n: u128, utloper: i64) -> Dokument {
         id: DokumentId::from_uuid(uuid(30_000 + n)),
         avsender: konto_id(1),
         mottaker: konto_id(2),
+        eiere: Some(Eiere { avsender: org_id(1), mottaker: org_id(1) }),
         size_bytes: 5_368_709_120,
         opprettet: at(0),
         utloper: at(utloper),
@@ -990,7 +991,7 @@ pub async fn dokument_is_read_back_as_written(registry: Reg) {
     let mut tx = begin(&registry).await;
     tx.add_dokument(&dokument(1, 10)).await.unwrap();
     // As those are that were stored before there was a checksum.
-    let old = Dokument { sha256: None, melding: None, ..dokument(2, 20) };
+    let old = Dokument { sha256: None, melding: None, eiere: None, ..dokument(2, 20) };
     tx.add_dokument(&old).await.unwrap();
     commit(tx).await;
     assert_eq!(read(&registry).await.dokument(dokument(1, 0).id).await.unwrap(), Some(dokument(1, 10)));
@@ -1002,13 +1003,18 @@ pub async fn dokument_is_read_back_as_written(registry: Reg) {
     assert_eq!(tx.dokument(old.id).await.unwrap(), Some(old));
 }
 
-/// By who owns the kontoer now, for each side; removed ones do not count.
+/// By who owned the kontoer then, for each side, also where these are gone; removed documents do not count.
 pub async fn dokumentbytes_are_summed_by_organisasjon(registry: Reg) {
     seed(&registry).await;
     let mut tx = begin(&registry).await;
     tx.add_dokument(&dokument(1, 10)).await.unwrap();
-    tx.add_dokument(&Dokument { mottaker: konto_id(3), size_bytes: 7, ..dokument(2, 10) }).await.unwrap();
-    tx.add_dokument(&Dokument { avsender: konto_id(9), size_bytes: 1, ..dokument(3, 10) }).await.unwrap();
+    let eiere = |avsender, mottaker| Some(Eiere { avsender: org_id(avsender), mottaker: org_id(mottaker) });
+    let other = Dokument { mottaker: konto_id(3), size_bytes: 7, eiere: eiere(1, 2), ..dokument(2, 10) };
+    tx.add_dokument(&other).await.unwrap();
+    let gone = Dokument { avsender: konto_id(9), size_bytes: 1, eiere: eiere(9, 1), ..dokument(3, 10) };
+    tx.add_dokument(&gone).await.unwrap();
+    let of_nobody = Dokument { eiere: None, ..dokument(4, 10) };
+    tx.add_dokument(&of_nobody).await.unwrap();
     commit(tx).await;
     let mut tx = read(&registry).await;
     let large = dokument(1, 0).size_bytes;
@@ -1019,10 +1025,15 @@ pub async fn dokumentbytes_are_summed_by_organisasjon(registry: Reg) {
     let mut all = tx.list_dokumentbytes().await.unwrap();
     all.sort_by_key(|(org, _)| *org);
     let first = Dokumentbytes { sendt: large + 7, mottatt: large + 1 };
-    let mut wanted = vec![(org_id(1), first), (org_id(2), expected)];
+    let third = Dokumentbytes { sendt: 1, mottatt: 0 };
+    let mut wanted = vec![(org_id(1), first), (org_id(2), expected), (org_id(9), third)];
     wanted.sort_by_key(|(org, _)| *org);
     assert_eq!(all, wanted);
     drop(tx);
+    let mut tx = begin(&registry).await;
+    tx.remove_konto(konto_id(1)).await.unwrap();
+    commit(tx).await;
+    assert_eq!(read(&registry).await.dokumentbytes(org_id(1)).await.unwrap(), first);
     let mut tx = begin(&registry).await;
     tx.remove_dokument(dokument(2, 0).id).await.unwrap();
     commit(tx).await;

@@ -15,7 +15,7 @@ use crate::error::{Error, FieldError, Forbidden, Missing};
 use crate::melding::korom;
 use crate::melding::payload::{self, Payload, Received, Stored};
 use crate::memory::{Held, Owner, Part};
-use crate::ports::{BrokerError, Dokument, KoRom};
+use crate::ports::{BrokerError, Dokument, Eiere, KoRom};
 use crate::rule::Rule;
 use crate::{App, Caller};
 
@@ -89,8 +89,8 @@ impl App {
             _ => Body::Inline(Bytes::new()),
         };
         // The payload may have taken minutes: what was allowed then may be gone, and its owner counts on that.
-        let facts = self.send_facts(avsender, mottaker).await?;
         let judged = async {
+            let facts = self.send_facts(avsender, mottaker).await?;
             may_send_as(caller, &facts)?;
             self.judge(&facts, &metadata, body.is_some()).await?;
             self.ko_rom(&facts, metadata.svar_pa_melding).await
@@ -268,6 +268,7 @@ impl App {
             id,
             avsender: facts.avsender.konto.id,
             mottaker: facts.mottaker.konto.id,
+            eiere: Some(Eiere { avsender: facts.avsender.eier, mottaker: facts.mottaker.eier }),
             size_bytes,
             opprettet: now,
             utloper: now.checked_add(ttl.saturating_add(DOKUMENT_GRACE)).unwrap_or(jiff::Timestamp::MAX),

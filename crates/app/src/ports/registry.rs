@@ -1,4 +1,4 @@
-use crate::ports::{KontoFakta, Kontonavn};
+use crate::ports::{Eiere, KontoFakta, Kontonavn};
 use async_trait::async_trait;
 use domain::Orgnummer;
 use domain::konto::Konto;
@@ -279,6 +279,9 @@ pub struct Dokument {
     pub avsender: KontoId,
     /// Who may fetch it, besides the sender.
     pub mottaker: KontoId,
+    /// The organisasjoner that answer for it, also when their kontoer are gone; `None` in a row from before they were kept, of which
+    /// a Konto was gone already.
+    pub eiere: Option<Eiere>,
     /// Bytes as stored.
     pub size_bytes: u64,
     /// When it was stored.

@@ -59,6 +59,7 @@ pub(crate) async fn fill(running: &Running, config: &Config) {
         id: dokument,
         avsender: konto,
         mottaker: konto,
+        eiere: None,
         size_bytes: bytes.len() as u64,
         opprettet: now,
         utloper: now + Duration::from_hours(1),
