@@ -576,8 +576,9 @@ mod tests {
 
     #[test]
     fn body_that_was_broken_off_for_a_reason_of_ours_is_answered_with_that_reason() {
+        type Refusal = fn(std::time::Duration) -> Error;
         let retry_after = std::time::Duration::from_secs(5);
-        let refusals: [(fn(std::time::Duration) -> Error, Code); 2] = [
+        let refusals: [(Refusal, Code); 2] = [
             (|retry_after| Error::TooMany { retry_after, what: app::Grense::MinneBytes }, Code::ForMange),
             (|retry_after| Error::Stopping { retry_after }, Code::Utilgjengelig),
         ];

@@ -83,8 +83,6 @@ fn check_limits(config: &Config) -> anyhow::Result<()> {
         ("konsumenter_per_integrasjon", per.konsumenter_per_integrasjon),
         ("konsumenter_per_organisasjon", per.konsumenter_per_organisasjon),
         ("ubekreftede_per_organisasjon", per.ubekreftede_per_organisasjon),
-        ("sendte_bytes_per_organisasjon", per.sendte_bytes_per_organisasjon),
-        ("mottatte_bytes_per_organisasjon", per.mottatte_bytes_per_organisasjon),
         ("svar_per_melding", per.svar_per_melding),
         ("nokler_per_konto", per.nokler_per_konto),
         ("parter_per_konto", per.parter_per_konto),

@@ -1,5 +1,7 @@
 //! Looks after the parts of the installation: one [`HealthCheck`] for each adapter.
 
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -34,8 +36,49 @@ fn answers(del: Del, result: anyhow::Result<()>) -> Helse {
     }
 }
 
-/// The registry's database: one unit of work that could write, and does not. One that can be read alone is no registry.
-pub(crate) struct DatabaseCheck(pub(crate) Arc<dyn Registry>);
+/// The registry's database: one unit of work that could write, and does not. One that can be read alone is no registry. Nor is a
+/// file of SQLite that is no longer where it was: what is written to it is gone when the last process closes it.
+pub(crate) struct DatabaseCheck {
+    registry: Arc<dyn Registry>,
+    file: Option<RegistryFile>,
+}
+
+/// The file of a SQLite registry as it was when it was opened.
+struct RegistryFile {
+    path: PathBuf,
+    id: (u64, u64),
+    said: AtomicBool,
+}
+
+impl DatabaseCheck {
+    pub(crate) fn new(registry: Arc<dyn Registry>, url: &str) -> Self {
+        let file = storage::sqlite_file(url).and_then(|path| {
+            let id = file_id(&path)?;
+            Some(RegistryFile { path, id, said: AtomicBool::new(false) })
+        });
+        Self { registry, file }
+    }
+
+    fn is_in_place(&self) -> bool {
+        let Some(file) = &self.file else { return true };
+        let is_in_place = file_id(&file.path) == Some(file.id);
+        let said = file.said.swap(!is_in_place, Ordering::Relaxed);
+        if !is_in_place && !said {
+            tracing::error!(
+                path = %file.path.display(),
+                process = std::process::id(),
+                "the file of the registry was removed or replaced while this server uses it: what is written from now on is gone when \
+                 it stops. Put the file back, or copy the one that is still open (below /proc/PID/fd, with its -wal) before the server is \
+                 stopped"
+            );
+        }
+        is_in_place
+    }
+}
+
+fn file_id(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|known| (known.dev(), known.ino()))
+}
 
 #[async_trait]
 impl HealthCheck for DatabaseCheck {
@@ -44,8 +87,11 @@ impl HealthCheck for DatabaseCheck {
     }
 
     async fn check(&self, _now: Timestamp) -> Helse {
+        if !self.is_in_place() {
+            return Helse::SVARER_IKKE;
+        }
         let work = async {
-            self.0.begin().await?.katalog_fingerprint().await?;
+            self.registry.begin().await?.katalog_fingerprint().await?;
             Ok(())
         };
         answers(self.del(), work.await)
@@ -263,10 +309,26 @@ mod tests {
         let database = storage::connect(&url).await.unwrap();
         database.migrate().await.unwrap();
         let registry = database.registry().await.unwrap();
-        let whole = DatabaseCheck(Arc::clone(&registry)).check(Timestamp::UNIX_EPOCH).await;
+        let whole = DatabaseCheck::new(Arc::clone(&registry), &url).check(Timestamp::UNIX_EPOCH).await;
         assert_eq!(whole, Helse::SVARER);
-        let read_only = DatabaseCheck(Arc::new(ReadOnly(registry))).check(Timestamp::UNIX_EPOCH).await;
-        assert_eq!(read_only, Helse::SVARER_IKKE);
+        let read_only = DatabaseCheck::new(Arc::new(ReadOnly(registry)), &url);
+        assert_eq!(read_only.check(Timestamp::UNIX_EPOCH).await, Helse::SVARER_IKKE);
+    }
+
+    #[tokio::test]
+    async fn registry_whose_file_is_gone_or_another_is_down() {
+        let folder = tempfile::tempdir().unwrap();
+        let (file, aside) = (folder.path().join("register.sqlite"), folder.path().join("aside"));
+        let url = format!("sqlite://{}?mode=rwc", file.display());
+        let database = storage::connect(&url).await.unwrap();
+        database.migrate().await.unwrap();
+        let check = DatabaseCheck::new(database.registry().await.unwrap(), &url);
+        std::fs::rename(&file, &aside).unwrap();
+        assert_eq!(check.check(Timestamp::UNIX_EPOCH).await, Helse::SVARER_IKKE, "it is gone");
+        std::fs::copy(&aside, &file).unwrap();
+        assert_eq!(check.check(Timestamp::UNIX_EPOCH).await, Helse::SVARER_IKKE, "it is another");
+        std::fs::rename(&aside, &file).unwrap();
+        assert_eq!(check.check(Timestamp::UNIX_EPOCH).await, Helse::SVARER, "it is back");
     }
 
     #[tokio::test]

@@ -91,29 +91,54 @@ impl Rom for Disker {
     }
 }
 
-/// What may wait on queues for one organisasjon, where nobody has said how much: a share of the disk that `folder` lies on.
-pub(crate) fn share_queues(grenser: Grenser, folder: &Path) -> Grenser {
-    let shares = [(Grense::SendteBytesIKoPerOrganisasjon, 4), (Grense::MottatteBytesIKoPerOrganisasjon, 2)];
-    let missing = shares.into_iter().filter(|(grense, _)| grenser.get(*grense) == 0);
-    let missing: Vec<_> = missing.collect();
+/// A limit of one organisasjon that is a share of a disk where nobody has said how much: of which, and at most how many bytes.
+struct Share {
+    grense: Grense,
+    one_in: u64,
+    most: u64,
+}
+
+/// Of the disk of the queues. What waits there is gone once it was fetched.
+const OF_QUEUES: [Share; 2] = [
+    Share { grense: Grense::SendteBytesIKoPerOrganisasjon, one_in: 4, most: u64::MAX },
+    Share { grense: Grense::MottatteBytesIKoPerOrganisasjon, one_in: 2, most: u64::MAX },
+];
+/// Of the disk of Dokumentlager, where payloads stay until their time is over, so that several can do so.
+const OF_DOKUMENTLAGER: [Share; 2] = [
+    Share { grense: Grense::SendteBytesPerOrganisasjon, one_in: 8, most: 100 * GIB },
+    Share { grense: Grense::MottatteBytesPerOrganisasjon, one_in: 4, most: 200 * GIB },
+];
+const GIB: u64 = 1024 * 1024 * 1024;
+
+/// What may lie on the disks of the queues and of Dokumentlager for one organisasjon, where nobody has said how much.
+pub(crate) fn share_disks(grenser: Grenser, queues: &Path, payloads: &Path) -> Grenser {
+    let grenser = share_disk(grenser, queues, OF_QUEUES);
+    share_disk(grenser, payloads, OF_DOKUMENTLAGER)
+}
+
+fn share_disk(grenser: Grenser, folder: &Path, shares: [Share; 2]) -> Grenser {
+    let missing: Vec<_> = shares.into_iter().filter(|share| grenser.get(share.grense) == 0).collect();
     if missing.is_empty() {
         return grenser;
     }
-    match fs4::total_space(folder) {
-        Ok(disk) => missing.into_iter().fold(grenser, |all, (grense, share)| {
-            let bytes = disk / share;
-            tracing::info!(limit = %grense, bytes, "a limit was set by the size of the disk");
-            all.with(grense, bytes)
-        }),
+    let disk = match fs4::total_space(folder) {
+        Ok(disk) => disk,
         Err(error) => {
+            let keys: Vec<_> = missing.iter().map(|share| share.grense.nokkel()).collect();
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "how large the disk is cannot be found out, so what waits on queues has no limit for one organisasjon; set \
-                 grenser.sendte_bytes_i_ko_per_organisasjon and grenser.mottatte_bytes_i_ko_per_organisasjon"
+                folder = %folder.display(),
+                "how large the disk is cannot be found out, so its share for one organisasjon has no limit, or a large one; set {}",
+                keys.join(" and ")
             );
-            grenser
+            u64::MAX
         }
-    }
+    };
+    missing.into_iter().fold(grenser, |all, Share { grense, one_in, most }| {
+        let bytes = (disk / one_in).min(most);
+        tracing::info!(limit = %grense, bytes, "a limit was set by the size of the disk");
+        all.with(grense, bytes)
+    })
 }
 
 #[cfg(test)]
@@ -124,15 +149,24 @@ mod tests {
     fn what_may_wait_is_a_share_of_the_disk_unless_it_is_set() {
         let folder = tempfile::tempdir().unwrap();
         let disk = fs4::total_space(folder.path()).unwrap();
-        let of = |grenser: &Grenser| {
-            let ends = [Grense::SendteBytesIKoPerOrganisasjon, Grense::MottatteBytesIKoPerOrganisasjon];
-            ends.map(|grense| grenser.get(grense))
-        };
-        let shared = share_queues(Grenser::default(), folder.path());
-        assert_eq!(of(&shared), [disk / 4, disk / 2]);
-        let one = Grenser::default().with(Grense::SendteBytesIKoPerOrganisasjon, 7);
-        assert_eq!(of(&share_queues(one, folder.path())), [7, disk / 2]);
-        assert_eq!(of(&share_queues(Grenser::default(), Path::new("/not/there"))), [0, 0]);
+        let ends = [
+            Grense::SendteBytesIKoPerOrganisasjon,
+            Grense::MottatteBytesIKoPerOrganisasjon,
+            Grense::SendteBytesPerOrganisasjon,
+            Grense::MottatteBytesPerOrganisasjon,
+        ];
+        let of = |grenser: &Grenser| ends.map(|grense| grenser.get(grense));
+        let unset = ends.into_iter().fold(Grenser::default(), |all, grense| all.with(grense, 0));
+        let share = |grenser: Grenser| share_disks(grenser, folder.path(), folder.path());
+        let (sent, received) = ((disk / 8).min(100 * GIB), (disk / 4).min(200 * GIB));
+        assert_eq!(of(&share(unset.clone())), [disk / 4, disk / 2, sent, received]);
+        let two = unset
+            .clone()
+            .with(Grense::SendteBytesIKoPerOrganisasjon, 7)
+            .with(Grense::MottatteBytesPerOrganisasjon, 8);
+        assert_eq!(of(&share(two)), [7, disk / 2, sent, 8]);
+        let unknown = share_disks(unset, Path::new("/not/there"), Path::new("/not/there"));
+        assert_eq!(of(&unknown), [u64::MAX / 4, u64::MAX / 2, 100 * GIB, 200 * GIB]);
     }
 
     #[test]

@@ -232,8 +232,7 @@ async fn what_a_consumer_holds_after_its_cancel_counts_until_it_is_settled() {
         held.push(next(&mut start(tag).await.unwrap()).await);
         channel.basic_cancel(tag.into(), BasicCancelOptions::default()).await.unwrap();
     }
-    let refused =
-        within(start("9")).await.err().expect("as many as the organisasjon may have hold something");
+    let refused = within(start("9")).await.expect_err("as many as the organisasjon may have hold something");
     assert!(refused.to_string().contains("530") || refused.to_string().contains("NOT_ALLOWED"), "{refused}");
     world.end().await;
 }

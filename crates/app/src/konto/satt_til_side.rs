@@ -54,9 +54,9 @@ impl App {
     pub async fn empty_ordered(&self, noted: &mut BTreeSet<KontoId>) -> Result<Emptied, Error> {
         let mut emptied = Emptied::default();
         let mut tx = self.begin_read().await?;
-        let notes: BTreeSet<_> = tx.list_fjernede_koer().await?.into_iter().collect();
+        let ordered: BTreeSet<_> = tx.list_fjernede_koer().await?.into_iter().collect();
         drop(tx);
-        let before = std::mem::replace(noted, notes);
+        let before = std::mem::replace(noted, ordered);
         if noted.is_empty() {
             return Ok(emptied);
         }

@@ -53,7 +53,7 @@ impl<S> Plain<S> {
         if self.slot.is_in_request() {
             self.head = (0, 0);
         } else {
-            let lines = bytes.iter().filter(|byte| **byte == b'\n').count();
+            let lines = bytes.split(|byte| *byte == b'\n').count().saturating_sub(1);
             self.head = (self.head.0.saturating_add(bytes.len()), self.head.1.saturating_add(lines));
         }
     }

@@ -87,7 +87,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         clock: Arc::clone(&clock),
         ids,
     };
-    let app = App::new(adapters, key, settings(&config, grenser));
+    let app = App::new(adapters, key, settings(&config, grenser, &claimed.places.payloads()));
     let data = &config.data;
     app.set_rom(Arc::new(Disker(disks)));
     app.load_katalog().await.context("cannot load the protocol catalogue")?;
@@ -152,7 +152,7 @@ fn checks(
 ) -> Vec<Box<dyn HealthCheck>> {
     let broker = || Arc::clone(&stored.broker) as Arc<dyn Broker>;
     vec![
-        Box::new(DatabaseCheck(Arc::clone(&stored.registry))),
+        Box::new(DatabaseCheck::new(Arc::clone(&stored.registry), &stored.claimed.places.registry_url)),
         Box::new(MeldingskoCheck(broker())),
         Box::new(DokumentlagerCheck {
             store: Arc::clone(&stored.payloads),
@@ -220,14 +220,14 @@ async fn helse(State(app): State<App>) -> (StatusCode, axum::Json<serde_json::Va
 }
 
 /// What the use cases care for. No organisasjon gets more than half of the connections that there is room for.
-fn settings(config: &Config, grenser: Grenser) -> Settings {
+fn settings(config: &Config, grenser: Grenser, payloads: &Path) -> Settings {
     let mut settings = config.settings();
     let half = u64::try_from(grenser.amqp_tilkoblinger / 2).unwrap_or(u64::MAX);
     for grense in [Grense::TilkoblingerPerIntegrasjon, Grense::TilkoblingerPerOrganisasjon] {
         let value = settings.grenser.get(grense).min(half);
         settings.grenser = settings.grenser.with(grense, value);
     }
-    settings.grenser = rom::share_queues(settings.grenser, &config.data.join(names::LOG));
+    settings.grenser = rom::share_disks(settings.grenser, &config.data.join(names::LOG), payloads);
     if settings.grenser.get(Grense::MinneBytes) == 0 {
         settings.grenser = settings.grenser.with(Grense::MinneBytes, memory::for_payloads());
     }
