@@ -58,10 +58,10 @@ grenser! {
     MinneBytes = "minne_bytes", 0;
     /// Of those, for one organisasjon.
     MinneBytesPerOrganisasjon = "minne_bytes_per_organisasjon", 0;
-    /// Bytes that one organisasjon has sent and that are still kept.
-    SendteBytesPerOrganisasjon = "sendte_bytes_per_organisasjon", 107_374_182_400;
-    /// Bytes that are kept for one organisasjon to fetch.
-    MottatteBytesPerOrganisasjon = "mottatte_bytes_per_organisasjon", 214_748_364_800;
+    /// Bytes that one organisasjon has sent and that are still kept; 0 where it has no bound.
+    SendteBytesPerOrganisasjon = "sendte_bytes_per_organisasjon", 0;
+    /// Bytes that are kept for one organisasjon to fetch; 0 where it has no bound.
+    MottatteBytesPerOrganisasjon = "mottatte_bytes_per_organisasjon", 0;
     /// Bytes that wait on queues, dead letters included, of what one organisasjon has sent; 0 where it has no bound.
     SendteBytesIKoPerOrganisasjon = "sendte_bytes_i_ko_per_organisasjon", 0;
     /// Bytes that wait on queues, dead letters included, for one organisasjon; 0 where it has no bound.
