@@ -168,7 +168,9 @@ impl World {
         // What a server gets from the size of its disk.
         let grenser = Grenser::default()
             .with(Grense::SendteBytesIKoPerOrganisasjon, 50_000_000_000)
-            .with(Grense::MottatteBytesIKoPerOrganisasjon, 100_000_000_000);
+            .with(Grense::MottatteBytesIKoPerOrganisasjon, 100_000_000_000)
+            .with(Grense::SendteBytesPerOrganisasjon, 25_000_000_000)
+            .with(Grense::MottatteBytesPerOrganisasjon, 50_000_000_000);
         let settings = Settings { avtale_kreves, identifikator, grenser, ..Settings::default() };
         let app = App::new(adapters, PassordKey::new(&[7; 32]), settings);
         app.load_katalog().await.unwrap();

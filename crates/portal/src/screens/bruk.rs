@@ -113,7 +113,7 @@ mod tests {
         let page = browser.get(&path).await;
         page.says("Bruk av plass").says("AMQP-tilkoblinger 2\u{a0}000 5\u{a0}000 40\u{a0}%, god plass");
         page.says("Sendt, i kø 0\u{a0}B 50\u{a0}GB 0\u{a0}%, god plass").says("Mottatt, i kø 0");
-        page.says("Sendt, i Dokumentlager 0\u{a0}B 107,4\u{a0}GB 0\u{a0}%, god plass");
+        page.says("Sendt, i Dokumentlager 0\u{a0}B 25\u{a0}GB 0\u{a0}%, god plass");
         page.says("Systemer 1 1\u{a0}000");
         browser.get(&format!("{}/tjenester", world.storevik.o())).await.says("Bruk av plass");
         let page = world.browser(Hvem::Drift).await.get("/drift").await;

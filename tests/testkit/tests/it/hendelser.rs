@@ -81,9 +81,8 @@ async fn line_of_a_removed_system_still_says_its_name() {
     let mut tx = world.registry.begin_read().await.unwrap();
     let navn = tx.system(sti.system_id).await.unwrap().unwrap().info.navn;
     drop(tx);
-    // There are no queues, so what comes after the registry fails.
-    let removed = world.app.remove_system(DRIFT, sti.fiks_org_id, sti.system_id).await;
-    assert!(matches!(removed, Err(Error::Unavailable(_))), "{removed:?}");
+    // There are no queues here, and none is needed: a queue that cannot be removed yet follows later.
+    world.app.remove_system(DRIFT, sti.fiks_org_id, sti.system_id).await.unwrap();
     let line = newest(&world, sti.fiks_org_id).await;
     assert_eq!(line.hva.parse(), Ok(Hva::SlettetSystem));
     assert_eq!(line.hvem, Hvem::Drift);
