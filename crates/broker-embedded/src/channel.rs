@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use wire::id::KontoId;
 
 use crate::pulse::Condition;
-use crate::request::{ChannelKey, Handle, Request, Shared, Stopped, cost, unavailable};
+use crate::request::{ChannelKey, Handle, Request, Shared, Stopped, unavailable};
 use crate::store::{Remains, Store, StoreError, guarded};
 
 /// Deliveries that may wait for the receiver.
@@ -214,13 +214,13 @@ fn load(
 ) -> Result<Loaded, StoreError> {
     let Some(store) = store.upgrade() else { return Ok(Loaded::default()) };
     let (mut read, mut damaged, mut left, mut missing) = (Vec::new(), Vec::new(), Vec::new(), None);
-    let mut bytes = 0;
+    let mut bytes: u64 = 0;
     let mut rest = handles.into_iter();
     for mut handle in rest.by_ref() {
         if handle.loaded.is_none() {
             let mut wanted = 0;
-            let may_read = |payload_bytes| {
-                wanted = cost(payload_bytes);
+            let may_read = |room_bytes| {
+                wanted = room_bytes;
                 let Some(share) = share else { return true };
                 // What was granted is all that there ever will be, also for a payload that is larger than that.
                 handle.memory = granted.take().or_else(|| share.try_take(wanted));
@@ -228,7 +228,7 @@ fn load(
             };
             match guarded(|| store.load(handle.number, may_read)) {
                 Ok(Some((melding, payload))) => {
-                    bytes += payload.len();
+                    bytes += wanted;
                     handle.loaded = Some((Arc::new(melding), payload));
                 }
                 Ok(None) => {
@@ -245,7 +245,7 @@ fn load(
             }
         }
         read.push(handle);
-        if bytes >= READ_BYTES {
+        if bytes >= READ_BYTES as u64 {
             break;
         }
     }

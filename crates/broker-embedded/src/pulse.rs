@@ -13,6 +13,8 @@ use crate::request::Stopped;
 
 /// How often to look.
 const LOOK: Duration = Duration::from_millis(100);
+/// Whoever looks so often and comes so late was held itself.
+const HELD: Duration = Duration::from_secs(1);
 
 /// How the log is, for whoever asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +56,8 @@ pub(crate) struct Pulse {
     step: AtomicU64,
     /// Since when the log has been out of use; 0 while it is in use.
     out: AtomicU64,
+    /// How long the whole process was held, in milliseconds: no time passed for it then.
+    held: AtomicU64,
     ended: AtomicBool,
 }
 
@@ -63,12 +67,22 @@ impl Pulse {
             origin: Instant::now(),
             step: AtomicU64::new(0),
             out: AtomicU64::new(0),
+            held: AtomicU64::new(0),
             ended: AtomicBool::new(false),
         }
     }
 
     fn now(&self) -> u64 {
-        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX).max(1)
+        let held = self.held.load(Ordering::Relaxed);
+        millis(self.origin.elapsed()).saturating_sub(held).max(1)
+    }
+
+    /// Between two looks so much time went by: that of a process that is held, as a container or a machine that is paused, is nobody's
+    /// fault.
+    fn looked_after(&self, gap: Duration) {
+        if gap > HELD {
+            self.held.fetch_add(millis(gap), Ordering::Relaxed);
+        }
     }
 
     /// A piece of work begins: the one before is done.
@@ -119,7 +133,9 @@ impl Watcher {
         let mut hung = None;
         while !self.pulse.ended.load(Ordering::Relaxed) {
             self.look(&mut hung);
+            let looked = Instant::now();
             std::thread::sleep(LOOK.min(self.reopening.hangs_after));
+            self.pulse.looked_after(looked.elapsed());
         }
     }
 
@@ -167,4 +183,28 @@ impl Watcher {
 
 fn millis(time: Duration) -> u64 {
     u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_for_which_the_process_was_held_is_not_the_disks() {
+        let origin = Instant::now().checked_sub(Duration::from_mins(10)).expect("clocks go far back");
+        let pulse = Pulse { origin, ..Pulse::new() };
+        pulse.step.store(millis(Duration::from_mins(1)), Ordering::Relaxed);
+        assert!(pulse.since(&pulse.step).is_some_and(|at| at >= Duration::from_mins(9)), "it hangs");
+        pulse.looked_after(HELD);
+        assert!(
+            pulse.since(&pulse.step).is_some_and(|at| at >= Duration::from_mins(9)),
+            "a late look is none"
+        );
+        pulse.looked_after(Duration::from_mins(9));
+        assert!(pulse.since(&pulse.step).is_some_and(|at| at < Duration::from_mins(1)), "it was held");
+        // A piece of work that began before anybody knew that the process was held lies ahead, and is young.
+        pulse.begin();
+        pulse.looked_after(Duration::from_mins(2));
+        assert_eq!(pulse.since(&pulse.step), Some(Duration::ZERO));
+    }
 }

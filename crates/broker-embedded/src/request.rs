@@ -152,11 +152,6 @@ pub(crate) struct Handle {
     pub(crate) memory: Option<Held>,
 }
 
-/// What a delivery with so much payload takes in memory, about.
-pub(crate) fn cost(payload_bytes: u64) -> u64 {
-    payload_bytes.saturating_add(512)
-}
-
 impl Request {
     /// Answers that there is no engine just now.
     pub(crate) fn refuse(self, stopped: Stopped) {

@@ -61,7 +61,7 @@ impl DatabaseCheck {
 
     fn is_in_place(&self) -> bool {
         let Some(file) = &self.file else { return true };
-        let is_in_place = file_id(&file.path) == Some(file.id);
+        let is_in_place = file_id(&file.path) == Some(file.id) && !is_log_removed(&file.path);
         let said = file.said.swap(!is_in_place, Ordering::Relaxed);
         if !is_in_place && !said {
             tracing::error!(
@@ -74,6 +74,15 @@ impl DatabaseCheck {
         }
         is_in_place
     }
+}
+
+/// Whether SQLite's log of what was committed last was removed while this process has it open. It is made and removed by SQLite itself
+/// too, so only the system can tell.
+fn is_log_removed(path: &Path) -> bool {
+    let Ok(path) = path.canonicalize() else { return false };
+    let removed = PathBuf::from(format!("{}-wal (deleted)", path.display()));
+    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return false };
+    open.flatten().any(|file| std::fs::read_link(file.path()).is_ok_and(|name| name == removed))
 }
 
 fn file_id(path: &Path) -> Option<(u64, u64)> {
@@ -329,6 +338,8 @@ mod tests {
         assert_eq!(check.check(Timestamp::UNIX_EPOCH).await, Helse::SVARER_IKKE, "it is another");
         std::fs::rename(&aside, &file).unwrap();
         assert_eq!(check.check(Timestamp::UNIX_EPOCH).await, Helse::SVARER, "it is back");
+        std::fs::remove_file(folder.path().join("register.sqlite-wal")).unwrap();
+        assert_eq!(check.check(Timestamp::UNIX_EPOCH).await, Helse::SVARER_IKKE, "its log is gone");
     }
 
     #[tokio::test]

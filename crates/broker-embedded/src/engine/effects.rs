@@ -10,9 +10,9 @@ use domain::melding::{Hendelse, Kvittering, Melding, Retur};
 use wire::id::{KontoId, MeldingId};
 
 use super::Engine;
-use crate::cache::SMALL;
+use crate::cache::{Loaded, SMALL};
 use crate::queue::{Command, ConsumerKey, Effect, Entry, Millis, Number, Share};
-use crate::request::{Handle, cost};
+use crate::request::Handle;
 use crate::store::{Line, Remains, StoreError, guarded};
 
 /// How many bytes may be under way to one channel in memory; the rest it reads from disk as it goes.
@@ -113,12 +113,13 @@ impl Engine {
         });
         // Without memory for it the channel reads it later, when there is some.
         let mut memory = None;
-        let loaded = loaded.filter(|(_, payload)| {
+        let loaded = loaded.filter(|(melding, payload)| {
             let Some(share) = &shared.memory else { return true };
-            memory = share.try_take(cost(payload.len() as u64));
+            memory = share.try_take(melding.room_bytes(payload.len()));
             memory.is_some()
         });
-        let counted = loaded.as_ref().map_or(0, |(_, payload)| payload.len());
+        let size = |(melding, payload): &Loaded| melding.room_bytes(payload.len());
+        let counted = loaded.as_ref().map_or(0, |loaded| usize::try_from(size(loaded)).unwrap_or(usize::MAX));
         shared.bytes.fetch_add(counted, Ordering::Relaxed);
         let attempts = u32::from(tries.returned);
         let handle = Handle { id, consumer: name, konto, number, attempts, loaded, counted, memory };

@@ -132,7 +132,7 @@ impl Store {
         Ok(self.readable(number, read)?.flatten())
     }
 
-    /// A melding with its payload, unless `may_read` says of the size of the latter that it may not be read now.
+    /// A melding with its payload, unless `may_read` says of what both take together, in bytes, that it may not be read now.
     ///
     /// # Errors
     /// Damage also where either is not there at all.
@@ -145,7 +145,8 @@ impl Store {
         let value = snapshot.get(&self.meldinger, number.to_be_bytes())?;
         let value = value.ok_or(StoreError::Damaged("a melding that is not there"))?;
         let (melding, payload_bytes, _) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
-        if !may_read(payload_bytes) {
+        let payload_size = usize::try_from(payload_bytes).unwrap_or(usize::MAX);
+        if !may_read(melding.room_bytes(payload_size)) {
             return Ok(None);
         }
         if payload_bytes == 0 {

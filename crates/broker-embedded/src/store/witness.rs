@@ -94,7 +94,8 @@ impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What stands between this part and the one before.
         let mut between = "";
-        if let Some(behind) = &self.behind {
+        // Where the witness knows of more than the log, that was damaged or cut, and is no earlier state.
+        if let Some(behind) = self.behind.filter(|_| self.is_all_there()) {
             write!(f, "{behind}")?;
             between = "; ";
         }

@@ -68,10 +68,35 @@ pub async fn run(args: RepairArgs) -> anyhow::Result<()> {
         if let Some(old_log) = finish_salvage(&log)? {
             return Ok(finished(&log, &old_log));
         }
-        if args.berg { save(&log, args.godta_tap, &owners) } else { repair(&log, args.godta_tap, seen) }
+        if args.berg {
+            if !args.godta_tap {
+                refuse_earlier(&log, seen)?;
+            }
+            save(&log, args.godta_tap, &owners)
+        } else {
+            repair(&log, args.godta_tap, seen)
+        }
     });
     println!("{}", done.await.context("the repair was broken off")??);
     Ok(())
+}
+
+/// A log that was put back to an earlier state is whole, so there is nothing to save in it; and whoever saved it would not hear of what
+/// came after.
+fn refuse_earlier(log: &Path, seen: Option<SeenPosition>) -> anyhow::Result<()> {
+    // What is damaged besides is for the salvage to find.
+    let Ok(Some(loss)) = find_loss(log, seen) else { return Ok(()) };
+    anyhow::ensure!(loss.only_behind().is_none(), "{}", earlier(log, &loss));
+    Ok(())
+}
+
+fn earlier(log: &Path, loss: &Loss) -> String {
+    format!(
+        "{}: {loss}; nothing was changed.\nPut back the right folder together with ko.vitne and ko.installasjon; or restore a \
+         backup; or, to go on with this one, accept that: knutepunkt repair --godta-tap\nWhat waits in it is then handed out as \
+         redelivered.",
+        log.display()
+    )
 }
 
 /// How far the registry has seen the queue log to come. Where it cannot be asked, the log can still be repaired.
@@ -94,13 +119,7 @@ fn repair(log: &Path, accept: bool, seen: Option<SeenPosition>) -> anyhow::Resul
     let nothing = || format!("{}: nothing that was promised is missing; nothing was changed", log.display());
     if !accept {
         let Some(loss) = find_loss(log, seen)? else { return Ok(nothing()) };
-        anyhow::ensure!(
-            loss.only_behind().is_none(),
-            "{}: {loss}; nothing was changed.\nPut back the right folder together with ko.vitne and ko.installasjon; or restore a \
-             backup; or, to go on with this one, accept that: knutepunkt repair --godta-tap\nWhat waits in it is then handed out as \
-             redelivered.",
-            log.display()
-        );
+        anyhow::ensure!(loss.only_behind().is_none(), "{}", earlier(log, &loss));
         anyhow::ensure!(
             !loss.is_unknown(),
             "{}: {loss}; nothing was changed.\nPut the file back where it was; or restore a backup; or take the log as it is: \

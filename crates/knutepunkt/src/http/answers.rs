@@ -4,16 +4,13 @@ use std::sync::Arc;
 
 use app::memory::{Held, Owner, Part, Pool};
 use axum::body::Bytes;
-use axum::response::{IntoResponse as _, Response};
+use axum::response::Response;
 use futures::FutureExt as _;
-use http::header::RETRY_AFTER;
-use http::{HeaderValue, Method, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Frame};
 
 use super::body::First;
 use super::slot::Slot;
-use crate::telemetry::REFUSED;
 
 /// Answers below this are not worth counting: there are only so many at a time.
 const SMALL_BYTES: u64 = 16 * 1024;
@@ -30,14 +27,9 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-/// Counts what `response` keeps until it was fetched, and returns the first of it besides. Where there is no memory for it, it is let
-/// go of, and whoever asked may do so again; but what was changed is answered in any case.
-pub(super) fn counted(
-    response: Response,
-    asked: &Method,
-    slot: &Slot,
-    memory: Option<&Arc<Pool>>,
-) -> (Response, First) {
+/// Counts what `response` keeps until it was fetched, and returns the first of it besides, so that whoever has many of them gets less
+/// for other things. Where there is no memory for it, it is answered all the same: it is there already.
+pub(super) fn counted(response: Response, slot: &Slot, memory: Option<&Arc<Pool>>) -> (Response, First) {
     let (parts, mut body) = response.into_parts();
     // Of what is made as it is fetched nobody knows how much there will be; whoever makes it counts it.
     let size = body.size_hint().exact().filter(|size| *size > SMALL_BYTES);
@@ -50,25 +42,11 @@ pub(super) fn counted(
     if let Some(bytes) = bytes.filter(|bytes| bytes.is_unique()).cloned() {
         let share = memory.share(slot.owner().unwrap_or(Owner::Strangers)).part(Part::Fetched);
         let held = share.try_take_most(size);
-        if held.is_none() && asked.is_safe() {
-            tracing::info!(
-                target: REFUSED,
-                { owner = ?slot.owner(), bytes = size },
-                "let go of an answer: its caller has too many that are not fetched"
-            );
-            return (too_many(), None);
-        }
         if let Some(held) = held {
             first = Some(Ok(Frame::data(Bytes::from_owner(Counted { bytes, _held: held }))));
         }
     }
     (Response::from_parts(parts, body), first)
-}
-
-fn too_many() -> Response {
-    let headers = [(RETRY_AFTER, HeaderValue::from_static("5"))];
-    let why = "too much of what you asked for is not fetched yet; fetch it, or try again in a few seconds\n";
-    (StatusCode::TOO_MANY_REQUESTS, headers, why).into_response()
 }
 
 #[cfg(test)]
@@ -77,6 +55,7 @@ mod tests {
 
     use axum::body::Body;
     use domain::id::{FiksOrgId, Uuid};
+    use http::StatusCode;
 
     use super::*;
 
@@ -87,31 +66,27 @@ mod tests {
     }
 
     #[test]
-    fn answer_counts_until_it_was_fetched_and_one_too_many_is_let_go_of() {
+    fn answer_counts_until_it_was_fetched_where_there_is_memory_for_it() {
         let pool = Pool::new(1_000_000, 400_000);
         let slot = Slot::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), false, false);
         let owner = Owner::Organisasjon(FiksOrgId::from_uuid(Uuid::from_u128(1)));
         slot.belongs_to(owner);
-        let ask =
-            |method: &Method, size: usize| counted(answer(vec![b'a'; size]), method, &slot, Some(&pool));
-        let (response, first) = ask(&Method::GET, 150_000);
+        let ask = |size: usize| counted(answer(vec![b'a'; size]), &slot, Some(&pool));
+        let (response, first) = ask(150_000);
         assert_eq!((response.status(), pool.held()), (StatusCode::OK, 150_000));
         let bytes = first.unwrap().unwrap().into_data().unwrap();
         drop(response);
         assert_eq!((bytes.len(), pool.held()), (150_000, 150_000), "it is not out yet");
 
-        let (refused, first) = ask(&Method::GET, 60_000);
-        assert_eq!((refused.status(), first.is_none()), (StatusCode::TOO_MANY_REQUESTS, true));
-        assert_eq!(refused.headers()["retry-after"], "5");
-        let (done, first) = ask(&Method::POST, 60_000);
-        assert_eq!((done.status(), first.is_some()), (StatusCode::OK, true), "what was changed is answered");
-        assert_eq!(ask(&Method::GET, 1_000).0.status(), StatusCode::OK, "it is small");
-        let style = counted(answer(&STYLE[..]), &Method::GET, &slot, Some(&pool));
+        let (more, first) = ask(60_000);
+        assert_eq!((more.status(), first.is_some(), pool.held()), (StatusCode::OK, true, 150_000));
+        assert_eq!(ask(1_000).0.status(), StatusCode::OK, "it is small");
+        let style = counted(answer(&STYLE[..]), &slot, Some(&pool));
         assert_eq!((style.0.status(), pool.held()), (StatusCode::OK, 150_000), "it is there once for all");
         let other = pool.share(owner).part(Part::Deliveries);
         assert!(other.try_take(200_000).is_some(), "deliveries have their part");
         drop(bytes);
-        let (large, first) = ask(&Method::GET, 900_000);
+        let (large, first) = ask(900_000);
         assert_eq!((large.status(), pool.held()), (StatusCode::OK, 200_000), "more than there ever is");
         drop(first);
         assert_eq!(pool.held(), 0);

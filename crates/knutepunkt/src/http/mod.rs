@@ -248,7 +248,6 @@ async fn connection(
             );
             let is_read = body.is_read();
             let ticket = Ticket::new(Arc::clone(&slot), entrance.connections, entrance.gate);
-            let asked = parts.method.clone();
             let mut response = if slot.is_last_resort && parts.uri.path() != HELSE {
                 no_room()
             } else if let Some(refusal) = head::refusal(&parts) {
@@ -264,7 +263,7 @@ async fn connection(
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             let memory = entrance.memory.as_ref().map(|memory| &memory.outgoing);
-            let (response, first) = answers::counted(response, &asked, &slot, memory);
+            let (response, first) = answers::counted(response, &slot, memory);
             Ok::<_, Infallible>(response.map(|body| AnswerBody::new(first, body, ticket)))
         }
     });

@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 
+use app::Door;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
@@ -18,7 +19,14 @@ pub(super) async fn answer(mut router: Router, request: Request) -> Result<Respo
     if request.method().is_safe() {
         return router.call(request).await;
     }
-    let work = tokio::spawn(async move { router.call(request).await }.in_current_span());
+    // It counts as a request under way for as long as it is one, and not only while its client stays.
+    let door = request.extensions().get::<Door>().cloned();
+    let work = async move {
+        let answered = router.call(request).await;
+        drop(door);
+        answered
+    };
+    let work = tokio::spawn(work.in_current_span());
     match work.await {
         Ok(answered) => answered,
         Err(ended) => match ended.try_into_panic() {
@@ -35,12 +43,51 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
     use std::time::Duration;
 
+    use app::{Caller, Doorkeeper};
     use axum::body::Body;
     use axum::routing::any;
     use http::Method;
     use tokio::sync::Notify;
 
     use super::*;
+
+    struct Counts;
+
+    impl Doorkeeper for Counts {
+        fn admit(&self, _: &Caller) -> Result<(), app::Error> {
+            Ok(())
+        }
+
+        fn log_in_refused(&self) -> Result<(), app::Error> {
+            Ok(())
+        }
+    }
+
+    /// Or whoever goes away at once could have any number of them.
+    #[tokio::test(start_paused = true)]
+    async fn what_is_worked_off_without_its_client_counts_as_under_way() {
+        let go_on = Arc::new(Notify::new());
+        let waits = Arc::clone(&go_on);
+        let handler = move |_: String| {
+            let go_on = Arc::clone(&waits);
+            async move { go_on.notified().await }
+        };
+        let router = Router::new().route("/", any(handler));
+        let door: Arc<dyn Doorkeeper> = Arc::new(Counts);
+        let request = Request::builder()
+            .method(Method::POST)
+            .extension(Door(Arc::clone(&door)))
+            .body(Body::empty())
+            .unwrap();
+        let mut answered = Box::pin(answer(router, request));
+        assert!(tokio::time::timeout(Duration::from_secs(1), &mut answered).await.is_err(), "it waits");
+        drop(answered);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(Arc::strong_count(&door) > 1, "it is under way");
+        go_on.notify_waiters();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(Arc::strong_count(&door), 1, "it is done");
+    }
 
     #[tokio::test(start_paused = true)]
     async fn what_may_change_something_is_worked_off_though_its_client_goes_away() {
