@@ -1,8 +1,8 @@
 //! Who has the places that there are for connections: those that are logged in, and those that are not.
 //!
 //! Who has not logged in may be anybody, so a newcomer never waits for those who are silent: where there is no room, one of
-//! whoever has most goes, and of those the one that has gone the fewest steps of its log-in, and no further for longest, unless that is
-//! looked at just now. So a client that is about to log in outlives all who are silent. Some places
+//! whoever has most goes, and of those the one that has gone no further for longest, unless its log-in is looked at just now. So a
+//! client that is about to log in has as long for each step as the silent ones stay. Some places
 //! are for strangers alone, so that there is always room to log in. A connection that logged in and is not taken, for a limit,
 //! stays among the strangers until it ends.
 
@@ -39,8 +39,6 @@ struct Stranger {
     whose: Whose,
     /// Its log-in is looked at.
     is_judged: bool,
-    /// How many steps of its log-in it has gone: who has gone none goes before who has gone some.
-    steps: u8,
     /// When it came, or went on to the next step, in the order of all of them.
     moved: u64,
     token: CancellationToken,
@@ -66,7 +64,7 @@ impl State {
 
     fn insert(&mut self, number: u64, whose: Whose, token: CancellationToken) {
         let moved = self.number();
-        self.strangers.insert(number, Stranger { whose, is_judged: false, steps: 0, moved, token });
+        self.strangers.insert(number, Stranger { whose, is_judged: false, moved, token });
         *self.counts.entry(whose).or_default() += 1;
     }
 
@@ -91,8 +89,8 @@ impl State {
             .strangers
             .iter()
             .filter(|(_, one)| may(one.whose))
-            .map(|(number, one)| (one.whose, (one.is_judged, one.steps, one.moved, *number)));
-        for (.., number) in give_way(candidates, wanted) {
+            .map(|(number, one)| (one.whose, (one.is_judged, one.moved, *number)));
+        for (_, _, number) in give_way(candidates, wanted) {
             if let Some(stranger) = self.remove(number) {
                 stranger.cancel();
             }
@@ -222,7 +220,7 @@ impl Place {
         let mut state = self.places.lock();
         let moved = state.number();
         if let Some(one) = state.strangers.get_mut(&self.number) {
-            (one.steps, one.moved) = (one.steps.saturating_add(1), moved);
+            one.moved = moved;
         }
     }
 
@@ -231,10 +229,6 @@ impl Place {
         self.moved();
         if let Some(one) = self.places.lock().strangers.get_mut(&self.number) {
             one.is_judged = is_judged;
-            if !is_judged {
-                // It was refused, and has all before it again.
-                one.steps = 0;
-            }
         }
     }
 
