@@ -129,10 +129,11 @@ impl Manifest {
         };
         let damaged = || format!("{} is damaged, or of another version; use another backup", path.display());
         let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
-        let manifest: Self = serde_json::from_slice(first).with_context(damaged)?;
-        if manifest.text()? != text {
+        // The bytes that are there, and not those that this version would write: an earlier one did not say all of it.
+        if with_sum(first.to_vec()) != text {
             bail!(damaged());
         }
+        let manifest: Self = serde_json::from_slice(first).with_context(damaged)?;
         if manifest.format != FORMAT {
             bail!(
                 "{} was made by version {} in a form that this version does not read",
@@ -145,11 +146,14 @@ impl Manifest {
 
     /// One line of JSON, and one with its sum: nothing in it can change unnoticed.
     fn text(&self) -> anyhow::Result<Vec<u8>> {
-        let mut text = serde_json::to_vec(self)?;
-        let sum = sha256(&text);
-        text.extend_from_slice(format!("\nsha256 {sum}\n").as_bytes());
-        Ok(text)
+        Ok(with_sum(serde_json::to_vec(self)?))
     }
+}
+
+fn with_sum(mut line: Vec<u8>) -> Vec<u8> {
+    let sum = sha256(&line);
+    line.extend_from_slice(format!("\nsha256 {sum}\n").as_bytes());
+    line
 }
 
 /// For a person.
@@ -208,5 +212,36 @@ impl std::fmt::Display for Manifest {
             )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn manifest_of_an_earlier_version_is_read_and_any_change_in_it_is_noticed() {
+        let folder = tempfile::tempdir().unwrap();
+        let register = Register::of(Form::Sqlite, Stand { generation: 7, ..Stand::default() });
+        let manifest = Manifest::new(
+            Uuid::from_u128(1),
+            Timestamp::UNIX_EPOCH,
+            register,
+            LogCounts::default(),
+            Payloads::default(),
+            "0".repeat(64),
+        );
+        let line = serde_json::to_string(&manifest).unwrap();
+        let earlier = line.replace(r#","lagrede_dokumenter":0"#, "");
+        assert_ne!(earlier, line);
+        for written in [line, earlier] {
+            let path = folder.path().join(MANIFEST);
+            std::fs::write(&path, with_sum(written.clone().into_bytes())).unwrap();
+            assert_eq!(Manifest::read(folder.path()).unwrap(), manifest, "{written}");
+            let changed = written.replace(r#""generation":7"#, r#""generation":8"#);
+            let sum = sha256(written.as_bytes());
+            std::fs::write(&path, format!("{changed}\nsha256 {sum}\n")).unwrap();
+            assert!(Manifest::read(folder.path()).unwrap_err().to_string().contains("is damaged"));
+        }
     }
 }
