@@ -40,7 +40,7 @@ fn answers(del: Del, result: anyhow::Result<()>) -> Helse {
 /// file of SQLite that is no longer where it was: what is written to it is gone when the last process closes it.
 pub(crate) struct DatabaseCheck {
     registry: Arc<dyn Registry>,
-    file: Option<RegistryFile>,
+    file: Option<Arc<RegistryFile>>,
 }
 
 /// The file of a SQLite registry as it was when it was opened.
@@ -54,18 +54,26 @@ impl DatabaseCheck {
     pub(crate) fn new(registry: Arc<dyn Registry>, url: &str) -> Self {
         let file = storage::sqlite_file(url).and_then(|path| {
             let id = file_id(&path)?;
-            Some(RegistryFile { path, id, said: AtomicBool::new(false) })
+            Some(Arc::new(RegistryFile { path, id, said: AtomicBool::new(false) }))
         });
         Self { registry, file }
     }
 
+    async fn is_in_place(&self) -> bool {
+        let Some(file) = self.file.clone() else { return true };
+        // It reads folders.
+        tokio::task::spawn_blocking(move || file.is_in_place()).await.unwrap_or(true)
+    }
+}
+
+impl RegistryFile {
+    /// Says so, once each time, where it is not.
     fn is_in_place(&self) -> bool {
-        let Some(file) = &self.file else { return true };
-        let is_in_place = file_id(&file.path) == Some(file.id) && !is_log_removed(&file.path);
-        let said = file.said.swap(!is_in_place, Ordering::Relaxed);
+        let is_in_place = file_id(&self.path) == Some(self.id) && !is_log_removed(&self.path);
+        let said = self.said.swap(!is_in_place, Ordering::Relaxed);
         if !is_in_place && !said {
             tracing::error!(
-                path = %file.path.display(),
+                path = %self.path.display(),
                 process = std::process::id(),
                 "the file of the registry was removed or replaced while this server uses it: what is written from now on is gone when \
                  it stops. Put the file back, or copy the one that is still open (below /proc/PID/fd, with its -wal) before the server is \
@@ -96,7 +104,7 @@ impl HealthCheck for DatabaseCheck {
     }
 
     async fn check(&self, _now: Timestamp) -> Helse {
-        if !self.is_in_place() {
+        if !self.is_in_place().await {
             return Helse::SVARER_IKKE;
         }
         let work = async {

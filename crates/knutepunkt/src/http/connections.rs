@@ -369,6 +369,18 @@ mod tests {
         assert_eq!(table.leaving, 0);
     }
 
+    /// Silent strangers come without end, and a newcomer among them.
+    fn strangers_get_their_share_of(connections: &Arc<Connections>, known: &[Guest]) {
+        let mut silent: Vec<_> = (0..8).map(|n| connections.admit(ip(10 + n))).collect();
+        let newcomer = connections.admit(ip(2));
+        for n in 0..100 {
+            silent.push(connections.admit(ip(10 + n % 8)));
+            silent.retain(|guest| !guest.slot.gives_way.is_cancelled());
+        }
+        assert!(!newcomer.slot.gives_way.is_cancelled(), "it has time to send its request");
+        assert_eq!((silent.len(), gone(known).iter().filter(|gone| **gone).count()), (15, 16));
+    }
+
     #[tokio::test(start_paused = true)]
     async fn idle_connections_of_a_tenant_leave_strangers_their_share() {
         let connections = connections(64, 64);
@@ -380,14 +392,7 @@ mod tests {
                 guest
             })
             .collect();
-        let mut silent: Vec<_> = (0..8).map(|n| connections.admit(ip(10 + n))).collect();
-        let newcomer = connections.admit(ip(2));
-        for n in 0..100 {
-            silent.push(connections.admit(ip(10 + n % 8)));
-            silent.retain(|guest| !guest.slot.gives_way.is_cancelled());
-        }
-        assert!(!newcomer.slot.gives_way.is_cancelled(), "it has time to send its request");
-        assert_eq!((silent.len(), gone(&known).iter().filter(|gone| **gone).count()), (15, 16));
+        strangers_get_their_share_of(&connections, &known);
     }
 
     /// Several tenants may do so together, each within its limit of requests at a time.
@@ -406,14 +411,7 @@ mod tests {
                 guest
             })
             .collect();
-        let mut silent: Vec<_> = (0..8).map(|n| connections.admit(ip(10 + n))).collect();
-        let newcomer = connections.admit(ip(2));
-        for n in 0..100 {
-            silent.push(connections.admit(ip(10 + n % 8)));
-            silent.retain(|guest| !guest.slot.gives_way.is_cancelled());
-        }
-        assert!(!newcomer.slot.gives_way.is_cancelled(), "it has time to send its request");
-        assert_eq!((silent.len(), gone(&known).iter().filter(|gone| **gone).count()), (15, 16));
+        strangers_get_their_share_of(&connections, &known);
         let working = known.iter().skip(3).step_by(4);
         assert!(working.into_iter().all(|guest| !guest.slot.gives_way.is_cancelled()), "it is worked on");
     }
