@@ -20,6 +20,7 @@ fn of_rule(rule: &Rule) -> String {
         Rule::InThePast => "er et tidspunkt som har vært".to_owned(),
         Rule::TooFarOff { latest } => format!("må være før {latest}"),
         Rule::Length { min, max } => format!("må ha mellom {min} og {max} tegn"),
+        Rule::TooMany { max } => format!("kan ha høyst {max} verdier"),
         Rule::Milliseconds { min_ms, max_ms } => format!("må være mellom {min_ms} og {max_ms} millisekunder"),
         Rule::HeadersTooLarge { max_bytes } => format!("kan ha høyst {max_bytes} byte til sammen"),
         Rule::HeaderName { max_bytes } => format!("må ha navn på mellom 1 og {max_bytes} byte"),

@@ -37,6 +37,12 @@ pub enum Rule {
         /// Greatest.
         max: usize,
     },
+    /// How many there are in a list.
+    #[error("may have at most {max} entries")]
+    TooMany {
+        /// Greatest.
+        max: usize,
+    },
     /// A time in milliseconds.
     #[error("must be between {min_ms} and {max_ms} milliseconds")]
     Milliseconds {

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use app::ports::{KontoFakta, KontoRepository, Kontonavn, Partkrav, RegistryError};
 use async_trait::async_trait;
@@ -113,11 +113,22 @@ pub(crate) enum Of {
 
 /// The kontoer, or the systemer of kontoer, that play one of the parter that are asked for.
 pub(crate) fn with_part(krav: &[Partkrav], of: Of) -> SelectStatement {
-    let any = krav.iter().fold(Condition::any(), |any, part| {
+    // One condition for each version: a database takes no more than some hundred of them.
+    let mut versjoner = BTreeMap::<_, Option<BTreeSet<_>>>::new();
+    for part in krav {
+        let navn = versjoner
+            .entry((part.protokoll_navn.as_str(), part.versjon.as_str()))
+            .or_insert_with(|| Some(BTreeSet::new()));
+        match part.navn.as_deref() {
+            Some(part) => navn.iter_mut().for_each(|navn| _ = navn.insert(part)),
+            None => *navn = None,
+        }
+    }
+    let any = versjoner.into_iter().fold(Condition::any(), |any, ((protokoll, versjon), navn)| {
         let played = Condition::all()
-            .add(part::Column::ProtokollNavn.eq(part.protokoll_navn.as_str()))
-            .add(part::Column::Versjon.eq(part.versjon.as_str()))
-            .add_option(part.navn.as_deref().map(|navn| part::Column::Navn.eq(navn)));
+            .add(part::Column::ProtokollNavn.eq(protokoll))
+            .add(part::Column::Versjon.eq(versjon))
+            .add_option(navn.map(|navn| part::Column::Navn.is_in(navn)));
         any.add(played)
     });
     let column = match of {

@@ -76,6 +76,33 @@ mod tests {
         let long = Some(json!({ "term": "a".repeat(256) }));
         let answer = world.call(&world.fag, Method::POST, &path, long).await;
         answer.error(StatusCode::BAD_REQUEST, "UGYLDIG_FELT");
+        for filter in [
+            json!({ "fiksOrgIder": vec![world.fremmed.org; 1_001] }),
+            json!({ "protokollFilter": vec![json!({ "protokollNavn": "a", "protokollVersjon": "v1" }); 101] }),
+            json!({ "protokollFilter": [
+                { "protokollNavn": "a".repeat(50_000), "protokollVersjon": "v1", "parter": vec![""; 10_000] },
+            ] }),
+            json!({ "protokollFilter": [{ "protokollNavn": "a", "protokollVersjon": "v".repeat(256) }] }),
+        ] {
+            let answer = world.call(&world.fag, Method::POST, &path, Some(json!({ "filter": filter }))).await;
+            answer.error(StatusCode::BAD_REQUEST, "UGYLDIG_FELT");
+        }
+        // As many as there may be.
+        let each = json!({
+            "protokollNavn": "no.ks.fiks.arkiv",
+            "protokollVersjon": "v1",
+            "parter": (0..10).map(|part| format!("part{part}")).collect::<Vec<_>>(),
+        });
+        let numbered = |n: usize| {
+            let mut each = each.clone();
+            each["protokollVersjon"] = format!("v{n}").into();
+            each
+        };
+        let many = json!({
+            "fiksOrgIder": vec![world.fremmed.org; 1_000],
+            "protokollFilter": (0..100).map(numbered).collect::<Vec<_>>(),
+        });
+        assert!(found(json!({ "filter": many })).await.is_empty());
         assert_eq!(
             found(json!({ "filter": { "fiksOrgIder": [world.fremmed.org] } })).await,
             ["Konto i Fjerndal kommune"]

@@ -1403,6 +1403,24 @@ pub async fn search_asks_for_parter_and_lets_no_owner_hide_the_others(registry: 
         (vec![krav("no.ks.fiks.arkiv", "v1", Some("utvalg"))], 0, 0),
         (vec![krav("no.ks.fiks.arkiv", "v2", Some("klient.full"))], 0, 0),
         (vec![krav("no.ks.fiks.politisk", "v2", Some("klient.full"))], 20, 20),
+        // A database may take no more than some hundred conditions.
+        (
+            (0..2_000)
+                .map(|n| krav("no.ks.fiks.arkiv", "v1", Some(&format!("part{n}"))))
+                .chain([krav("no.ks.fiks.arkiv", "v1", Some("klient.full"))])
+                .collect(),
+            2,
+            3,
+        ),
+        (
+            vec![
+                krav("no.ks.fiks.arkiv", "v1", Some("utvalg")),
+                krav("no.ks.fiks.arkiv", "v1", None),
+                krav("no.ks.fiks.arkiv", "v1", Some("utvalg")),
+            ],
+            2,
+            3,
+        ),
         (
             vec![krav("no.ks.fiks.politisk", "v1", Some("utvalg")), krav("no.ks.fiks.arkiv", "v1", None)],
             22,

@@ -42,14 +42,45 @@ const MAX_HITS: u32 = 500;
 /// No name that is searched for is longer, and a database takes none that is much longer.
 const MAX_TERM: usize = 255;
 
-/// What is searched for.
-fn checked(term: &str) -> Result<&str, Error> {
-    let term = term.trim();
-    if term.chars().count() > MAX_TERM {
-        let rule = Rule::Length { min: 0, max: MAX_TERM };
-        return Err(Error::Invalid(vec![FieldError::new("term", rule)]));
+/// Owners that one search may name.
+const MAX_OWNERS: usize = 1_000;
+/// Protokoller that one search may name.
+const MAX_PROTOKOLLER: usize = 100;
+/// Parter that it may name of all of them together.
+const MAX_PARTER: usize = 1_000;
+
+/// What a search for kontoer or systemer is limited to.
+#[derive(Debug, Clone, Copy)]
+struct Sok<'a> {
+    term: &'a str,
+    owners: &'a [FiksOrgId],
+    protokoller: &'a [ProtokollKrav],
+}
+
+impl<'a> Sok<'a> {
+    /// Gives what is searched for, unless it is longer, or names more, than the database is to be asked for.
+    fn checked(self) -> Result<&'a str, Error> {
+        let term = self.term.trim();
+        let mut errors = Vec::new();
+        let is_long = |text: &str| text.chars().count() > MAX_TERM;
+        let mut check = |is_broken: bool, field: &'static str, rule: Rule| {
+            if is_broken {
+                errors.push(FieldError::new(field, rule));
+            }
+        };
+        let length = || Rule::Length { min: 0, max: MAX_TERM };
+        check(is_long(term), "term", length());
+        check(self.owners.len() > MAX_OWNERS, "fiksOrgIder", Rule::TooMany { max: MAX_OWNERS });
+        let protokoller = self.protokoller;
+        check(protokoller.len() > MAX_PROTOKOLLER, "protokollFilter", Rule::TooMany { max: MAX_PROTOKOLLER });
+        let parter: usize = protokoller.iter().map(|krav| krav.parter.len()).sum();
+        check(parter > MAX_PARTER, "parter", Rule::TooMany { max: MAX_PARTER });
+        check(protokoller.iter().any(|krav| is_long(&krav.navn)), "protokollNavn", length());
+        check(protokoller.iter().any(|krav| is_long(&krav.versjon)), "protokollVersjon", length());
+        let navn = || protokoller.iter().flat_map(|krav| &krav.parter);
+        check(navn().any(|navn| is_long(navn)), "parter", length());
+        if errors.is_empty() { Ok(term) } else { Err(Error::Invalid(errors)) }
     }
-    Ok(term)
 }
 
 impl App {
@@ -66,6 +97,7 @@ impl App {
         owners: &[FiksOrgId],
         stotter_konto: bool,
     ) -> Result<Vec<SystemMedEier>, Error> {
+        let term = Sok { term, owners, protokoller: &[] }.checked()?;
         let mut tx = self.begin_read().await?;
         let (own, konto) = find(&mut *tx, sti).await?;
         caller.may_see(&own)?;
@@ -76,7 +108,7 @@ impl App {
         } else {
             None
         };
-        let (term, visible_to) = (checked(term)?, own.fiks_org_id);
+        let visible_to = own.fiks_org_id;
         let hits =
             tx.search_systemer(visible_to, Some(own.id), term, owners, krav.as_deref(), MAX_HITS).await?;
         systemer_med_eier(&mut *tx, hits.iter().map(|system| system.id)).await
@@ -96,12 +128,13 @@ impl App {
         owners: &[FiksOrgId],
         protokoller: &[ProtokollKrav],
     ) -> Result<Vec<EksternKonto>, Error> {
+        let term = Sok { term, owners, protokoller }.checked()?;
         let mut tx = self.begin_read().await?;
         let own = crate::system::find(&mut *tx, owner, system).await?;
         caller.may_see(&own)?;
         let krav: Vec<_> = protokoller.iter().flat_map(ProtokollKrav::parter).collect();
         let krav = (!protokoller.is_empty()).then_some(&krav[..]);
-        let kontoer = tx.search_kontoer(owner, Some(system), checked(term)?, owners, krav, MAX_HITS).await?;
+        let kontoer = tx.search_kontoer(owner, Some(system), term, owners, krav, MAX_HITS).await?;
         let eiere = Eiere::of(&mut *tx, kontoer.iter().map(|konto| konto.system_id)).await?;
         drop(tx);
         let with_eier = |konto: Konto| {
