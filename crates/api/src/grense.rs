@@ -29,6 +29,9 @@ fn counts(grense: Grense) -> &'static str {
             "byte som en organisasjon har sendt og som ligger i kø hos mottakerne"
         }
         Grense::MottatteBytesIKoPerOrganisasjon => "byte som ligger i kø hos mottakerens organisasjon",
+        Grense::SporingBytesPerOrganisasjon => {
+            "byte sporing etter meldinger som en organisasjon har sendt, og det blir jevnt færre så lenge sporingen oppbevares"
+        }
         Grense::SvarPerMelding => "svar på én melding",
         Grense::NoklerPerKonto => "versjoner av nøkkelen til én konto, også de som er tatt ut av bruk",
         Grense::ParterPerKonto => "parter på én konto",
@@ -54,6 +57,7 @@ fn remedy(grense: Grense) -> &'static str {
         Grense::MottatteBytesIKoPerOrganisasjon => {
             "Mottakeren må hente meldingene som ligger i køene sine før det kan sendes flere; si ifra til mottakeren"
         }
+        Grense::SporingBytesPerOrganisasjon => "Send færre meldinger og prøv igjen senere",
         Grense::SvarPerMelding => "Send en ny melding i stedet for enda et svar",
         Grense::NoklerPerKonto => {
             "Bruk nøkkelen som er der; gamle versjoner kan ikke fjernes, siden meldinger i kø kan være kryptert til dem"

@@ -144,11 +144,15 @@ impl World {
         let url = format!("sqlite://{}?mode=rwc", folder.path().join("registry.sqlite").display());
         let database = storage::connect(&url).await.unwrap();
         database.migrate().await.unwrap();
+        let sporing_bytes = match grenser.get(app::Grense::SporingBytesPerOrganisasjon) {
+            0 => u64::MAX,
+            bound => bound,
+        };
         let inner = broker_embedded::EmbeddedBroker::open(
             folder.path().join("broker"),
             Arc::new(clock.clone()),
             ids.clone(),
-            broker_embedded::Options { min_free_bytes: 0, ..Default::default() },
+            broker_embedded::Options { min_free_bytes: 0, sporing_bytes, ..Default::default() },
         )
         .await
         .unwrap();

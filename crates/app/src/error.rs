@@ -217,7 +217,9 @@ impl From<BrokerError> for Error {
             BrokerError::NoQueue { konto } => Missing::Konto(konto).into(),
             BrokerError::Full => Self::Full,
             // Whoever gave the bound knows it; see `App::send_melding`.
-            BrokerError::NoRoom { .. } | BrokerError::ConsumerInUse(_) => Self::Internal(Box::new(error)),
+            BrokerError::NoRoom { .. } | BrokerError::NoRoomForSporing | BrokerError::ConsumerInUse(_) => {
+                Self::Internal(Box::new(error))
+            }
             BrokerError::Unavailable(_) => Self::Unavailable(Box::new(error)),
         }
     }

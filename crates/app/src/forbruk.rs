@@ -27,6 +27,8 @@ pub enum Ressurs {
     SendteBytesIKo,
     /// Bytes that wait on queues for it.
     MottatteBytesIKo,
+    /// Bytes of sporing that its meldinger leave behind.
+    SporingBytes,
     /// Bytes in Dokumentlager, sent by it.
     SendteBytes,
     /// Bytes in Dokumentlager for it to fetch.
@@ -44,6 +46,7 @@ impl Ressurs {
             Self::Konsumenter => Grense::KonsumenterPerOrganisasjon,
             Self::SendteBytesIKo => Grense::SendteBytesIKoPerOrganisasjon,
             Self::MottatteBytesIKo => Grense::MottatteBytesIKoPerOrganisasjon,
+            Self::SporingBytes => Grense::SporingBytesPerOrganisasjon,
             Self::SendteBytes => Grense::SendteBytesPerOrganisasjon,
             Self::MottatteBytes => Grense::MottatteBytesPerOrganisasjon,
             Self::Systemer => Grense::SystemerPerOrganisasjon,
@@ -53,7 +56,11 @@ impl Ressurs {
     /// Whether bytes are counted.
     pub const fn is_bytes(self) -> bool {
         match self {
-            Self::SendteBytesIKo | Self::MottatteBytesIKo | Self::SendteBytes | Self::MottatteBytes => true,
+            Self::SendteBytesIKo
+            | Self::MottatteBytesIKo
+            | Self::SporingBytes
+            | Self::SendteBytes
+            | Self::MottatteBytes => true,
             Self::Tilkoblinger | Self::Kanaler | Self::Konsumenter | Self::Systemer => false,
         }
     }
@@ -127,6 +134,7 @@ impl App {
             .chain(self.inner.bruk.organisasjoner())
             .chain(stored.keys().copied())
             .chain(self.inner.broker.list_kobytes().into_iter().map(|(organisasjon, _)| organisasjon))
+            .chain(self.inner.broker.list_sporing_bytes().into_iter().map(|(organisasjon, _)| organisasjon))
             .collect();
         let mut all: Vec<_> = organisasjoner
             .into_iter()
@@ -145,7 +153,9 @@ impl App {
         let grenser = &self.inner.settings.grenser;
         let grense = ressurs.grense();
         let maks = match ressurs {
-            Ressurs::SendteBytesIKo | Ressurs::MottatteBytesIKo => grenser.bound(grense),
+            Ressurs::SendteBytesIKo | Ressurs::MottatteBytesIKo | Ressurs::SporingBytes => {
+                grenser.bound(grense)
+            }
             _ => grenser.get(grense),
         };
         Forbruk { ressurs, brukt, maks }
@@ -161,6 +171,7 @@ impl App {
             self.of(Ressurs::Konsumenter, open(Apen::Konsument)),
             self.of(Ressurs::SendteBytesIKo, waiting.sendt),
             self.of(Ressurs::MottatteBytesIKo, waiting.mottatt),
+            self.of(Ressurs::SporingBytes, self.inner.broker.sporing_bytes(owner)),
             self.of(Ressurs::SendteBytes, stored.sendt.saturating_add(under_way.sendt)),
             self.of(Ressurs::MottatteBytes, stored.mottatt.saturating_add(under_way.mottatt)),
         ]

@@ -66,6 +66,8 @@ grenser! {
     SendteBytesIKoPerOrganisasjon = "sendte_bytes_i_ko_per_organisasjon", 0;
     /// Bytes that wait on queues, dead letters included, for one organisasjon; 0 where it has no bound.
     MottatteBytesIKoPerOrganisasjon = "mottatte_bytes_i_ko_per_organisasjon", 0;
+    /// Bytes of sporing that meldinger of one organisasjon leave behind; 0 where it has no bound.
+    SporingBytesPerOrganisasjon = "sporing_bytes_per_organisasjon", 0;
     /// Svar to one melding.
     SvarPerMelding = "svar_per_melding", 1_000;
     /// Versions of the public key of one Konto that are kept.

@@ -80,6 +80,14 @@ impl Broker for Absent {
         Kobytes::default()
     }
 
+    fn sporing_bytes(&self, _: FiksOrgId) -> u64 {
+        0
+    }
+
+    fn list_sporing_bytes(&self) -> Vec<(FiksOrgId, u64)> {
+        Vec::new()
+    }
+
     fn list_kobytes(&self) -> Vec<(FiksOrgId, Kobytes)> {
         Vec::new()
     }

@@ -219,8 +219,8 @@ fn load(
     for mut handle in rest.by_ref() {
         if handle.loaded.is_none() {
             let mut wanted = 0;
-            let may_read = |room_bytes| {
-                wanted = room_bytes;
+            let may_read = |memory_bytes| {
+                wanted = memory_bytes;
                 let Some(share) = share else { return true };
                 // What was granted is all that there ever will be, also for a payload that is larger than that.
                 handle.memory = granted.take().or_else(|| share.try_take(wanted));

@@ -26,6 +26,7 @@ use crate::queue::Millis;
 use crate::request::{Answer, Ready, Request, Stopped, unavailable};
 use crate::resync;
 use crate::slot::Slot;
+use crate::sporing::Sporing;
 use crate::store::{Layout, Reserve, Store, StoreError};
 
 /// How often a log that is being opened, or whose files are being closed, is looked at.
@@ -81,6 +82,7 @@ pub(crate) struct Origin {
     pub(crate) aside: Arc<Aside>,
     pub(crate) totals: Arc<Totals>,
     pub(crate) pulse: Arc<Pulse>,
+    pub(crate) sporing: Arc<Sporing>,
 }
 
 impl Origin {
@@ -105,6 +107,7 @@ impl Origin {
             aside: Arc::clone(&self.aside),
             totals: Arc::clone(&self.totals),
             pulse: Arc::clone(&self.pulse),
+            sporing: Arc::clone(&self.sporing),
         })?;
         self.slot.put(store, closed);
         Ok(engine)

@@ -112,7 +112,7 @@ impl Ledger {
 
     /// Whether `bytes` more fit.
     pub(crate) fn fits(&self, room: &KoRom, bytes: u64) -> Result<(), BrokerError> {
-        let KoRom { eiere, avsender_max, mottaker_max } = room;
+        let KoRom { eiere, avsender_max, mottaker_max, .. } = room;
         let (sent, received) = match self.pair(eiere) {
             Some(pair) => (pair.avsender.kobytes().sendt, pair.mottaker.kobytes().mottatt),
             None => (self.totals.of(eiere.avsender).sendt, self.totals.of(eiere.mottaker).mottatt),

@@ -15,6 +15,7 @@ pub mod queue;
 mod request;
 mod resync;
 mod slot;
+mod sporing;
 mod store;
 
 use std::collections::BTreeSet;
@@ -43,6 +44,7 @@ use crate::ledger::Totals;
 use crate::pulse::{Condition, Pulse, Watcher};
 use crate::request::{ChannelLink, Ready, Request, Shared, Standing, Stopped, unavailable};
 use crate::slot::Slot;
+use crate::sporing::Sporing;
 pub use crate::store::{
     AcceptedLoss, Behind, CheckedLog, DumpError, LogCounts, LogFindings, LogMoment, LogPosition, Loss,
     LostMelding, Reserve, SeenPosition, TornJournal, accept_loss, check_log, find_loss, hold_log,
@@ -62,6 +64,9 @@ pub struct Options {
     pub min_free_bytes: u64,
     /// How long a melding is remembered after the last thing that happened to it, dead letters included.
     pub retention: Duration,
+    /// How much sporing the meldinger of one organisasjon may leave behind at once, and again while it is kept; by how much a melding
+    /// may go over it, [`KoRom::sporing_max`] says. Bytes.
+    pub sporing_bytes: u64,
     /// How often the forgetting is done.
     pub prune_every: Duration,
     /// Memory for meldinger published last, so that handing them out needs no read. Bytes.
@@ -90,6 +95,7 @@ impl Default for Options {
         Self {
             min_free_bytes: 256 * MIB,
             retention: Duration::from_hours(30 * 24),
+            sporing_bytes: u64::MAX,
             prune_every: Duration::from_mins(10),
             recent_bytes: 16 * 1024 * 1024,
             block_cache_bytes: 8 * MIB,
@@ -128,6 +134,8 @@ pub struct EmbeddedBroker {
     slot: Arc<Slot>,
     aside: Arc<Aside>,
     totals: Arc<Totals>,
+    sporing: Arc<Sporing>,
+    clock: Arc<dyn Clock>,
     reserve: Arc<Reserve>,
     /// How far the log had come when it was closed.
     closed_at: OnceLock<LogPosition>,
@@ -155,6 +163,7 @@ impl EmbeddedBroker {
         let slot = Arc::new(Slot::default());
         let aside = Arc::new(Aside::all_but(options.kontoer));
         let totals = Arc::<Totals>::default();
+        let sporing = Arc::new(Sporing::new(options.sporing_bytes, options.retention));
         let reserve = Arc::new(Reserve::new(options.min_free_bytes));
         let pulse = Arc::new(Pulse::new());
         let origin = Origin {
@@ -177,6 +186,7 @@ impl EmbeddedBroker {
             slot: slot.clone(),
             aside: Arc::clone(&aside),
             totals: Arc::clone(&totals),
+            sporing: Arc::clone(&sporing),
         };
         let opened = tokio::task::spawn_blocking(move || match guarded(|| origin.open(Retur::Krasj)) {
             Ok(engine) => Ok((engine, origin)),
@@ -216,7 +226,7 @@ impl EmbeddedBroker {
             tokio::spawn(tidy(clock.clone(), slot.clone(), Arc::clone(&reserve))),
             tokio::spawn(sync_witness(clock.clone(), slot.clone())),
             tokio::spawn(forget(
-                clock,
+                clock.clone(),
                 slot.clone(),
                 requests.clone(),
                 options.retention,
@@ -224,7 +234,7 @@ impl EmbeddedBroker {
             )),
         ];
         let closed_at = OnceLock::new();
-        Ok(Arc::new(Self { requests, slot, aside, totals, reserve, closed_at, tasks }))
+        Ok(Arc::new(Self { requests, slot, aside, totals, sporing, clock, reserve, closed_at, tasks }))
     }
 
     /// Stops in good order: what consumers hold goes back without counting, all is on disk and the files are closed when it
@@ -413,6 +423,15 @@ impl Broker for EmbeddedBroker {
 
     fn list_kobytes(&self) -> Vec<(FiksOrgId, Kobytes)> {
         self.totals.list()
+    }
+
+    fn sporing_bytes(&self, organisasjon: FiksOrgId) -> u64 {
+        self.sporing.of(organisasjon, self.clock.now().as_millisecond())
+    }
+
+    fn list_sporing_bytes(&self) -> Vec<(FiksOrgId, u64)> {
+        let levels = self.sporing.list(self.clock.now().as_millisecond());
+        levels.into_iter().map(|(organisasjon, level)| (organisasjon, level.bytes)).collect()
     }
 
     async fn open_channel(&self, options: ChannelOptions) -> Result<OpenChannel, BrokerError> {

@@ -50,6 +50,23 @@ pub struct Melding {
     pub mottatt: Timestamp,
 }
 
+/// What stays as sporing beside meldingstype and headers, about: what was written of a melding, its index, and a few attempts. Bytes.
+pub const FIXED_SPORING_BYTES: u64 = 1024;
+
+/// Other headers than those that a melding is found by stay with its sporing if they take no more than this. Bytes.
+pub const FEW_HEADERE_BYTES: usize = 512;
+
+/// A klientKorrelasjonsId up to this length is carried back by the kvittering of the channel however full the disk is; a longer one
+/// where there is room for it. Bytes.
+pub const KORRELASJON_ALWAYS_BYTES: usize = 200;
+
+/// Headers that a melding is found by.
+pub const FOUND_BY: [&str; 3] = [
+    wire::headers::KLIENT_MELDING_ID,
+    wire::headers::KLIENT_KORRELASJONS_ID,
+    wire::headers::KLIENT_KORRELASJON_ID,
+];
+
 /// Why the channel itself answers the sender.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Kvittering {
@@ -59,15 +76,42 @@ pub enum Kvittering {
     Serverfeil,
 }
 
-/// What a melding takes on its queue beside its headers and its payload, about: what is written of it, its index and its
-/// sporing. Bytes.
-pub const FIXED_ROOM_BYTES: u64 = 1024;
+/// What a melding takes on its queue beside its headers and its payload, about: what is written of it, its index, its sporing, and
+/// what is kept free for it to leave its queue, whatever becomes of it. Bytes.
+pub const FIXED_ROOM_BYTES: u64 = 3072;
+
+/// What a melding takes in memory beside its headers and its payload, about. Bytes.
+pub const FIXED_MEMORY_BYTES: u64 = 1024;
+
+fn bytes_of(headere: &BTreeMap<String, String>) -> usize {
+    headere.iter().map(|(name, value)| name.len() + value.len()).sum()
+}
 
 impl Melding {
     /// What it takes of the room on queues, with a payload of that size on its queue. Bytes.
     pub fn room_bytes(&self, payload_bytes: usize) -> u64 {
-        let headere: usize = self.headere.iter().map(|(name, value)| name.len() + value.len()).sum();
-        FIXED_ROOM_BYTES + (self.meldingstype.len() + headere + payload_bytes) as u64
+        FIXED_ROOM_BYTES + self.written_bytes() + payload_bytes as u64
+    }
+
+    /// What it takes in memory, with a payload of that size, about. Bytes.
+    pub fn memory_bytes(&self, payload_bytes: usize) -> u64 {
+        FIXED_MEMORY_BYTES + self.written_bytes() + payload_bytes as u64
+    }
+
+    fn written_bytes(&self) -> u64 {
+        (self.meldingstype.len() + bytes_of(&self.headere)) as u64
+    }
+
+    /// What stays of it as sporing when it is over, about. Bytes.
+    pub fn sporing_bytes(&self) -> u64 {
+        let found_by: usize = self.found_by().map(|(name, value)| name.len() + value.len()).sum();
+        let others = (bytes_of(&self.headere) - found_by).min(FEW_HEADERE_BYTES);
+        FIXED_SPORING_BYTES + (self.meldingstype.len() + found_by + others) as u64
+    }
+
+    /// The headers that it is found by.
+    pub fn found_by(&self) -> impl Iterator<Item = (&String, &String)> {
+        FOUND_BY.iter().filter_map(|name| self.headere.get_key_value(*name))
     }
 
     /// When its life ends.

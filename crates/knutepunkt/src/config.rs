@@ -96,6 +96,7 @@ pub struct Grenser {
     pub mottatte_bytes_per_organisasjon: u64,
     pub sendte_bytes_i_ko_per_organisasjon: u64,
     pub mottatte_bytes_i_ko_per_organisasjon: u64,
+    pub sporing_bytes_per_organisasjon: u64,
     pub svar_per_melding: u64,
     pub nokler_per_konto: u64,
     pub parter_per_konto: u64,
@@ -127,6 +128,7 @@ impl Grenser {
             (Grense::MottatteBytesPerOrganisasjon, self.mottatte_bytes_per_organisasjon),
             (Grense::SendteBytesIKoPerOrganisasjon, self.sendte_bytes_i_ko_per_organisasjon),
             (Grense::MottatteBytesIKoPerOrganisasjon, self.mottatte_bytes_i_ko_per_organisasjon),
+            (Grense::SporingBytesPerOrganisasjon, self.sporing_bytes_per_organisasjon),
             (Grense::SvarPerMelding, self.svar_per_melding),
             (Grense::NoklerPerKonto, self.nokler_per_konto),
             (Grense::ParterPerKonto, self.parter_per_konto),
@@ -267,6 +269,7 @@ pub struct Melding {
 #[expect(missing_docs, reason = "default.toml documents each key")]
 pub struct Lager {
     pub min_free_bytes: u64,
+    pub sporing_dager: std::num::NonZeroU32,
 }
 
 /// `[ko]`.

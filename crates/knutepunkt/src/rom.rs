@@ -98,16 +98,19 @@ struct Share {
     most: u64,
 }
 
-/// Of the disk of the queues. What waits there is gone once it was fetched.
-const OF_QUEUES: [Share; 2] = [
+/// Of the disk of the queues. What waits there is gone once it was fetched; its sporing stays for a time.
+const OF_QUEUES: [Share; 3] = [
     Share { grense: Grense::SendteBytesIKoPerOrganisasjon, one_in: 4, most: u64::MAX },
     Share { grense: Grense::MottatteBytesIKoPerOrganisasjon, one_in: 2, most: u64::MAX },
+    Share { grense: Grense::SporingBytesPerOrganisasjon, one_in: SPORING_ONE_IN, most: u64::MAX },
 ];
 /// Of the disk of Dokumentlager, where payloads stay until their time is over, so that several can do so.
 const OF_DOKUMENTLAGER: [Share; 2] = [
     Share { grense: Grense::SendteBytesPerOrganisasjon, one_in: 8, most: 100 * GIB },
     Share { grense: Grense::MottatteBytesPerOrganisasjon, one_in: 4, most: 200 * GIB },
 ];
+/// One part of the disk in so many may be sporing of one organisasjon.
+const SPORING_ONE_IN: u64 = 8;
 const GIB: u64 = 1024 * 1024 * 1024;
 
 /// What may lie on the disks of the queues and of Dokumentlager for one organisasjon, where nobody has said how much.
@@ -116,7 +119,20 @@ pub(crate) fn share_disks(grenser: Grenser, queues: &Path, payloads: &Path) -> G
     share_disk(grenser, payloads, OF_DOKUMENTLAGER)
 }
 
-fn share_disk(grenser: Grenser, folder: &Path, shares: [Share; 2]) -> Grenser {
+/// How much sporing the meldinger of one organisasjon may leave behind: what is set, or its share of the disk of the queue log, also
+/// where that is to be made yet.
+pub(crate) fn sporing_bytes(grenser: &Grenser, places: &Places) -> u64 {
+    let share = || {
+        let disk = fs4::total_space(places.log()).or_else(|_| fs4::total_space(&places.data));
+        disk.map_or(u64::MAX, |disk| disk / SPORING_ONE_IN)
+    };
+    match grenser.get(Grense::SporingBytesPerOrganisasjon) {
+        0 => share(),
+        set => set,
+    }
+}
+
+fn share_disk<const N: usize>(grenser: Grenser, folder: &Path, shares: [Share; N]) -> Grenser {
     let missing: Vec<_> = shares.into_iter().filter(|share| grenser.get(share.grense) == 0).collect();
     if missing.is_empty() {
         return grenser;
@@ -152,6 +168,7 @@ mod tests {
         let ends = [
             Grense::SendteBytesIKoPerOrganisasjon,
             Grense::MottatteBytesIKoPerOrganisasjon,
+            Grense::SporingBytesPerOrganisasjon,
             Grense::SendteBytesPerOrganisasjon,
             Grense::MottatteBytesPerOrganisasjon,
         ];
@@ -159,14 +176,14 @@ mod tests {
         let unset = ends.into_iter().fold(Grenser::default(), |all, grense| all.with(grense, 0));
         let share = |grenser: Grenser| share_disks(grenser, folder.path(), folder.path());
         let (sent, received) = ((disk / 8).min(100 * GIB), (disk / 4).min(200 * GIB));
-        assert_eq!(of(&share(unset.clone())), [disk / 4, disk / 2, sent, received]);
+        assert_eq!(of(&share(unset.clone())), [disk / 4, disk / 2, disk / 8, sent, received]);
         let two = unset
             .clone()
             .with(Grense::SendteBytesIKoPerOrganisasjon, 7)
             .with(Grense::MottatteBytesPerOrganisasjon, 8);
-        assert_eq!(of(&share(two)), [7, disk / 2, sent, 8]);
+        assert_eq!(of(&share(two)), [7, disk / 2, disk / 8, sent, 8]);
         let unknown = share_disks(unset, Path::new("/not/there"), Path::new("/not/there"));
-        assert_eq!(of(&unknown), [u64::MAX / 4, u64::MAX / 2, 100 * GIB, 200 * GIB]);
+        assert_eq!(of(&unknown), [u64::MAX / 4, u64::MAX / 2, u64::MAX / 8, 100 * GIB, 200 * GIB]);
     }
 
     #[test]

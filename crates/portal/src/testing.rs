@@ -169,6 +169,7 @@ impl World {
         let grenser = Grenser::default()
             .with(Grense::SendteBytesIKoPerOrganisasjon, 50_000_000_000)
             .with(Grense::MottatteBytesIKoPerOrganisasjon, 100_000_000_000)
+            .with(Grense::SporingBytesPerOrganisasjon, 12_500_000_000)
             .with(Grense::SendteBytesPerOrganisasjon, 25_000_000_000)
             .with(Grense::MottatteBytesPerOrganisasjon, 50_000_000_000);
         let settings = Settings { avtale_kreves, identifikator, grenser, ..Settings::default() };

@@ -39,9 +39,8 @@ def used_mb(folder):
 
 def run(context):
     # One organisasjon is to fill all of it.
-    unbounded = "".join(
-        f"{end}_bytes_{where}per_organisasjon = {1 << 40}\n" for end in ("sendte", "mottatte") for where in ("i_ko_", "")
-    )
+    keys = ("sendte_bytes_i_ko", "mottatte_bytes_i_ko", "sporing_bytes", "sendte_bytes", "mottatte_bytes")
+    unbounded = "".join(f"{key}_per_organisasjon = {1 << 40}\n" for key in keys)
     lager = f"[lager]\nmin_free_bytes = {MIN_FREE_MB * 1024**2}\n"
     server = context.server("full-disk", config=f"{lager}[grenser]\n{unbounded}")
     data = server.data

@@ -1,7 +1,9 @@
 """A small disk is filled with meldinger until they are refused, the server ends and starts anew, and then all is consumed: the
 start has the room that it needs and the room comes back each time, whatever ended the server, whatever the size of what filled
-it and of the disk, and also where only half of it is consumed."""
+it and of the disk, and also where only half of it is consumed. And where a consumer fails with all of it, each melding comes back
+until it is given up and its sender is notified, in the room that there is."""
 
+import contextlib
 import subprocess
 import time
 
@@ -31,18 +33,57 @@ def run(context):
         cycle(context, verdict, number, size_mb, cycles)
         if verdict.faults:
             break
+    for number, (size_mb, min_free_mb) in enumerate(context.of([(160, 8)], [(160, 8), (320, 8), (420, 256), (600, 64)])):
+        if not verdict.faults:
+            failing_consumer(context, verdict, number, size_mb, min_free_mb)
     return verdict
+
+
+def filled_by_one(min_free_mb):
+    """Configuration where one organisasjon may fill all of the disk."""
+    keys = ("sendte_bytes_i_ko", "mottatte_bytes_i_ko", "sporing_bytes", "sendte_bytes", "mottatte_bytes")
+    unbounded = "".join(f"{key}_per_organisasjon = {1 << 40}\n" for key in keys)
+    return f"[lager]\nmin_free_bytes = {min_free_mb * 1024**2}\n[grenser]\n{unbounded}"
+
+
+def failing_consumer(context, verdict, number, size_mb, min_free_mb):
+    """Fills a disk with small meldinger, and nacks each of them until it is given up."""
+    server = context.server(f"full-disk-nacked-{number}", config=filled_by_one(min_free_mb))
+    data, at = server.data, f"{size_mb} MB, nacked"
+    whole = data.with_name("before")
+    data.rename(whole)
+    faults, counts, history = verdict.faults, verdict.counts, History()
+    with small_disk(data, size_mb):
+        subprocess.run(["cp", "-a", f"{whole}/.", data], check=True)
+        server.start()
+        try:
+            load = Load(server, 8, [0], context.seed, receive=False, history=history).start()
+            faults += fill(server, load)
+            most, nacked = used_mb(data), 0
+            with contextlib.closing(load.arkiv.connect()) as connection:
+                connection.consume(load.arkiv.queue, 2000)
+                while (delivered := connection.delivery(10)) is not None:
+                    connection.nack(delivered.tag, True)
+                    nacked += 1
+                    if nacked % 1_000 == 0:
+                        most = max(most, used_mb(data))
+            counts[at] = f"{len(history.accepted)} of them, {most} MB at most"
+            with contextlib.closing(load.fagsystem.connect()) as connection:
+                notified = connection.count(load.fagsystem.queue)
+            if (nacked, notified) != (3 * len(history.accepted), len(history.accepted)):
+                faults.append(f"{at}: of {len(history.accepted)} accepted came {nacked} deliveries and {notified} serverfeil\n{server.tail(5)}")
+            faults += end_and_start(server, "TERM") or end_and_start(server, "KILL")
+        except Exception as ended:  # pylint: disable=broad-except
+            faults.append(f"{at}: after {used_mb(data)} MB of {size_mb}: {ended!r}\n{server.tail(5)}")
+        finally:
+            server.kill()
+            counts["accepted"] = counts.get("accepted", 0) + len(history.accepted)
 
 
 def cycle(context, verdict, disk, size_mb, cycles):
     """Fills and empties one disk, again and again."""
     name = f"full-disk-restart-{disk}"
-    # One organisasjon is to fill all of it.
-    unbounded = "".join(
-        f"{end}_bytes_{where}per_organisasjon = {1 << 40}\n" for end in ("sendte", "mottatte") for where in ("i_ko_", "")
-    )
-    lager = f"[lager]\nmin_free_bytes = {MIN_FREE_MB * 1024**2}\n"
-    server = context.server(name, config=f"{lager}[grenser]\n{unbounded}")
+    server = context.server(name, config=filled_by_one(MIN_FREE_MB))
     data = server.data
     whole = data.with_name("before")
     data.rename(whole)

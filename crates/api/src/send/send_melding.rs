@@ -464,7 +464,7 @@ mod tests {
 
     #[tokio::test]
     async fn sender_whose_meldinger_wait_is_refused_at_its_bound_until_they_are_fetched() {
-        let world = world_with_bounded_queues(8_000, 80_000).await;
+        let world = world_with_bounded_queues(20_000, 200_000).await;
         let small = form(&world.metadata(OPPRETT), Some(b"small"));
         let mut taken = 0;
         let message = loop {
@@ -474,7 +474,7 @@ mod tests {
             }
             taken += 1;
         };
-        assert!((4..8).contains(&taken), "each costs 1 KiB and what it says: {taken}");
+        assert!((4..8).contains(&taken), "each costs 3 KiB and what it says: {taken}");
         assert!(message.contains("grenser.sendte_bytes_i_ko_per_organisasjon"), "{message}");
         assert_eq!(world.queued(&world.arkiv).await, taken);
         // Where there is none for even the smallest, no payload is read.
@@ -493,7 +493,7 @@ mod tests {
     #[tokio::test]
     async fn receiver_whose_queues_are_full_is_named_and_may_answer_what_it_got() {
         // What fag has sent waits for arkiv, and what arkiv has sent for fag, which reads nothing.
-        let world = world_with_bounded_queues(80_000, 8_000).await;
+        let world = world_with_bounded_queues(200_000, 20_000).await;
         let small = form(&world.metadata(OPPRETT), Some(b"small"));
         let message = loop {
             let answer = world.send(&world.fag, small.clone()).await;
@@ -516,6 +516,38 @@ mod tests {
         invented["svarPaMelding"] = json!(domain::id::MeldingId::from_uuid(domain::id::Uuid::from_u128(7)));
         let invented = form(&invented, Some(b"small"));
         world.send(&world.fag, invented).await.error(StatusCode::INSUFFICIENT_STORAGE, "KVOTE_FULL");
+    }
+
+    /// What is over is over, and its sporing stays for days; whoever waits for a svar gets it all the same.
+    #[tokio::test]
+    async fn sender_that_leaves_too_much_sporing_is_refused_and_may_answer() {
+        let grenser = app::Grenser::default().with(app::Grense::SporingBytesPerOrganisasjon, 20_000);
+        let world = World::limited(grenser).await;
+        let small = form(&world.metadata(OPPRETT), Some(b"small"));
+        let mut taken = 0;
+        let message = loop {
+            let answer = world.send(&world.fag, small.clone()).await;
+            if answer.status != StatusCode::ACCEPTED {
+                break answer.error(StatusCode::INSUFFICIENT_STORAGE, "KVOTE_FULL");
+            }
+            taken += 1;
+        };
+        assert!((15..20).contains(&taken), "each leaves 1 KiB and its meldingstype: {taken}");
+        assert!(message.contains("grenser.sporing_bytes_per_organisasjon"), "{message}");
+        let large = form(&world.metadata(OPPRETT), Some(&vec![1; INLINE_MAX + 1]));
+        world.send(&world.fag, large).await.error(StatusCode::INSUFFICIENT_STORAGE, "KVOTE_FULL");
+        // That of the other one is its own, and a svar has half as much again.
+        let received = receive(&world, &world.arkiv).await;
+        let answered = form(&svar(&world, received.melding.id), None);
+        let mut svar_taken = 0;
+        while world.send(&world.arkiv, answered.clone()).await.status == StatusCode::ACCEPTED {
+            svar_taken += 1;
+        }
+        assert!((taken + taken / 3..taken * 5 / 3).contains(&svar_taken), "{svar_taken}");
+        // Fetching gives nothing back, time does.
+        world.send(&world.fag, small.clone()).await.error(StatusCode::INSUFFICIENT_STORAGE, "KVOTE_FULL");
+        world.clock.advance(std::time::Duration::from_hours(3 * 24));
+        world.send(&world.fag, small).await.ok(StatusCode::ACCEPTED);
     }
 
     #[tokio::test]

@@ -126,6 +126,14 @@ impl Broker for FragileBroker {
         self.inner.kobytes(organisasjon)
     }
 
+    fn sporing_bytes(&self, organisasjon: FiksOrgId) -> u64 {
+        self.inner.sporing_bytes(organisasjon)
+    }
+
+    fn list_sporing_bytes(&self) -> Vec<(FiksOrgId, u64)> {
+        self.inner.list_sporing_bytes()
+    }
+
     fn list_kobytes(&self) -> Vec<(FiksOrgId, Kobytes)> {
         self.inner.list_kobytes()
     }

@@ -2,10 +2,11 @@
 //!
 //! Whoever sends pays for what waits, since it fills the queues; and whoever receives has a bound of its own, so that no number
 //! of senders fills everything through one receiver. The broker counts, and refuses what goes over; here it is said how much
-//! there may be, and looked at before a payload is read.
+//! there may be, and looked at before a payload is read. The same for the sporing that meldinger leave behind: only who sends them
+//! can leave less. A svar may go over each bound by half, so that whoever waits for it gets it.
 
 use domain::id::{FiksOrgId, MeldingId};
-use domain::melding::FIXED_ROOM_BYTES;
+use domain::melding::{FIXED_ROOM_BYTES, FIXED_SPORING_BYTES};
 
 use crate::App;
 use crate::cache::SendFacts;
@@ -19,6 +20,12 @@ fn grense(ende: Ende) -> Grense {
         Ende::Avsender => Grense::SendteBytesIKoPerOrganisasjon,
         Ende::Mottaker => Grense::MottatteBytesIKoPerOrganisasjon,
     }
+}
+
+/// The sender's organisasjon leaves too much sporing behind.
+pub(super) fn too_much_sporing(grenser: &Grenser) -> Error {
+    let what = Grense::SporingBytesPerOrganisasjon;
+    Error::QuotaFull { what, limit: grenser.bound(what) }
 }
 
 /// Over a bound, on account of whoever is at this end.
@@ -47,12 +54,22 @@ impl App {
         let grenser = &self.inner.settings.grenser;
         let eiere = Eiere { avsender: facts.avsender.eier, mottaker: facts.mottaker.eier };
         let bound = |ende| grenser.bound(grense(ende));
-        let room = KoRom { eiere, avsender_max: bound(Ende::Avsender), mottaker_max: bound(Ende::Mottaker) };
+        let sporing_max = grenser.bound(Grense::SporingBytesPerOrganisasjon);
+        let room = KoRom {
+            eiere,
+            avsender_max: bound(Ende::Avsender),
+            mottaker_max: bound(Ende::Mottaker),
+            sporing_max,
+        };
         let ends = [
             (Ende::Avsender, self.kobytes_at(Ende::Avsender, eiere.avsender), room.avsender_max),
             (Ende::Mottaker, self.kobytes_at(Ende::Mottaker, eiere.mottaker), room.mottaker_max),
         ];
-        if !ends.iter().any(|(_, brukt, bound)| is_near(*brukt, *bound, self.largest_on_queue())) {
+        let sporing =
+            if sporing_max < u64::MAX { self.inner.broker.sporing_bytes(eiere.avsender) } else { 0 };
+        let is_near_end =
+            |(_, brukt, bound): &(_, u64, u64)| is_near(*brukt, *bound, self.largest_on_queue());
+        if !ends.iter().any(is_near_end) && !is_near(sporing, sporing_max, 0) {
             return Ok(room);
         }
         let is_svar = match svar {
@@ -65,8 +82,12 @@ impl App {
                 return Err(full(grenser, ende));
             }
         }
+        if sporing.saturating_add(FIXED_SPORING_BYTES) > reserve(sporing_max) {
+            return Err(too_much_sporing(grenser));
+        }
         Ok(KoRom {
             eiere,
+            sporing_max: reserve(sporing_max),
             avsender_max: reserve(room.avsender_max),
             mottaker_max: reserve(room.mottaker_max),
         })

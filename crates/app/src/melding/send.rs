@@ -165,6 +165,7 @@ impl App {
                 // An unavailable broker may still have taken it, so only a plain refusal lets the payload go.
                 let error = match error {
                     BrokerError::NoRoom { ende } => korom::full(&self.inner.settings.grenser, ende),
+                    BrokerError::NoRoomForSporing => korom::too_much_sporing(&self.inner.settings.grenser),
                     other => Error::from(other),
                 };
                 if !matches!(error, Error::Unavailable(_)) {

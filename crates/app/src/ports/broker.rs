@@ -102,7 +102,8 @@ pub trait Broker: Send + Sync + 'static {
     /// whoever sent the melding that it is about, as sender and as receiver.
     ///
     /// # Errors
-    /// [`BrokerError::NoQueue`], [`BrokerError::Full`], [`BrokerError::NoRoom`], [`BrokerError::Unavailable`].
+    /// [`BrokerError::NoQueue`], [`BrokerError::Full`], [`BrokerError::NoRoom`], [`BrokerError::NoRoomForSporing`],
+    /// [`BrokerError::Unavailable`].
     async fn publish_within(&self, melding: Melding, payload: Bytes, room: KoRom) -> Result<(), BrokerError>;
 
     /// [`Broker::publish_within`] in the room of nobody and without a bound, for tools and tests.
@@ -118,6 +119,13 @@ pub trait Broker: Send + Sync + 'static {
 
     /// [`Broker::kobytes`] of each organisasjon that has any, in no order.
     fn list_kobytes(&self) -> Vec<(FiksOrgId, Kobytes)>;
+
+    /// How much sporing the meldinger of an organisasjon leave behind, as [`Melding::sporing_bytes`] counts it: it rises with each that
+    /// it sends, with kvitteringer for these, and sinks evenly with time. Waits for nothing.
+    fn sporing_bytes(&self, organisasjon: FiksOrgId) -> u64;
+
+    /// [`Broker::sporing_bytes`] of each organisasjon that leaves any, in no order.
+    fn list_sporing_bytes(&self) -> Vec<(FiksOrgId, u64)>;
 
     /// Opens a channel, on which consumers are started and deliveries settled.
     ///
@@ -224,12 +232,14 @@ pub struct KoRom {
     pub avsender_max: u64,
     /// The most that may wait for the receiver's organisasjon. Bytes.
     pub mottaker_max: u64,
+    /// The most that [`Broker::sporing_bytes`] may say of the sender's organisasjon with it. Bytes.
+    pub sporing_max: u64,
 }
 
 impl KoRom {
     /// Counts, and is never refused.
     pub fn unbounded(eiere: Eiere) -> Self {
-        Self { eiere, avsender_max: u64::MAX, mottaker_max: u64::MAX }
+        Self { eiere, avsender_max: u64::MAX, mottaker_max: u64::MAX, sporing_max: u64::MAX }
     }
 }
 
@@ -272,6 +282,9 @@ pub enum BrokerError {
         /// Whose room there is none of; that of the sender if of neither.
         ende: Ende,
     },
+    /// As much sporing is kept already as the meldinger of the sender's organisasjon may leave behind. Nothing was taken.
+    #[error("as much sporing is kept as the meldinger of the sender's organisasjon may leave behind")]
+    NoRoomForSporing,
     /// The consumer key is in use on this channel.
     #[error("consumer {0:?} is in use on this channel")]
     ConsumerInUse(Consumer),

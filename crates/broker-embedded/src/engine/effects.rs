@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use app::ports::{DeliveryId, Eiere};
 use bytes::Bytes;
-use domain::melding::{Hendelse, Kvittering, Melding, Retur};
+use domain::melding::{Hendelse, KORRELASJON_ALWAYS_BYTES, Kvittering, Melding, Retur};
 use wire::id::{KontoId, MeldingId};
 
 use super::Engine;
@@ -115,10 +115,10 @@ impl Engine {
         let mut memory = None;
         let loaded = loaded.filter(|(melding, payload)| {
             let Some(share) = &shared.memory else { return true };
-            memory = share.try_take(melding.room_bytes(payload.len()));
+            memory = share.try_take(melding.memory_bytes(payload.len()));
             memory.is_some()
         });
-        let size = |(melding, payload): &Loaded| melding.room_bytes(payload.len());
+        let size = |(melding, payload): &Loaded| melding.memory_bytes(payload.len());
         let counted = loaded.as_ref().map_or(0, |loaded| usize::try_from(size(loaded)).unwrap_or(usize::MAX));
         shared.bytes.fetch_add(counted, Ordering::Relaxed);
         let attempts = u32::from(tries.returned);
@@ -244,7 +244,11 @@ impl Engine {
     ) -> Option<(KontoId, Command)> {
         self.step.sync = true;
         let id = MeldingId::from_uuid(self.ids.uuid());
-        let kvittering = original.kvittering(kind, id, self.now)?;
+        let mut kvittering = original.kvittering(kind, id, self.now)?;
+        if !self.has_room() {
+            // There is room kept for no more than this.
+            kvittering.headere.retain(|_, value| value.len() <= KORRELASJON_ALWAYS_BYTES);
+        }
         let konto = kvittering.mottaker;
         if !self.queues.contains_key(&konto) {
             tracing::debug!(melding.id = %original.id, konto.id = %konto, "no queue for the kvittering, dropped");

@@ -33,6 +33,7 @@ use crate::ledger::{Ledger, Totals};
 use crate::pulse::Pulse;
 use crate::queue::{Command, ConsumerKey, Effect, Ending, Entry, Millis, Number, Queue, Share, Tries};
 use crate::request::{Answer, ChannelKey, ChannelLink, Ready, Request, Standing, Stopped, unavailable};
+use crate::sporing::Sporing;
 use crate::store::{Cost, Line, Remains, Reserve, Store, StoreError, guarded};
 
 /// How many bytes of payload go into one step, after which it takes no more.
@@ -45,8 +46,12 @@ const QUEUES_AT_ONCE: usize = 16;
 const CHANGED_AT_ONCE: usize = 1024;
 /// How often the log is asked whether it is well, though there is nothing to write.
 const LOOK_AFTER: Duration = Duration::from_millis(500);
+/// How long levels of sporing are known in memory alone at most.
+const NOTE_SPORING_AFTER: Duration = Duration::from_secs(2);
 /// How much more than the reserve must be free before meldinger are taken again. Bytes.
 const ROOM_AGAIN: u64 = 4 * 1024 * 1024;
+/// Room beyond the reserve is short when it is less than this. Bytes.
+const NEARLY: u64 = 16 * 1024 * 1024;
 /// How many meldinger a consumer without limit may hold.
 const NO_PREFETCH: u32 = 2000;
 
@@ -110,6 +115,8 @@ pub(crate) struct Parts {
     pub(crate) aside: Arc<Aside>,
     /// What waits on whose account, for whoever looks.
     pub(crate) totals: Arc<Totals>,
+    /// How much sporing whose meldinger leave behind.
+    pub(crate) sporing: Arc<Sporing>,
 }
 
 pub(crate) struct Engine {
@@ -129,6 +136,9 @@ pub(crate) struct Engine {
     deadlines: BTreeSet<(Millis, KontoId)>,
     aside: Arc<Aside>,
     pub(crate) ledger: Ledger,
+    sporing: Arc<Sporing>,
+    /// Since when levels of sporing have changed that are not written down.
+    sporing_noted: Option<Instant>,
     removed: VecDeque<Removed>,
     /// Queues with something to go on with, each in its turn.
     behind: VecDeque<KontoId>,
@@ -146,6 +156,8 @@ pub(crate) struct Engine {
     room: Option<bool>,
     /// Whether there was, the last time.
     had_room: bool,
+    /// Whether room is so short that writing waits for the log store.
+    is_tight: bool,
     /// The server is about to stop: nothing is handed out, and nothing counts.
     pub(crate) stopping: bool,
     step: Step,
@@ -174,7 +186,9 @@ impl Engine {
             aside,
             totals,
             pulse,
+            sporing,
         } = parts;
+        sporing.restore(store.sporing_levels()?);
         let now = clock.now();
         let mut engine = Self {
             store,
@@ -191,6 +205,8 @@ impl Engine {
             deadlines: BTreeSet::new(),
             aside,
             ledger: Ledger::new(totals),
+            sporing,
+            sporing_noted: None,
             removed: VecDeque::new(),
             behind: VecDeque::new(),
             closing: Vec::new(),
@@ -203,6 +219,7 @@ impl Engine {
             now_ms: now.as_millisecond(),
             room: None,
             had_room: true,
+            is_tight: false,
             stopping: false,
             step: Step::default(),
             remains: HashMap::new(),
@@ -311,7 +328,11 @@ impl Engine {
             self.faults.on_write()?;
             self.store.check()?;
             self.store.look_at_tables();
-            self.note_reserve();
+            let reserve_bytes = self.note_reserve();
+            if self.sporing_noted.is_some_and(|noted| noted.elapsed() >= NOTE_SPORING_AFTER) {
+                self.note_sporing()?;
+            }
+            self.is_tight = !self.has_free(reserve_bytes.saturating_add(NEARLY));
             self.looked_after = Instant::now();
         }
         self.now = self.clock.now();
@@ -439,6 +460,8 @@ impl Engine {
             Err(BrokerError::NoQueue { konto })
         } else if !self.has_room() {
             Err(BrokerError::Full)
+        } else if !self.has_room_for_sporing(&melding, room) {
+            Err(BrokerError::NoRoomForSporing)
         } else if let Err(no_room) = self.ledger.fits(room, melding.room_bytes(payload.len())) {
             Err(no_room)
         } else {
@@ -451,9 +474,26 @@ impl Engine {
         Ok(())
     }
 
+    /// Whether what will be left of a melding is within the bound of its sender.
+    fn has_room_for_sporing(&self, melding: &Melding, room: &KoRom) -> bool {
+        let bytes =
+            || self.sporing.of(room.eiere.avsender, self.now_ms).saturating_add(melding.sporing_bytes());
+        room.sporing_max == u64::MAX || bytes() <= room.sporing_max
+    }
+
+    /// Writes down how much sporing whose meldinger leave behind. What comes until then is forgotten if the process is killed.
+    fn note_sporing(&mut self) -> Result<(), StoreError> {
+        self.sporing_noted = None;
+        self.store.note_sporing_levels(&self.sporing.list(self.now_ms))
+    }
+
     /// Notes a new melding in the step and gives the command for its queue.
     fn take_in(&mut self, melding: Arc<Melding>, payload: Bytes, eiere: Eiere) -> Command {
         let cost = Cost::new(eiere, melding.room_bytes(payload.len()));
+        if self.sporing.is_bounded() {
+            self.sporing.add(eiere.avsender, melding.sporing_bytes(), self.now_ms);
+            self.sporing_noted.get_or_insert_with(Instant::now);
+        }
         let deadline = deadline(melding.utloper());
         let lines = vec![Line::new(self.now, &Hendelse::LagtPaKo)];
         self.put_last(Fresh { melding, payload, lines }, deadline, cost)
@@ -840,6 +880,9 @@ impl Engine {
             self.go_on()?;
             self.commit()?;
         }
+        if self.sporing_noted.is_some() {
+            self.note_sporing()?;
+        }
         self.step.sync = true;
         self.commit()
     }
@@ -858,8 +901,9 @@ impl Engine {
         // Once refused, some more is waited for, so that it does not change with every melding.
         let needed_bytes =
             if self.had_room { reserve_bytes } else { reserve_bytes.saturating_add(ROOM_AGAIN) };
-        let room = self.store.free_bytes().is_none_or(|free| free >= needed_bytes);
+        let room = self.has_free(needed_bytes);
         self.room = Some(room);
+        self.is_tight |= !room;
         if std::mem::replace(&mut self.had_room, room) != room {
             let min_free_bytes = self.min_free_bytes;
             if room {
@@ -877,6 +921,10 @@ impl Engine {
             }
         }
         room
+    }
+
+    fn has_free(&self, bytes: u64) -> bool {
+        !self.faults.is_full() && self.store.free_bytes().is_none_or(|free| free >= bytes)
     }
 
     /// What must be free before more is taken.

@@ -102,6 +102,9 @@ impl Engine {
         {
             return Ok(());
         }
+        if self.is_tight {
+            self.store.make_way()?;
+        }
         let mut write = self.store.write();
         for (konto, exists) in &step.kontoer {
             if *exists { write.queue_created(*konto) } else { write.queue_removed(*konto) }
@@ -119,7 +122,7 @@ impl Engine {
             }
             let keep = entry.is_some() || step.dead.contains_key(number);
             match fresh {
-                Some(Fresh { payload, .. }) if keep && !payload.is_empty() => write.payload(*number, payload),
+                Some(Fresh { melding, payload, .. }) if keep => write.payload(*number, melding, payload)?,
                 None if !keep => write.payload_gone(*number),
                 _ => {}
             }

@@ -126,7 +126,7 @@ impl Check {
     }
 
     fn melding(&mut self, number: Number, value: &[u8]) -> Result<(), StoreError> {
-        let stored = decode::<StoredMelding>(value, "a melding")?;
+        let stored = StoredMelding::decode(value)?;
         let (melding, payload_bytes, lines) = stored.melding()?;
         for line in lines {
             line.sporing()?;

@@ -237,7 +237,7 @@ impl Store {
             let before = number_at(&guard.key()?, 16)?;
             let read = guarded(|| {
                 let Some(value) = self.meldinger.get(before.to_be_bytes())? else { return Ok(None) };
-                Ok(Some(timestamp(decode::<StoredMelding>(&value, "a melding")?.put())?))
+                Ok(Some(timestamp(StoredMelding::decode(&value)?.put())?))
             });
             if let Ok(Some(put)) = read {
                 return Ok(Some(put));

@@ -11,7 +11,7 @@ use super::chunks::DumpError;
 use super::damage::guarded;
 use super::dump::{LogMoment, hold, log};
 use super::keys::{decode_entry, number_at};
-use super::line::{StoredMelding, decode};
+use super::line::StoredMelding;
 use super::loss::note;
 use super::{SeenPosition, StoreError, shadow};
 use crate::OpenError;
@@ -113,7 +113,7 @@ impl LogMoment {
         guarded(|| {
             let value = snapshot.get(&store.meldinger, number.to_be_bytes())?;
             let value = value.ok_or(StoreError::Damaged("a melding that is not there"))?;
-            let (melding, payload_bytes, _) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
+            let (melding, payload_bytes, _) = StoredMelding::decode(&value)?.melding()?;
             if waits && payload_bytes > 0 {
                 let payload = snapshot.get(&store.payloads, number.to_be_bytes())?;
                 if payload.is_none_or(|payload| payload.len() as u64 != payload_bytes) {

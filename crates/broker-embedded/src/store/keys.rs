@@ -7,6 +7,7 @@ use wire::id::{FiksOrgId, KontoId, Uuid};
 use super::StoreError;
 use super::line::{VERSION, timestamp};
 use crate::queue::{CRASHES_KEPT, Entry, Number, Tries};
+use crate::sporing::Level;
 
 pub(super) fn pair(konto: KontoId, number: Number) -> [u8; 24] {
     let mut key = [0; 24];
@@ -145,4 +146,24 @@ pub(super) fn decode_dead(value: &[u8]) -> Result<KeptDead, StoreError> {
         rest => Cost::of(rest.try_into().map_err(|_| damaged())?),
     };
     Ok(KeptDead { at: timestamp(i128::from_be_bytes(*at))?, cost })
+}
+
+/// How long a level of sporing is, with whose it is.
+pub(super) const LEVEL: usize = 32;
+
+pub(super) fn encode_level((organisasjon, level): &(FiksOrgId, Level)) -> [u8; LEVEL] {
+    let mut value = [0; LEVEL];
+    value[..16].copy_from_slice(organisasjon.as_uuid().as_bytes());
+    value[16..24].copy_from_slice(&level.bytes.to_be_bytes());
+    value[24..].copy_from_slice(&level.at.to_be_bytes());
+    value
+}
+
+pub(super) fn decode_level(value: &[u8; LEVEL]) -> (FiksOrgId, Level) {
+    let (mut organisasjon, mut bytes, mut at) = ([0; 16], [0; 8], [0; 8]);
+    organisasjon.copy_from_slice(&value[..16]);
+    bytes.copy_from_slice(&value[16..24]);
+    at.copy_from_slice(&value[24..]);
+    let level = Level { bytes: u64::from_be_bytes(bytes), at: i64::from_be_bytes(at) };
+    (FiksOrgId::from_uuid(Uuid::from_bytes(organisasjon)), level)
 }

@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::chunks::{DumpError, Space, read_records};
 use super::dump::{LogCounts, log};
 use super::keys::{decode_entry, encode_entry, line_key, number_at};
-use super::line::{Line, StoredMelding, decode, encode};
+use super::line::{Line, StoredMelding, encode};
 use super::position::{decided_in, decision};
 use super::{EPOCH_BITS, FORMAT, Layout, MIB, OLDEST_FORMAT, Store, StoreError};
 use crate::OpenError;
@@ -151,7 +151,7 @@ impl<'a> Bulk<'a> {
             Space::Dead => self.dead.put(key, value),
             Space::Melding => {
                 let number = number_at(key, 0)?;
-                let melding = decode::<StoredMelding>(value, "a melding")?;
+                let melding = StoredMelding::decode(value)?;
                 self.ids.put(melding.id, number, 16)?;
                 self.by_konto.put(melding.mottaker, number, 24)?;
                 if melding.avsender != melding.mottaker {

@@ -2,12 +2,12 @@
 //!
 //! | Keyspace | Key | Value |
 //! |---|---|---|
-//! | `meta` | name | format version; epoch; before when what was over is forgotten; when it was last decided what it holds |
+//! | `meta` | name | format version; epoch; before when what was over is forgotten; when it was last decided what it holds; levels of sporing |
 //! | `konto` | KontoId | nothing: the queue exists |
 //! | `queue` | number | [`KeptEntry`] with its KontoId, 64 bytes; all that a start has to read |
 //! | `melding` | number | the melding and the lines of sporing written with it |
 //! | `sporing` | number, step | one later line |
-//! | `payload` | number | the bytes; large ones in files of their own |
+//! | `payload` | number | the bytes, and before them headers where these are many; large ones in files of their own |
 //! | `melding_id` | MeldingId | number |
 //! | `konto_melding` | KontoId, number | nothing: the Konto sent or received it |
 //! | `dodko` | KontoId, number | [`KeptDead`] |
@@ -78,9 +78,9 @@ use crate::queue::Number;
 
 /// Shape of what is on disk. Since 2, lines of sporing may tell of `What::LagtTilbake` and `What::LevertTil`; since 3 also of
 /// all that stands after those, and a queue entry counts crashes beside `held`; since 4 queue entries and dead letters say what
-/// they take of the room, and those of before take none. All else is as in 1, so a log of any of them is read, and is of this
-/// format from its opening on.
-const FORMAT: u64 = 4;
+/// they take of the room, and those of before take none; since 5 many headers of a melding stand with its payload. All else is as
+/// in 1, so a log of any of them is read, and is of this format from its opening on.
+const FORMAT: u64 = 5;
 /// The oldest shape that is still read.
 const OLDEST_FORMAT: u64 = 1;
 /// How many numbers an epoch has. A new one starts at every opening, so that no number is ever used twice.
@@ -90,6 +90,8 @@ const KEYSPACES: usize = names::NAMES.len();
 const MIB: u64 = 1024 * 1024;
 /// Key of the time up to which meldinger that are over were forgotten: nanoseconds, 16 bytes.
 const FORGOTTEN: &str = "glemt";
+/// Key of how much sporing whose meldinger leave behind: FiksOrgId, bytes and time of each.
+const SPORING: &str = "spor";
 /// Key of the last synced step.
 const STEP: &str = "siste";
 /// Key of what is written for no other reason than to fill a journal or a table, beside the number of the last step.

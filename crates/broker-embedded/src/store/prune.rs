@@ -5,12 +5,13 @@ use std::sync::{MutexGuard, PoisonError};
 
 use fjall::{PersistMode, Readable};
 use jiff::Timestamp;
-use wire::id::KontoId;
+use wire::id::{FiksOrgId, KontoId};
 
 use super::damage::guarded;
-use super::keys::{Cost, decode_dead, number_at, pair};
+use super::keys::{Cost, LEVEL, decode_dead, decode_level, encode_level, number_at, pair};
 use super::line::{StoredMelding, decode};
-use super::{FORGOTTEN, Store, StoreError};
+use super::{FORGOTTEN, SPORING, Store, StoreError};
+use crate::sporing::Level;
 
 /// How many meldinger are looked at, and forgotten if it is time, in one write.
 const PRUNE_AT_ONCE: usize = 256;
@@ -35,6 +36,20 @@ impl Store {
     pub(super) fn forgotten_before(&self) -> Option<Timestamp> {
         let value = guarded(|| Ok(self.meta.get(FORGOTTEN)?)).ok().flatten()?;
         Timestamp::from_nanosecond(i128::from_be_bytes(value.as_ref().try_into().ok()?)).ok()
+    }
+
+    /// How much sporing whose meldinger leave behind, as it was last written down. What cannot be read is none.
+    pub(crate) fn sporing_levels(&self) -> Result<Vec<(FiksOrgId, Level)>, StoreError> {
+        let Some(value) = self.meta.get(SPORING)? else { return Ok(Vec::new()) };
+        let (levels, _) = value.as_chunks::<LEVEL>();
+        Ok(levels.iter().map(decode_level).collect())
+    }
+
+    pub(crate) fn note_sporing_levels(&self, levels: &[(FiksOrgId, Level)]) -> Result<(), StoreError> {
+        let value: Vec<u8> = levels.iter().flat_map(encode_level).collect();
+        let mut batch = self.db.batch().durability(Some(PersistMode::Buffer));
+        batch.insert(&self.meta, SPORING, value);
+        Ok(batch.commit()?)
     }
 
     /// Forgets meldinger whose last line of sporing is from before `before`, with their sporing, index and dead letter.
@@ -94,7 +109,7 @@ impl Store {
             }
             last_seen = number;
             let read = guarded(|| {
-                let (melding, _, mut lines) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
+                let (melding, _, mut lines) = StoredMelding::decode(&value)?.melding()?;
                 let mut line_keys = Vec::new();
                 for guard in snapshot.prefix(&self.sporing, number.to_be_bytes()) {
                     let (key, value) = guard.into_inner()?;

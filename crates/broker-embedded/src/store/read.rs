@@ -111,7 +111,7 @@ impl Store {
         for guard in self.meldinger.range(from.to_be_bytes()..).take(AT_ONCE) {
             let (key, value) = guard.into_inner()?;
             let number = number_at(&key, 0)?;
-            let read = guarded(|| Ok(decode::<StoredMelding>(&value, "a melding")?.melding()?.0));
+            let read = guarded(|| Ok(StoredMelding::decode(&value)?.melding()?.0));
             self.readable(number, read)?.iter().for_each(&mut *each);
             last = Some(number);
         }
@@ -121,7 +121,7 @@ impl Store {
     /// A melding without its payload.
     pub(crate) fn melding(&self, number: Number) -> Result<Option<Melding>, StoreError> {
         match self.meldinger.get(number.to_be_bytes())? {
-            Some(value) => Ok(Some(decode::<StoredMelding>(&value, "a melding")?.melding()?.0)),
+            Some(value) => Ok(Some(StoredMelding::decode(&value)?.melding()?.0)),
             None => Ok(None),
         }
     }
@@ -144,22 +144,22 @@ impl Store {
         let snapshot = self.db.snapshot();
         let value = snapshot.get(&self.meldinger, number.to_be_bytes())?;
         let value = value.ok_or(StoreError::Damaged("a melding that is not there"))?;
-        let (melding, payload_bytes, _) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
-        let payload_size = usize::try_from(payload_bytes).unwrap_or(usize::MAX);
-        if !may_read(melding.room_bytes(payload_size)) {
+        let stored = StoredMelding::decode(&value)?;
+        let payload_bytes = stored.payload_bytes();
+        if !may_read(stored.memory_bytes()) {
             return Ok(None);
         }
-        if payload_bytes == 0 {
-            return Ok(Some((melding, Bytes::new())));
-        }
-        let payload = snapshot.get(&self.payloads, number.to_be_bytes())?;
-        match payload {
-            Some(payload) if payload.len() as u64 == payload_bytes => {
-                Ok(Some((melding, Bytes::from_owner(payload))))
-            }
-            Some(_) => Err(StoreError::Damaged("a payload of another size")),
-            None => Err(StoreError::Damaged("a payload that is not there")),
-        }
+        let payload = match payload_bytes {
+            0 => None,
+            _ => snapshot.get(&self.payloads, number.to_be_bytes())?,
+        };
+        let payload = match payload {
+            Some(payload) => Bytes::from_owner(payload),
+            None if payload_bytes == 0 => Bytes::new(),
+            None => return Err(StoreError::Damaged("a payload that is not there")),
+        };
+        let (melding, payload, _) = stored.whole(payload)?;
+        Ok(Some((melding, payload)))
     }
 
     /// A melding with its sporing.
@@ -224,12 +224,13 @@ impl Store {
         let Some(dead) = snapshot.get(&self.dead, pair(konto, number))? else { return Ok(None) };
         let cost = decode_dead(&dead)?.cost;
         let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { return Ok(None) };
-        let (melding, payload_bytes, mut lines) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
+        let stored = StoredMelding::decode(&value)?;
         let payload = match snapshot.get(&self.payloads, number.to_be_bytes())? {
             Some(payload) => Bytes::from_owner(payload),
-            None if payload_bytes == 0 => Bytes::new(),
+            None if stored.payload_bytes() == 0 => Bytes::new(),
             None => return Err(StoreError::Damaged("the payload of a dead letter")),
         };
+        let (melding, payload, mut lines) = stored.whole(payload)?;
         let mut line_keys = Vec::new();
         for guard in snapshot.prefix(&self.sporing, number.to_be_bytes()) {
             let (key, value) = guard.into_inner()?;
@@ -275,7 +276,10 @@ impl Store {
         number: Number,
     ) -> Result<Option<MeldingRecord>, StoreError> {
         let Some(value) = snapshot.get(&self.meldinger, number.to_be_bytes())? else { return Ok(None) };
-        let (melding, payload_bytes, lines) = decode::<StoredMelding>(&value, "a melding")?.melding()?;
+        let stored = StoredMelding::decode(&value)?;
+        let beside_bytes = stored.beside_bytes();
+        let (melding, payload_bytes, lines) = stored.melding()?;
+        let payload_bytes = payload_bytes.saturating_sub(beside_bytes);
         let mut sporing = lines.into_iter().map(Line::sporing).collect::<Result<Vec<_>, _>>()?;
         for guard in snapshot.prefix(&self.sporing, number.to_be_bytes()) {
             let line = guard
@@ -295,7 +299,7 @@ impl Store {
         number: Number,
     ) -> Result<Option<StoredMelding>, StoreError> {
         match snapshot.get(&self.meldinger, number.to_be_bytes())? {
-            Some(value) => Ok(Some(decode(&value, "a melding")?)),
+            Some(value) => Ok(Some(StoredMelding::decode(&value)?)),
             None => Ok(None),
         }
     }

@@ -9,7 +9,7 @@ use wire::id::{KontoId, MeldingId};
 
 use super::damage::guarded;
 use super::keys::{number_at, pair};
-use super::line::{StoredMelding, decode};
+use super::line::StoredMelding;
 use super::{Store, StoreError};
 use crate::queue::Number;
 
@@ -108,7 +108,7 @@ impl Store {
             };
             let read = guarded(|| {
                 let (key, value) = guard.into_inner()?;
-                Ok((number_at(&key, 0)?, decode::<StoredMelding>(&value, "a melding")?.put()))
+                Ok((number_at(&key, 0)?, StoredMelding::decode(&value)?.put()))
             });
             let Some((number, put)) = self.readable(middle, read)? else {
                 // Nobody knows; too many are found rather than too few.

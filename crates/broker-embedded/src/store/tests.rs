@@ -279,10 +279,9 @@ async fn dead_letters_of_kontoer_that_were_removed_earlier_end() {
         let (mottaker, eiere) = if n % 100 == 0 { (konto(3), eiere(30)) } else { (konto(2), eiere(20)) };
         let lines = [Line::new(at(0), &Hendelse::LagtPaKo), Line::new(at(0), &Hendelse::Dodko)];
         let payload = Bytes::from(vec![7; 100]);
-        write
-            .melding(first + n, &melding(n.into(), konto(1), mottaker), payload.len(), &lines)
-            .expect("it can be written");
-        write.payload(first + n, &payload);
+        let melding = melding(n.into(), konto(1), mottaker);
+        write.melding(first + n, &melding, payload.len(), &lines).expect("it can be written");
+        write.payload(first + n, &melding, &payload).expect("it can be written");
         write.dead(mottaker, first + n, &KeptDead { at: at(1), cost: Cost::new(eiere, 10) });
     }
     write.commit(true).expect("it can be written");
@@ -326,7 +325,7 @@ fn room_is_kept_for_what_stands_in_no_table_yet() {
     assert_eq!(store.reserve_bytes(7 * MIB, 0), 7 * MIB);
     // Emptying the queues takes room too, a little for each.
     assert_eq!(store.reserve_bytes(0, 0), store.merging_bytes());
-    assert_eq!(store.reserve_bytes(0, 1_000), store.merging_bytes() + 2 * 1_000 * 512);
+    assert!(store.reserve_bytes(0, 1_000) > store.merging_bytes() + 1_000 * 2048);
     assert_eq!(store.reserve_bytes(u64::MAX, 1_000), u64::MAX);
 }
 

@@ -10,7 +10,7 @@ use wire::id::KontoId;
 
 use super::damage::guarded;
 use super::keys::{Cost, KeptDead, KeptEntry, encode_dead, encode_entry, line_key, pair};
-use super::line::{Line, VERSION, encode, melding_value};
+use super::line::{Line, VERSION, beside, encode, melding_value};
 use super::witness::Noted;
 use super::{STEP, Store, StoreError};
 use crate::queue::Number;
@@ -60,7 +60,10 @@ impl Write<'_> {
         payload_bytes: usize,
         lines: &[Line],
     ) -> Result<(), StoreError> {
-        let value = melding_value(melding, payload_bytes as u64, lines)?;
+        let beside_bytes = beside(melding)?.map_or(0, |headere| headere.len());
+        let beside_bytes =
+            u32::try_from(beside_bytes).map_err(|_| StoreError::Damaged("headers to write"))?;
+        let value = melding_value(melding, payload_bytes as u64, beside_bytes, lines)?;
         self.taken.push(Noted::new(number, melding));
         let store = self.store;
         self.batch.insert(&store.meldinger, number.to_be_bytes(), value);
@@ -72,9 +75,27 @@ impl Write<'_> {
         Ok(())
     }
 
-    pub(crate) fn payload(&mut self, number: Number, payload: &[u8]) {
-        self.store.live.came(payload.len());
-        self.batch.insert(&self.store.payloads, number.to_be_bytes(), payload);
+    /// What goes when the melding leaves its queue: its payload, and headers where they are many.
+    pub(crate) fn payload(
+        &mut self,
+        number: Number,
+        melding: &Melding,
+        payload: &[u8],
+    ) -> Result<(), StoreError> {
+        let store = self.store;
+        let mut insert = |bytes: &[u8]| {
+            store.live.came(bytes.len());
+            self.batch.insert(&store.payloads, number.to_be_bytes(), bytes);
+        };
+        match beside(melding)? {
+            Some(mut bytes) => {
+                bytes.extend(payload);
+                insert(&bytes);
+            }
+            None if payload.is_empty() => {}
+            None => insert(payload),
+        }
+        Ok(())
     }
 
     pub(crate) fn payload_gone(&mut self, number: Number) {

@@ -16,4 +16,5 @@ mod opening;
 mod room;
 mod salvage;
 mod salvage_of_files;
+mod sporing;
 mod witness;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use app::contract::broker::BrokerHarness;
 use app::ports::{Broker as _, Settlement};
 use bytes::Bytes;
-use domain::melding::Retur;
-use knutepunkt_broker_embedded::Options;
+use domain::melding::{Melding, Retur};
+use knutepunkt_broker_embedded::{Fault, Options};
+use wire::id::KontoId;
 
 use crate::harness::Harness;
 use crate::lifecycle::{consume, konto, melding, soon};
@@ -149,6 +150,137 @@ async fn room_between_what_stays_comes_back() {
     comes_down_to(&h, live + live / 4 + 44 * MIB).await;
     drain(&h, kept, 100).await;
     comes_down_to(&h, BESIDES).await;
+}
+
+/// With `count` headers of 20 000 bytes that do not compress, and those that it is found by.
+fn with_headere(h: &Harness, from: KontoId, to: KontoId, count: u64) -> Melding {
+    let text =
+        |number| noise(number, 20_000).iter().map(|byte| char::from(b' ' + byte % 64)).collect::<String>();
+    let mut melding = melding(h, from, to);
+    melding.headere = (0..count).map(|number| (format!("h{number}"), text(number + 7))).collect();
+    melding.headere.insert(wire::headers::KLIENT_MELDING_ID.to_owned(), "mine".to_owned());
+    melding.headere.insert(wire::headers::KLIENT_KORRELASJONS_ID.to_owned(), "k".repeat(300));
+    melding
+}
+
+/// Sporing is what happened, and not what the sender wrote.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn room_of_headers_comes_back_after_a_drain() {
+    const COUNT: u64 = 1_500;
+    let mut h = Harness::start().await;
+    let (from, to) = (konto(&h).await, konto(&h).await);
+    for number in 0..COUNT {
+        h.broker().publish(with_headere(&h, from, to, 3), noise(number, 100)).await.unwrap();
+    }
+    h.embedded().flush().await.unwrap();
+    h.restart().await;
+    assert!(h.embedded().disk_bytes().await.unwrap() > COUNT * 30_000);
+    drain(&h, to, COUNT).await;
+    comes_down_to(&h, COUNT * RECORD * 3 / 2 + BESIDES).await;
+    let records = h.broker().list_meldinger(from, 10_000).await.unwrap();
+    assert_eq!(records.len() as u64, COUNT);
+}
+
+/// Its headers stay while it waits, whatever happens to it, and come back with it from the dead letters.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn headers_stay_until_a_melding_is_over() {
+    for payload in [Bytes::new(), noise(1, 700), noise(2, 100_000)] {
+        let mut h = Harness::start().await;
+        let (from, to) = (konto(&h).await, konto(&h).await);
+        let sent = with_headere(&h, from, to, 3);
+        h.broker().publish(sent.clone(), payload.clone()).await.unwrap();
+        let mut channel = consume(&h, to).await;
+        for attempt in 0..3 {
+            let delivery = channel.deliveries.recv().await.unwrap();
+            assert_eq!((&*delivery.melding, &delivery.payload), (&sent, &payload));
+            channel.control.settle(delivery.id, Settlement::Requeue(Retur::NackMedRequeue));
+            if attempt == 0 {
+                drop(channel);
+                h.crash().await;
+                channel = consume(&h, to).await;
+            }
+        }
+        soon(async || h.embedded().queue_status(to).await.unwrap().dead == 1).await;
+        drop(channel);
+        h.restart().await;
+        assert_eq!(h.broker().melding(sent.id).await.unwrap().unwrap().payload_bytes, payload.len() as u64);
+        assert!(h.broker().requeue_dead_letter(to, sent.id).await.unwrap());
+        h.restart().await;
+        let mut channel = consume(&h, to).await;
+        let delivery = channel.deliveries.recv().await.unwrap();
+        assert_eq!((&*delivery.melding, &delivery.payload), (&sent, &payload));
+        channel.control.settle(delivery.id, Settlement::Ack);
+        // What it is found by stays.
+        let record = h.broker().melding(sent.id).await.unwrap().unwrap();
+        let left: Vec<_> = record.melding.headere.into_keys().collect();
+        assert_eq!(left, [wire::headers::KLIENT_KORRELASJONS_ID, wire::headers::KLIENT_MELDING_ID]);
+        assert_eq!(record.payload_bytes, payload.len() as u64);
+    }
+}
+
+/// Filled until no more may be taken, and then each melding comes back until it is given up, and its sender is notified.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn full_log_has_the_room_for_consumers_that_fail_with_all_of_it() {
+    const COUNT: u64 = 20_000;
+    let h = Harness::start().await;
+    let (from, to) = (konto(&h).await, konto(&h).await);
+    let mut sends = tokio::task::JoinSet::new();
+    for _ in 0..COUNT {
+        let (broker, melding) = (h.broker(), melding(&h, from, to));
+        sends.spawn(async move { broker.publish(melding, Bytes::new()).await });
+    }
+    for sent in sends.join_all().await {
+        sent.unwrap();
+    }
+    h.options.faults.set(Fault::Full);
+    // It is looked at now and then.
+    soon(async || h.embedded().reserve().bytes() > COUNT * 512).await;
+    assert!(matches!(
+        h.broker().publish(melding(&h, from, to), Bytes::new()).await,
+        Err(app::ports::BrokerError::Full)
+    ));
+    let (kept, filled) = (h.embedded().reserve().bytes(), on_disk(&h.path()));
+    let mut channel = consume(&h, to).await;
+    let mut highest = filled;
+    for number in 0..3 * COUNT {
+        let delivery = channel.deliveries.recv().await.unwrap();
+        channel.control.settle(delivery.id, Settlement::Requeue(Retur::NackMedRequeue));
+        if number % 500 == 0 {
+            highest = highest.max(on_disk(&h.path()));
+        }
+    }
+    soon(async || h.embedded().queue_status(to).await.unwrap().dead == COUNT).await;
+    assert_eq!(h.embedded().queue_status(from).await.unwrap().ready, COUNT);
+    highest = highest.max(on_disk(&h.path()));
+    assert!(highest - filled <= kept, "{} bytes were written, {kept} were kept", highest - filled);
+}
+
+/// A kvittering carries back what its melding was sent with; the room for it is kept for what is not very long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn long_korrelasjonsid_comes_back_where_there_is_room_for_it() {
+    let h = Harness::start().await;
+    let (from, to) = (konto(&h).await, konto(&h).await);
+    let mut notified = consume(&h, from).await;
+    let mut carried = Vec::new();
+    for has_room in [true, false] {
+        for length in [200, 201] {
+            let mut melding = melding(&h, from, to);
+            let korrelasjon = "k".repeat(length);
+            melding.headere.insert(wire::headers::KLIENT_KORRELASJONS_ID.to_owned(), korrelasjon);
+            h.broker().publish(melding, Bytes::new()).await.unwrap();
+        }
+        if !has_room {
+            h.options.faults.set(Fault::Full);
+        }
+        h.clock.advance(domain::melding::DEFAULT_TTL);
+        for _ in 0..2 {
+            let kvittering = notified.deliveries.recv().await.unwrap();
+            let back = kvittering.melding.headere.get(wire::headers::KLIENT_KORRELASJONS_ID);
+            carried.push(back.map_or(0, String::len));
+            notified.control.settle(kvittering.id, Settlement::Ack);
+        }
+    }
+    assert_eq!(carried, [200, 201, 200, 0]);
 }
 
 /// They are live until they are forgotten, whenever that is.

@@ -15,6 +15,7 @@ use crate::installasjon::judge::Refusal;
 use crate::installasjon::mark::MarkFile;
 use crate::installasjon::{self, Claimed};
 use crate::payloads;
+use crate::rom;
 use crate::uferdige::Uferdige;
 
 /// All that is kept, of one installation.
@@ -59,6 +60,8 @@ pub(super) async fn open(
     };
     let options = broker_embedded::Options {
         min_free_bytes: config.lager.min_free_bytes,
+        retention: Duration::from_hours(24 * u64::from(config.lager.sporing_dager.get())),
+        sporing_bytes: rom::sporing_bytes(&config.settings().grenser, &claimed.places),
         open_tables: grenser.queue_log_files,
         reopening,
         kontoer: Some(kontoer.into_iter().collect()),

@@ -58,6 +58,7 @@ fn navn(t: Tekster, ressurs: Ressurs) -> String {
         Ressurs::Konsumenter => "bruk-konsumenter",
         Ressurs::SendteBytesIKo => "bruk-sendt-i-ko",
         Ressurs::MottatteBytesIKo => "bruk-mottatt-i-ko",
+        Ressurs::SporingBytes => "bruk-sporing",
         Ressurs::SendteBytes => "bruk-sendt",
         Ressurs::MottatteBytes => "bruk-mottatt",
         Ressurs::Systemer => "bruk-systemer",

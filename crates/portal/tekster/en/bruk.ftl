@@ -10,6 +10,7 @@ bruk-kanaler = AMQP channels
 bruk-konsumenter = Consumers
 bruk-sendt-i-ko = Sent, in queues
 bruk-mottatt-i-ko = Received, in queues
+bruk-sporing = Tracing of sent messages
 bruk-sendt = Sent, in document storage
 bruk-mottatt = Received, in document storage
 bruk-systemer = Systems

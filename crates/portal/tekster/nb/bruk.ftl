@@ -10,6 +10,7 @@ bruk-kanaler = AMQP-kanaler
 bruk-konsumenter = Konsumenter
 bruk-sendt-i-ko = Sendt, i kø
 bruk-mottatt-i-ko = Mottatt, i kø
+bruk-sporing = Sporing etter sendte meldinger
 bruk-sendt = Sendt, i Dokumentlager
 bruk-mottatt = Mottatt, i Dokumentlager
 bruk-systemer = Systemer

@@ -10,6 +10,7 @@ bruk-kanaler = AMQP-kanalar
 bruk-konsumenter = Konsumentar
 bruk-sendt-i-ko = Sendt, i kø
 bruk-mottatt-i-ko = Motteke, i kø
+bruk-sporing = Sporing etter sende meldingar
 bruk-sendt = Sendt, i Dokumentlager
 bruk-mottatt = Motteke, i Dokumentlager
 bruk-systemer = System

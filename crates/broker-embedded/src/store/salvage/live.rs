@@ -131,7 +131,7 @@ impl Saving<'_> {
         let mut anew = BTreeMap::new();
         self.scan(&old.meldinger, |key, value| {
             let number = number_at(key, 0)?;
-            let put = decode::<StoredMelding>(value, "a melding")?;
+            let put = StoredMelding::decode(value)?;
             let put_at = put.put();
             let (melding, payload_bytes, lines) = put.melding()?;
             // A dead letter that was put back has a new number, and what took the old one away may be missing.

@@ -83,9 +83,7 @@ fn is_of(name: &str, (key, value): &Record) -> bool {
         (names::PAYLOADS, 8, _) | (names::IDS, 16, Some(8)) | (names::BY_KONTO, 24, Some(0)) => true,
         (names::KONTOER, 16, _) => value == Some(&[VERSION]),
         (names::ENTRIES, 8, Some(_)) => value.is_some_and(|value| decode_entry(key, value).is_ok()),
-        (names::MELDINGER, 8, Some(_)) => {
-            value.is_some_and(|value| decode::<StoredMelding>(value, "").is_ok())
-        }
+        (names::MELDINGER, 8, Some(_)) => value.is_some_and(|value| StoredMelding::decode(value).is_ok()),
         (names::SPORING, 16, Some(_)) => value.is_some_and(|value| decode::<Line>(value, "").is_ok()),
         (names::DEAD, 24, Some(_)) => value.is_some_and(|value| decode_dead(value).is_ok()),
         _ => false,

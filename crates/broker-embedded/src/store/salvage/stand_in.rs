@@ -73,7 +73,7 @@ impl Saving<'_> {
                 lines.push(Line::new(self.now, &Hendelse::Skadet));
             }
             // A payload that is not there is what makes it damaged when its turn comes.
-            let value = melding_value(&melding, 1, &lines)?;
+            let value = melding_value(&melding, 1, 0, &lines)?;
             stand_ins.insert(*number, StandIn { id, avsender, is_known, value });
         }
         Ok(stand_ins)

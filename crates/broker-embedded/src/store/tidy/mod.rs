@@ -253,7 +253,7 @@ impl Store {
 
     /// Has the changes in memory written to a table, and waits for it. The store's own way to wait would go on for ever if
     /// its background thread has failed.
-    fn write_out(&self, keyspace: &Keyspace) -> Result<(), StoreError> {
+    pub(super) fn write_out(&self, keyspace: &Keyspace) -> Result<(), StoreError> {
         if !keyspace.rotate_memtable()? {
             return Ok(());
         }
