@@ -53,7 +53,9 @@ impl Address {
     }
 }
 
-/// Writes `basic.deliver` with its content. `frame_max` is the largest frame, overhead included.
+/// Writes `basic.deliver` with its content. `frame_max` is the largest frame, overhead included. Writes nothing and gives `false` where
+/// the headers do not fit one frame: they cannot be split, and a client breaks off at one that is too large.
+#[must_use]
 pub(crate) fn delivery(
     out: &mut BytesMut,
     channel: u16,
@@ -61,7 +63,8 @@ pub(crate) fn delivery(
     address: &Address,
     delivery_tag: u64,
     delivery: &Delivery,
-) {
+) -> bool {
+    let start = out.len();
     let chunk_max = frame_max.saturating_sub(OVERHEAD).max(1);
     let payload = &delivery.payload;
     // Room for all of it, so that a large payload is copied once.
@@ -74,6 +77,7 @@ pub(crate) fn delivery(
         out.put_u8(u8::from(delivery.attempts > 0));
         out.put_slice(&address.source);
     });
+    let header_start = out.len();
     framed(out, 2, channel, |out| {
         out.put_slice(&[0, 60, 0, 0]);
         out.put_u64(payload.len() as u64);
@@ -87,9 +91,14 @@ pub(crate) fn delivery(
         let _ = write!(out, "{}", delivery.melding.ttl.as_millis());
         out[at] = u8::try_from(out.len() - at - 1).expect("a u128 has less than 256 digits");
     });
+    if out.len() - header_start > frame_max {
+        out.truncate(start);
+        return false;
+    }
     for chunk in payload.chunks(chunk_max) {
         framed(out, 3, channel, |out| out.put_slice(chunk));
     }
+    true
 }
 
 /// Headers of a delivery. Each value but the counter is a longstr: the only type that all clients read as text.

@@ -37,6 +37,9 @@ fn counts(grense: Grense) -> &'static str {
         Grense::ParterPerKonto => "parter på én konto",
         Grense::TilgangerPerKonto => "tilganger til én konto",
         Grense::ForesporslerPerSystem => "ubesvarte forespørsler fra ett system",
+        Grense::TilgangerPerSystem => {
+            "tilganger som ett system har (halvparten hvis systemet ikke har spurt om dem)"
+        }
         Grense::KontoerPerSystem => "kontoer i ett system",
         Grense::IntegrasjonerPerSystem => "integrasjoner i ett system",
         Grense::EposterPerSystem => "e-postadresser på ett system",

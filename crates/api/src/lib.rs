@@ -21,6 +21,7 @@ pub mod fuzzing;
 mod grense;
 mod innlogget;
 mod konfigurasjon;
+mod long_lists;
 mod openapi;
 mod operation;
 mod protokoll_katalog;

@@ -22,7 +22,11 @@ fn of_rule(rule: &Rule) -> String {
         Rule::Length { min, max } => format!("må ha mellom {min} og {max} tegn"),
         Rule::TooMany { max } => format!("kan ha høyst {max} verdier"),
         Rule::Milliseconds { min_ms, max_ms } => format!("må være mellom {min_ms} og {max_ms} millisekunder"),
-        Rule::HeadersTooLarge { max_bytes } => format!("kan ha høyst {max_bytes} byte til sammen"),
+        Rule::HeadersTooLarge { max_bytes, each } => {
+            format!(
+                "kan ha høyst {max_bytes} byte til sammen, med {each} for hver av dem utenom navn og verdi"
+            )
+        }
         Rule::HeaderName { max_bytes } => format!("må ha navn på mellom 1 og {max_bytes} byte"),
         Rule::NoPart => "må ha minst én part".to_owned(),
         Rule::UnknownProtokoll { navn } => format!("er protokollen {}, som ikke finnes", short(navn)),

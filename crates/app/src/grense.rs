@@ -76,6 +76,8 @@ grenser! {
     ParterPerKonto = "parter_per_konto", 100;
     /// Tilganger to one Konto.
     TilgangerPerKonto = "tilganger_per_konto", 10_000;
+    /// Tilganger of one System; half of them may be given without being asked for.
+    TilgangerPerSystem = "tilganger_per_system", 5_000;
     /// Forespørsler of one System that wait for an answer.
     ForesporslerPerSystem = "foresporsler_per_system", 5_000;
     /// Kontoer of one System.

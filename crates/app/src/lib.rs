@@ -28,6 +28,7 @@ pub mod drift;
 pub mod forbruk;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
+mod heavy;
 pub mod hendelse;
 pub mod katalog;
 pub mod konto;
@@ -85,6 +86,7 @@ struct Inner {
     found: drift::Found,
     bruk: Arc<bruk::Bruk>,
     memory: memory::Memory,
+    heavy: heavy::Heavy,
     svar: melding::Svartall,
     endringer: endringer::Endringer,
     kvote: Arc<dokument::Kvote>,
@@ -118,6 +120,7 @@ impl App {
         let memory = memory::Memory::new(&settings.grenser, settings.inline_payload_max_bytes);
         Self {
             inner: Arc::new(Inner {
+                heavy: heavy::Heavy::new(memory.max),
                 memory,
                 registry,
                 broker,

@@ -487,6 +487,8 @@ impl Drop for Held {
 /// What there is for payloads on their way.
 #[derive(Debug)]
 pub(crate) struct Memory {
+    /// Bytes for each direction.
+    pub(crate) max: u64,
     pub(crate) inn: Arc<Pool>,
     pub(crate) ut: Arc<Pool>,
 }
@@ -501,7 +503,7 @@ impl Memory {
         let largest = 2 * u64::try_from(inline_max).unwrap_or(u64::MAX / 4).saturating_add(1024 * 1024);
         let max = or(Grense::MinneBytes, UNSET_BYTES).max(largest);
         let per_owner = or(Grense::MinneBytesPerOrganisasjon, max / 4).max(largest / 2);
-        Self { inn: Pool::with_others(max, per_owner), ut: Pool::with_others(max, per_owner) }
+        Self { max, inn: Pool::with_others(max, per_owner), ut: Pool::with_others(max, per_owner) }
     }
 }
 

@@ -52,10 +52,12 @@ pub enum Rule {
         max_ms: u128,
     },
     /// The sender's own headers in all.
-    #[error("may have at most {max_bytes} bytes in all")]
+    #[error("may have at most {max_bytes} bytes in all, with {each} for each beside its name and its value")]
     HeadersTooLarge {
-        /// Greatest number of bytes, names and values.
+        /// Greatest number of bytes.
         max_bytes: usize,
+        /// What each counts beside its name and its value. Bytes.
+        each: usize,
     },
     /// The name of one of the sender's own headers.
     #[error("must have names of between 1 and {max_bytes} bytes")]

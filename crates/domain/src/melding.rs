@@ -80,6 +80,9 @@ pub enum Kvittering {
 /// what is kept free for it to leave its queue, whatever becomes of it. Bytes.
 pub const FIXED_ROOM_BYTES: u64 = 3072;
 
+/// What a header takes in memory, and less as it is written for a client, beside its name and its value. Bytes.
+pub const HEADER_MEMORY_BYTES: u64 = 100;
+
 /// What a melding takes in memory beside its headers and its payload, about. Bytes.
 pub const FIXED_MEMORY_BYTES: u64 = 1024;
 
@@ -95,7 +98,8 @@ impl Melding {
 
     /// What it takes in memory, with a payload of that size, about. Bytes.
     pub fn memory_bytes(&self, payload_bytes: usize) -> u64 {
-        FIXED_MEMORY_BYTES + self.written_bytes() + payload_bytes as u64
+        let headere = self.headere.len() as u64 * HEADER_MEMORY_BYTES;
+        FIXED_MEMORY_BYTES + headere + self.written_bytes() + payload_bytes as u64
     }
 
     fn written_bytes(&self) -> u64 {

@@ -23,6 +23,18 @@ pub struct System {
     pub sist_endret: Timestamp,
 }
 
+impl System {
+    /// What it takes in memory, about. Bytes.
+    pub fn memory_bytes(&self) -> usize {
+        const FIXED: usize = 512;
+        let SystemInfo { navn, beskrivelse, eposter, leverandor_navn, leverandor_kontaktpunkt, .. } =
+            &self.info;
+        let leverandor = leverandor_navn.iter().chain(leverandor_kontaktpunkt);
+        let texts = [navn, beskrivelse].into_iter().chain(leverandor).chain(eposter);
+        FIXED + texts.map(String::len).sum::<usize>()
+    }
+}
+
 /// The part of a System that its owner describes it with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SystemInfo {

@@ -87,6 +87,7 @@ fn check_limits(config: &Config) -> anyhow::Result<()> {
         ("nokler_per_konto", per.nokler_per_konto),
         ("parter_per_konto", per.parter_per_konto),
         ("tilganger_per_konto", per.tilganger_per_konto),
+        ("tilganger_per_system", per.tilganger_per_system),
         ("foresporsler_per_system", per.foresporsler_per_system),
         ("kontoer_per_system", per.kontoer_per_system),
         ("integrasjoner_per_system", per.integrasjoner_per_system),

@@ -29,6 +29,16 @@ pub(crate) fn timestamp(table: &'static str, millis: i64) -> Result<Timestamp, R
     Timestamp::from_millisecond(millis).map_err(|error| corrupt(table, error))
 }
 
+/// A list for `IN`, filled up with its last element to a power of two. A database keeps the statements that it was asked, each
+/// number of elements makes another one, and long ones take much memory.
+pub(crate) fn padded<T: Clone>(list: impl IntoIterator<Item = T>) -> Vec<T> {
+    let mut list: Vec<T> = list.into_iter().collect();
+    if let Some(last) = list.last().cloned() {
+        list.resize(list.len().next_power_of_two(), last);
+    }
+    list
+}
+
 /// What a search looks in. Lower-cased here and not by the database: SQLite knows only the case of ASCII.
 pub(crate) fn searchable(navn: &str, beskrivelse: &str) -> String {
     // The line break keeps a term from matching the end of one and the start of the other.
@@ -97,6 +107,13 @@ pub(crate) fn version_key(versjon: &str) -> Vec<(String, u64)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn lists_of_any_number_make_few_statements() {
+        let lengths: std::collections::BTreeSet<_> = (0..=1_000).map(|n| padded(0..n).len()).collect();
+        assert_eq!(lengths.len(), 12, "{lengths:?}");
+        assert_eq!(padded([1, 2, 3, 4, 5]), [1, 2, 3, 4, 5, 5, 5, 5]);
+    }
 
     #[test]
     fn both_ends_of_the_calendar_are_read_back() {

@@ -23,6 +23,8 @@ const ONE_TRY: Duration = Duration::from_secs(2);
 /// Connections for reading. Readers never wait for each other, only for a connection.
 const SQLITE_READERS: u32 = 4;
 const POSTGRES_READERS: u32 = 15;
+/// How many statements a reader keeps.
+const SQLITE_READER_STATEMENTS: usize = 50;
 /// How much of the file a reader keeps, in KiB. What a search goes through and does not fit is read anew each time.
 const SQLITE_READER_CACHE_KIB: u32 = 8_192;
 /// What the log of changes may keep on the disk when it is begun anew.
@@ -116,6 +118,8 @@ async fn connect_sqlite(url: &str) -> Result<Database, StorageError> {
         options
             .busy_timeout(MAX_WAIT)
             .pragma("query_only", "ON")
+            // Searches make statements of many lengths, and each that is kept takes memory.
+            .statement_cache_capacity(SQLITE_READER_STATEMENTS)
             // Negative, it counts not pages but KiB.
             .pragma("cache_size", format!("-{SQLITE_READER_CACHE_KIB}"))
     });

@@ -13,7 +13,7 @@ use sea_orm::{
 };
 use wire::id::{FiksOrgId, KontoId, SystemId, Uuid};
 
-use crate::convert::{contains, key, millis, searchable, sort_key, timestamp};
+use crate::convert::{contains, key, millis, padded, searchable, sort_key, timestamp};
 use crate::error::{backend, failed};
 use crate::tx::{SqlTx, insert};
 use crate::{kontostatus, system};
@@ -128,7 +128,7 @@ pub(crate) fn with_part(krav: &[Partkrav], of: Of) -> SelectStatement {
         let played = Condition::all()
             .add(part::Column::ProtokollNavn.eq(protokoll))
             .add(part::Column::Versjon.eq(versjon))
-            .add_option(navn.map(|navn| part::Column::Navn.is_in(navn)));
+            .add_option(navn.map(|navn| part::Column::Navn.is_in(padded(navn))));
         any.add(played)
     });
     let column = match of {
@@ -201,7 +201,7 @@ pub(crate) async fn with_parter(
     let mut parter: HashMap<Uuid, Vec<PartRef>> = HashMap::new();
     for chunk in rows.chunks(CHUNK) {
         let found = part::Entity::find()
-            .filter(part::Column::KontoId.is_in(chunk.iter().map(|row| row.id)))
+            .filter(part::Column::KontoId.is_in(padded(chunk.iter().map(|row| row.id))))
             .order_by_asc(part::Column::Posisjon)
             .all(connection)
             .await

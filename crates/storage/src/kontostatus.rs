@@ -6,7 +6,7 @@ use sea_orm::value::TextUuid;
 use sea_orm::{ConnectionTrait, QueryResult, TryGetable};
 use wire::id::{FiksOrgId, KontoId, SystemId};
 
-use crate::convert::{key, timestamp};
+use crate::convert::{key, padded, timestamp};
 use crate::error::failed;
 use crate::konto::{nokkel, table as konto};
 use crate::organisasjon::table as organisasjon;
@@ -99,7 +99,7 @@ pub(crate) async fn list_kontonavn(
             )
             .and_where(
                 Expr::col((konto::Entity, konto::Column::Id))
-                    .is_in(chunk.iter().map(|konto| key(konto.as_uuid()))),
+                    .is_in(padded(chunk.iter().map(|konto| key(konto.as_uuid())))),
             );
         for row in connection.query_all(&query).await.map_err(failed(TABLE))? {
             names.push(Kontonavn {

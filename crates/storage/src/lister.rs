@@ -20,7 +20,7 @@ use sea_orm::{
 };
 use wire::id::{FiksOrgId, KontoId, PersonId, SystemId, Uuid};
 
-use crate::convert::{key, millis, timestamp};
+use crate::convert::{key, millis, padded, timestamp};
 use crate::error::{backend, failed};
 use crate::konto::CHUNK;
 use crate::sql::Sql;
@@ -266,7 +266,9 @@ impl ListeRepository for SqlTx {
         let mut found = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
             let rows = organisasjon::table::Entity::find()
-                .filter(organisasjon::table::Column::Id.is_in(chunk.iter().map(|id| key(id.as_uuid()))))
+                .filter(
+                    organisasjon::table::Column::Id.is_in(padded(chunk.iter().map(|id| key(id.as_uuid())))),
+                )
                 .all(self.connection())
                 .await
                 .map_err(failed(ORGANISASJON))?;
@@ -281,7 +283,7 @@ impl ListeRepository for SqlTx {
         let mut found = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
             let rows = system::table::Entity::find()
-                .filter(system::table::Column::Id.is_in(chunk.iter().map(|id| key(id.as_uuid()))))
+                .filter(system::table::Column::Id.is_in(padded(chunk.iter().map(|id| key(id.as_uuid())))))
                 .all(self.connection())
                 .await
                 .map_err(failed(SYSTEM))?;
@@ -296,7 +298,7 @@ impl ListeRepository for SqlTx {
         let mut found = Vec::with_capacity(ids.len());
         for chunk in ids.chunks(CHUNK) {
             let rows = konto::table::Entity::find()
-                .filter(konto::table::Column::Id.is_in(chunk.iter().map(|id| key(id.as_uuid()))))
+                .filter(konto::table::Column::Id.is_in(padded(chunk.iter().map(|id| key(id.as_uuid())))))
                 .all(self.connection())
                 .await
                 .map_err(failed(KONTO))?;

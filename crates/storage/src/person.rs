@@ -13,7 +13,7 @@ use sea_orm::{
 };
 use wire::id::{FiksOrgId, PersonId};
 
-use crate::convert::{key, millis, sort_key, timestamp};
+use crate::convert::{key, millis, padded, sort_key, timestamp};
 use crate::error::{corrupt, failed};
 use crate::organisasjon;
 use crate::tx::{SqlTx, insert};
@@ -178,7 +178,7 @@ impl PersonRepository for SqlTx {
             .all(self.connection())
             .await
             .map_err(failed(TABLE))?;
-        let of_page = tildeling::Column::PersonId.is_in(people.iter().map(|row| row.id));
+        let of_page = tildeling::Column::PersonId.is_in(padded(people.iter().map(|row| row.id)));
         let tildelinger =
             in_owner.filter(of_page).all(self.connection()).await.map_err(failed(ROLLE_TABLE))?;
         let mut found = HashMap::new();

@@ -10,7 +10,7 @@ use sea_orm::{
 };
 use wire::id::{PersonId, SesjonId};
 
-use crate::convert::{key, millis, timestamp};
+use crate::convert::{key, millis, padded, timestamp};
 use crate::error::{corrupt, failed};
 use crate::tx::{SqlTx, insert};
 
@@ -197,7 +197,7 @@ impl SesjonRepository for SqlTx {
             return Ok(0);
         }
         let removed = table::Entity::delete_many()
-            .filter(table::Column::Id.is_in(oldest))
+            .filter(table::Column::Id.is_in(padded(oldest)))
             .exec(self.connection())
             .await
             .map_err(failed(TABLE))?;
@@ -266,7 +266,7 @@ impl SesjonRepository for SqlTx {
         if !too_many.is_empty() {
             verdi::Entity::delete_many()
                 .filter(verdi::Column::SesjonId.eq(key(id.as_uuid())))
-                .filter(verdi::Column::Nokkel.is_in(too_many))
+                .filter(verdi::Column::Nokkel.is_in(padded(too_many)))
                 .exec(self.connection())
                 .await
                 .map_err(failed(VERDI_TABLE))?;

@@ -10,7 +10,7 @@ use sea_orm::{
 };
 use wire::id::{FiksOrgId, SystemId, Uuid};
 
-use crate::convert::{contains, key, millis, searchable, sort_key, timestamp};
+use crate::convert::{contains, key, millis, padded, searchable, sort_key, timestamp};
 use crate::error::{backend, corrupt, failed};
 use crate::konto;
 use crate::tx::{SqlTx, insert};
@@ -94,7 +94,7 @@ pub(crate) fn findable(visible_to: FiksOrgId, owners: &[FiksOrgId]) -> Condition
         .add(table::Column::Offentlig.eq(true))
         .add(table::Column::FiksOrgId.eq(key(visible_to.as_uuid())));
     let owned = (!owners.is_empty())
-        .then(|| table::Column::FiksOrgId.is_in(owners.iter().map(|owner| key(owner.as_uuid()))));
+        .then(|| table::Column::FiksOrgId.is_in(padded(owners.iter().map(|owner| key(owner.as_uuid())))));
     Condition::all().add(visible).add_option(owned)
 }
 

@@ -130,6 +130,14 @@ impl TilgangRepository for SqlTx {
             .map_err(failed(TABLE))
     }
 
+    async fn count_tilganger_for_system(&mut self, system: SystemId) -> Result<u64, RegistryError> {
+        table::Entity::find()
+            .filter(table::Column::SystemId.eq(key(system.as_uuid())))
+            .count(self.connection())
+            .await
+            .map_err(failed(TABLE))
+    }
+
     async fn count_foresporsler_for_system(&mut self, system: SystemId) -> Result<u64, RegistryError> {
         foresporsel::Entity::find()
             .filter(foresporsel::Column::SystemId.eq(key(system.as_uuid())))

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use app::ports::{Consumer, Delivery, DeliveryId, Settlement};
 use bytes::BytesMut;
+use domain::melding::Retur;
 
 use super::{Command, not_handed_over};
 use crate::encode::{self, Address};
@@ -146,8 +147,17 @@ impl Channel {
             // It crossed with the end of its consumer, whose tag the client no longer knows.
             return (!self.closing).then(|| not_handed_over(channel, delivery.id));
         };
-        self.last_delivery_tag += 1;
-        encode::delivery(output, channel, frame_max, &running.address, self.last_delivery_tag, delivery);
+        let tag = self.last_delivery_tag + 1;
+        if !encode::delivery(output, channel, frame_max, &running.address, tag, delivery) {
+            tracing::warn!(
+                melding.id = %delivery.melding.id,
+                frame_max,
+                "the headers of a melding do not fit the largest frame that its consumer takes; it counts as a failed attempt"
+            );
+            let settlement = Settlement::Requeue(Retur::NackMedRequeue);
+            return Some(Command::Settle { channel, delivery: delivery.id, settlement });
+        }
+        self.last_delivery_tag = tag;
         if running.no_ack {
             return Some(Command::Settle { channel, delivery: delivery.id, settlement: Settlement::Ack });
         }

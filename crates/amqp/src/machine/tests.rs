@@ -871,6 +871,33 @@ fn large_payload_is_split_into_frames_of_the_negotiated_size() {
     assert_eq!(bodies.concat(), payload);
 }
 
+/// A header frame cannot be split, and clients break off at a frame that is larger than was agreed on: with all that they hold.
+#[test]
+fn headers_that_do_not_fit_a_frame_of_the_client_are_a_failed_attempt_and_the_next_melding_is_delivered() {
+    let mut client = Client::started(Config::default());
+    client.connection(start_ok(&[], "p t"));
+    client.answer(Answer::Done);
+    client.connection(tune_ok(0, 8192, 0));
+    client.connection(open("/"));
+    client.frames();
+    client.open_channel(1);
+    let consumer = client.consume(consume());
+    let with_headers = |count: usize, id| {
+        let mut melding = melding();
+        melding.headere = (0..count).map(|number| (format!("{number:03}"), String::new())).collect();
+        Delivery { melding: Arc::new(melding), ..delivery(consumer, id) }
+    };
+    client.machine.take_commands();
+    // 29 bytes each.
+    client.machine.deliver(1, &with_headers(300, 11));
+    assert_eq!(client.frames(), []);
+    assert_eq!(client.machine.take_commands(), [settle(11, REQUEUE)]);
+    client.machine.deliver(1, &with_headers(270, 12));
+    assert_eq!(delivery_tags(&client.frames()), [1]);
+    client.basic(ack(1, false));
+    assert_eq!(client.machine.take_commands(), [settle(12, Settlement::Ack)]);
+}
+
 #[test]
 fn buffer_of_a_large_payload_is_given_back_once_it_is_written() {
     let (mut client, consumer) = Client::with_consumer(consume());

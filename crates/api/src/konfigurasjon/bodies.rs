@@ -56,7 +56,7 @@ pub(super) fn konto(konto: KontoDetaljer, now: Timestamp) -> ProtokollKontoRespo
     }
 }
 
-fn konto_summary(KontoMedTall { konto, tall }: KontoMedTall) -> ProtokollKontoSummaryResponse {
+pub(super) fn konto_summary(KontoMedTall { konto, tall }: KontoMedTall) -> ProtokollKontoSummaryResponse {
     let parter = konto.parter.into_iter().map(|part| PartSummaryResponse {
         navn: part.navn,
         protokollnavn: konto.protokoll_navn.clone(),

@@ -57,4 +57,19 @@ mod tests {
         let systemer = world.call(&world.fag, Method::GET, path, None).await.ok(StatusCode::OK);
         assert_eq!(systemer[0]["id"], json!(world.arkiv.system));
     }
+
+    /// Whoever gives it unasked must not fill what a System can have, nor what it has to read.
+    #[tokio::test]
+    async fn half_of_what_a_system_may_have_is_kept_for_what_it_asks_for() {
+        let world = World::limited(app::Grenser::default().with(app::Grense::TilgangerPerSystem, 2)).await;
+        let to_arkiv = |path: String| format!("{path}/tilganger/{}", world.arkiv.system);
+        let (first, second) = (to_arkiv(world.fag.konto_path()), to_arkiv(world.fremmed.konto_path()));
+        world.call(&world.fag, Method::POST, &first, None).await.ok(StatusCode::CREATED);
+        let refused = world.call(&world.fremmed, Method::POST, &second, None).await;
+        let message = refused.error(StatusCode::INSUFFICIENT_STORAGE, "KVOTE_FULL");
+        assert!(message.contains("grenser.tilganger_per_system"), "{message}");
+        let ask = format!("{}/forespurteTilganger/{}", world.arkiv.system_path(), world.fremmed.konto);
+        world.call(&world.arkiv, Method::POST, &ask, None).await.ok(StatusCode::CREATED);
+        world.call(&world.fremmed, Method::POST, &second, None).await.ok(StatusCode::CREATED);
+    }
 }

@@ -3,14 +3,16 @@
 use app::App;
 use app::Error;
 use axum::extract::State;
+use axum::response::Response;
 use http::Method;
 use wire::id::{FiksOrgId, SystemId};
 use wire::konfigurasjon::ProtokollSystemResponse;
 
-use crate::extract::{Json, Path};
+use crate::extract::Path;
 use crate::failure::Failure;
 use crate::innlogget::Innlogget;
 use crate::konfigurasjon::bodies;
+use crate::long_lists::{self, List};
 use crate::operation::{Access, Operation};
 
 pub(crate) fn operation() -> Operation {
@@ -29,10 +31,21 @@ async fn hent_system(
     State(app): State<App>,
     Innlogget(caller): Innlogget,
     Path((fiks_org_id, system_id)): Path<(FiksOrgId, SystemId)>,
-) -> Result<Json<ProtokollSystemResponse>, Failure> {
-    let detaljer = app.system(&caller, fiks_org_id, system_id).await?;
+) -> Result<Response, Failure> {
+    let turn = app.turn(&caller).await?;
+    let mut detaljer = app.system(&caller, fiks_org_id, system_id).await?;
+    let held = turn.keep(detaljer.memory_bytes()).await?;
+    let kontoer = std::mem::take(&mut detaljer.kontoer);
+    let tilganger = std::mem::take(&mut detaljer.tilganger);
+    let foresporsler = std::mem::take(&mut detaljer.foresporsler);
     let system = bodies::system(detaljer, app.clock().now());
-    Ok(Json(system.ok_or_else(|| Error::Internal("a system has no integrasjon".into()))?))
+    let system = system.ok_or_else(|| Error::Internal("a system has no integrasjon".into()))?;
+    let lists = [
+        List::new("kontoer", kontoer, bodies::konto_summary),
+        List::new("tilgangTilKontoer", tilganger, bodies::ekstern_konto),
+        List::new("forespurteTilgangerTilKontoer", foresporsler, bodies::ekstern_konto),
+    ];
+    long_lists::answer(&system, lists, held)
 }
 
 #[cfg(test)]

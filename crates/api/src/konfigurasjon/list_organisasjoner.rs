@@ -29,6 +29,7 @@ async fn list_organisasjoner(
     Innlogget(caller): Innlogget,
     Path((fiks_org_id, system_id)): Path<(FiksOrgId, SystemId)>,
 ) -> Result<Json<Vec<FiksOrgResponse>>, Failure> {
+    let _turn = app.turn(&caller).await?;
     let organisasjoner = app.list_organisasjoner_med_systemer(&caller, fiks_org_id, system_id).await?;
     Ok(Json(organisasjoner.into_iter().map(bodies::fiks_org).collect()))
 }

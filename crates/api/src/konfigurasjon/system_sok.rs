@@ -2,7 +2,9 @@
 
 use app::App;
 use app::konto::KontoSti;
+use app::tilgang::SystemMedEier;
 use axum::extract::State;
+use axum::response::Response;
 use http::Method;
 use serde_json::json;
 use wire::id::{FiksOrgId, KontoId, SystemId};
@@ -12,6 +14,7 @@ use crate::extract::{Json, Path};
 use crate::failure::Failure;
 use crate::innlogget::Innlogget;
 use crate::konfigurasjon::bodies;
+use crate::long_lists::{self, List};
 use crate::operation::{Access, Operation};
 
 pub(crate) fn operation() -> Operation {
@@ -32,17 +35,18 @@ async fn system_sok(
     Innlogget(caller): Innlogget,
     Path((fiks_org_id, system_id, konto_id)): Path<(FiksOrgId, SystemId, KontoId)>,
     Json(body): Json<ProtokollSystemSokRequest>,
-) -> Result<Json<ProtokollSystemSokResponse>, Failure> {
+) -> Result<Response, Failure> {
     let sti = KontoSti { fiks_org_id, system_id, konto_id };
     let term = body.term.unwrap_or_default();
     let (owners, stotter_konto) = match body.filter {
         Some(filter) => (filter.fiks_org_ider.unwrap_or_default(), filter.stotter_konto.unwrap_or(true)),
         None => (Vec::new(), true),
     };
+    let turn = app.turn(&caller).await?;
     let systemer = app.search_systemer(&caller, sti, &term, &owners, stotter_konto).await?;
-    Ok(Json(ProtokollSystemSokResponse {
-        systemer: systemer.into_iter().map(bodies::ekstern_system).collect(),
-    }))
+    let held = turn.keep(systemer.iter().map(SystemMedEier::memory_bytes).sum()).await?;
+    let list = List::new("systemer", systemer, bodies::ekstern_system);
+    long_lists::answer(&ProtokollSystemSokResponse { systemer: Vec::new() }, [list], held)
 }
 
 #[cfg(test)]

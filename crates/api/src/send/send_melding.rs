@@ -323,6 +323,14 @@ mod tests {
                 StatusCode::BAD_REQUEST,
                 "UGYLDIG_FELT",
             ),
+            // Few bytes each, and many more on the wire: a client breaks off at a frame that is too large.
+            (
+                fag,
+                with("headere", (0..3_000).map(|n| (n.to_string(), json!(""))).collect::<Value>()),
+                some,
+                StatusCode::BAD_REQUEST,
+                "UGYLDIG_FELT",
+            ),
         ] {
             refused(&world, party, metadata, data).await.error(status, code);
         }

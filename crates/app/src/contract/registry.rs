@@ -566,6 +566,11 @@ pub async fn removed_system_takes_all_that_hangs_on_it(registry: Reg) {
     assert_eq!(tx.count_kontoer_of_system(system_id(1)).await.unwrap(), 2);
     assert_eq!(tx.count_nokler(konto_id(1)).await.unwrap(), 1);
     assert_eq!(tx.count_tilganger_til_konto(konto_id(3)).await.unwrap(), 2);
+    for n in 1..6 {
+        let system = system_id(n);
+        let listed = tx.list_tilganger_for_system(system).await.unwrap().len() as u64;
+        assert_eq!(tx.count_tilganger_for_system(system).await.unwrap(), listed);
+    }
     assert_eq!(tx.count_foresporsler_for_system(system_id(1)).await.unwrap(), 2);
     tx.remove_system(system_id(1)).await.unwrap();
     commit(tx).await;

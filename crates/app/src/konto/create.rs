@@ -42,7 +42,7 @@ impl App {
     ) -> Result<KontoDetaljer, Error> {
         let now = self.now();
         let id = KontoId::from_uuid(self.inner.ids.uuid());
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let system = crate::system::find(&mut *tx, owner, system).await?;
         caller.may_configure(&system)?;
         let grenser = &self.inner.settings.grenser;

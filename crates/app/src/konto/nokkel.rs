@@ -5,9 +5,9 @@ use domain::system::System;
 
 use crate::error::{Error, Missing};
 use crate::grense::Grense;
+use crate::heavy::UnitOfWork;
 use crate::hendelse::{Felt, Hva};
 use crate::konto::{KontoSti, find, find_by_id, sertifikat};
-use crate::ports::Tx;
 use crate::{App, Caller, Change};
 
 impl App {
@@ -35,7 +35,7 @@ impl App {
         sti: KontoSti,
         pem: &str,
     ) -> Result<OffentligNokkel, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let (system, konto) = find(&mut *tx, sti).await?;
         self.put_nokkel(tx, caller, &system, &konto, ("offentligNokkel", pem)).await
     }
@@ -51,7 +51,7 @@ impl App {
         field: &'static str,
         pem: &str,
     ) -> Result<OffentligNokkel, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let (system, konto) = find_by_id(&mut *tx, konto).await?;
         self.put_nokkel(tx, caller, &system, &konto, (field, pem)).await
     }
@@ -61,7 +61,7 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`] also when there is none, [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn remove_own_nokkel(&self, caller: &Caller, konto: KontoId) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let (system, konto) = find_by_id(&mut *tx, konto).await?;
         caller.may_configure(&system)?;
         tx.nokkel(konto.id).await?.ok_or(Missing::Nokkel(konto.id))?;
@@ -73,7 +73,7 @@ impl App {
 
     async fn put_nokkel(
         &self,
-        mut tx: Box<dyn Tx>,
+        mut tx: UnitOfWork,
         caller: &Caller,
         system: &System,
         konto: &Konto,

@@ -10,7 +10,7 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn remove_konto(&self, caller: &Caller, sti: KontoSti) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let (system, konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;
         tx.remove_konto(sti.konto_id).await?;

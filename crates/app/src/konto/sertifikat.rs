@@ -13,6 +13,8 @@ use crate::rule::SertifikatRule;
 
 /// Largest upload in bytes.
 const MAX_BYTES: usize = 64 * 1024;
+/// Largest certificate in bytes, without its form as text. Those of virksomheter have two or three thousand.
+const MAX_DER_BYTES: usize = 8 * 1024;
 /// Smallest modulus in bits.
 const MIN_RSA_BITS: usize = 2048;
 /// What stands in the head of every kind of private key in PEM.
@@ -39,8 +41,7 @@ pub(crate) fn check(file: &[u8], now: Timestamp) -> Result<String, SertifikatRul
     }
     let pem = std::str::from_utf8(file).map_err(|_| SertifikatRule::NotPem)?;
     // Whose it will be does not matter to the rules.
-    parse(pem, KontoId::from_uuid(wire::id::Uuid::nil()), now)?;
-    Ok(pem.to_owned())
+    Ok(parse(pem, KontoId::from_uuid(wire::id::Uuid::nil()), now)?.pem)
 }
 
 /// Reads the one certificate in `pem` and checks that meldinger can be encrypted to it at `now`.
@@ -61,11 +62,14 @@ fn parse(pem: &str, konto_id: KontoId, now: Timestamp) -> Result<OffentligNokkel
         return Err(SertifikatRule::PrivateKey);
     }
     let blocks = pem::parse_many(pem).map_err(|_| SertifikatRule::NotPem)?;
-    let der = match blocks.as_slice() {
-        [block] if block.tag() == "CERTIFICATE" => block.contents(),
+    let (block, der) = match blocks.as_slice() {
+        [block] if block.tag() == "CERTIFICATE" => (block, block.contents()),
         [] | [_] => return Err(SertifikatRule::NotCertificate),
         _ => return Err(SertifikatRule::Several),
     };
+    if der.len() > MAX_DER_BYTES {
+        return Err(SertifikatRule::TooLarge { max_bytes: MAX_DER_BYTES });
+    }
     let (rest, certificate) = X509Certificate::from_der(der).map_err(|_| SertifikatRule::NotX509)?;
     if !rest.is_empty() {
         return Err(SertifikatRule::TrailingBytes);
@@ -87,7 +91,8 @@ fn parse(pem: &str, konto_id: KontoId, now: Timestamp) -> Result<OffentligNokkel
     let fingerprint = digest::digest(&digest::SHA256, der);
     Ok(OffentligNokkel {
         konto_id,
-        pem: pem.to_owned(),
+        // What stands around it is left out, such as the text that tools write before it.
+        pem: pem::encode_config(block, pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF)),
         gyldig_fra,
         gyldig_til,
         serienummer: certificate.raw_serial_as_string().replace(':', ""),
@@ -141,10 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn good_certificate_is_read_and_its_pem_kept_as_sent() {
-        let pem = pem(&rsa());
+    fn good_certificate_is_read_and_its_pem_kept_without_what_stands_around_it() {
+        let pem = pem(&rsa()).replace("\r\n", "\n");
         let nokkel = read("pem", &pem, konto(), now()).unwrap();
         assert_eq!(nokkel.pem, pem);
+        for sent in [pem.replace('\n', "\r\n"), format!("Bag Attributes\n{}\n{pem}\n", "x".repeat(20_000))] {
+            let nokkel = read("pem", &sent, konto(), now()).unwrap();
+            assert_eq!(nokkel.pem, pem, "{sent}");
+        }
         assert_eq!(nokkel.fingeravtrykk.len(), 64);
         assert!(nokkel.gyldig(now()));
     }
@@ -176,6 +185,16 @@ mod tests {
         );
     }
 
+    /// What is kept of it is kept for years, and there may be many.
+    #[test]
+    fn certificate_that_is_much_larger_than_any_is_refused() {
+        let mut params = CertificateParams::new(vec![]).unwrap();
+        let comment = [2, 16, 840, 1, 113_730, 1, 13];
+        params.custom_extensions.push(rcgen::CustomExtension::from_oid_content(&comment, vec![0; 8_192]));
+        let pem = params.self_signed(&rsa()).unwrap().pem();
+        assert_eq!(rule(&pem), "may have at most 8192 bytes");
+    }
+
     /// As certificates without an end are made, and as far back as one can begin.
     #[test]
     fn validity_at_both_ends_is_read() {
@@ -195,7 +214,7 @@ mod tests {
     #[test]
     fn file_is_checked_before_anybody_owns_it() {
         let key = rsa();
-        let pem = pem(&key);
+        let pem = pem(&key).replace("\r\n", "\n");
         assert_eq!(check(pem.as_bytes(), now()).unwrap(), pem);
         let binary = [0x30, 0x82, 0x0a, 0xff];
         assert_eq!(check(&binary, now()), Err(SertifikatRule::NotPem));

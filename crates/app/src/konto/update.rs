@@ -22,7 +22,7 @@ impl App {
         beskrivelse: String,
         expected: Option<Timestamp>,
     ) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let (system, mut konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;
         check_unchanged(expected, konto.sist_endret)?;
@@ -61,7 +61,7 @@ impl App {
         expected: Option<Timestamp>,
     ) -> Result<(), Error> {
         caller.may_act_for(sti.fiks_org_id)?;
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let (system, mut konto) = find(&mut *tx, sti).await?;
         if konto.send_meldinger_deaktivert != may_send {
             return Ok(());
@@ -85,7 +85,7 @@ impl App {
         parter: Vec<PartRef>,
         expected: Option<Timestamp>,
     ) -> Result<KontoDetaljer, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let (system, mut konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;
         check_unchanged(expected, konto.sist_endret)?;

@@ -43,7 +43,11 @@ impl Eiere {
         tx: &mut dyn Tx,
         systemer: impl IntoIterator<Item = SystemId>,
     ) -> Result<Self, Error> {
-        let systemer = tx.systemer_by_id(&distinct(systemer)).await?;
+        let mut systemer = tx.systemer_by_id(&distinct(systemer)).await?;
+        // Where its owner is to be varslet is for nobody else, and may be much of it.
+        for system in &mut systemer {
+            system.info.eposter = Vec::new();
+        }
         let owners = distinct(systemer.iter().map(|system| system.fiks_org_id));
         let organisasjoner = tx.organisasjoner_by_id(&owners).await?;
         Ok(Self {

@@ -84,7 +84,7 @@ impl App {
         if status(&record.sporing) != Status::Uleverbar {
             return Ok(false);
         }
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         if let Some(id) = record.melding.dokumentlager_id {
             // Its time may be over; it is kept for as long as the dead letter names it.
             let is_there = tx.dokument(id).await?.is_some() && self.has_payload(id).await?;

@@ -22,6 +22,10 @@ use crate::{App, Caller};
 /// Longest name of a sender's own header in bytes: with its prefix it must fit an AMQP short string.
 const HEADER_NAME_MAX_BYTES: usize = 255 - wire::headers::EGENDEFINERT_PREFIX.len();
 
+/// What a header takes on the wire beside its name and its value: its prefix, a length of each, and a type. All of them go into one
+/// frame, which must be one that every client takes.
+const HEADER_BYTES: usize = wire::headers::EGENDEFINERT_PREFIX.len() + 6;
+
 impl App {
     /// Sends a melding. Returns only when it is durable on the receiver's queue; on any error nothing was sent.
     ///
@@ -195,10 +199,10 @@ impl App {
             },
         };
         let headere = metadata.headere.iter().flatten();
-        let bytes: usize = headere.clone().map(|(name, value)| name.len() + value.len()).sum();
+        let bytes: usize = headere.clone().map(|(name, value)| HEADER_BYTES + name.len() + value.len()).sum();
         if bytes > self.inner.settings.headers_max_bytes {
             let max_bytes = self.inner.settings.headers_max_bytes;
-            errors.push(FieldError::new("headere", Rule::HeadersTooLarge { max_bytes }));
+            errors.push(FieldError::new("headere", Rule::HeadersTooLarge { max_bytes, each: HEADER_BYTES }));
         }
         if headere.clone().any(|(name, _)| name.is_empty() || name.len() > HEADER_NAME_MAX_BYTES) {
             errors.push(FieldError::new("headere", Rule::HeaderName { max_bytes: HEADER_NAME_MAX_BYTES }));

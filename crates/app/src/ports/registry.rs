@@ -221,6 +221,12 @@ pub trait TilgangRepository {
     async fn list_tilganger_til_konto(&mut self, konto: KontoId) -> Result<Vec<Tilgang>, RegistryError>;
     /// How many have tilgang to `konto`.
     async fn count_tilganger_til_konto(&mut self, konto: KontoId) -> Result<u64, RegistryError>;
+
+    /// How many kontoer a System has tilgang to.
+    ///
+    /// # Errors
+    /// [`RegistryError`].
+    async fn count_tilganger_for_system(&mut self, system: SystemId) -> Result<u64, RegistryError>;
     /// How many forespørsler of `system` wait for an answer.
     async fn count_foresporsler_for_system(&mut self, system: SystemId) -> Result<u64, RegistryError>;
     /// What `system` has tilgang to, oldest first.

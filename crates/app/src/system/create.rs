@@ -57,7 +57,7 @@ impl App {
             return Err(Error::Invalid(errors));
         };
 
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let organisasjon = tx.organisasjon(owner).await?.ok_or(Missing::Organisasjon(owner))?;
         if organisasjon.tatt_i_bruk.is_none() {
             return Err(Error::Conflict { what: "avtale" });

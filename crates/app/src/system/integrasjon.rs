@@ -32,7 +32,7 @@ impl App {
         once: Option<Once>,
     ) -> Result<IntegrasjonPassord, Error> {
         caller.may_act_for(owner)?;
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let (system, mut integrasjon) = find(&mut *tx, owner, system, integrasjon).await?;
         sesjon::once::spend(&mut *tx, once.as_ref()).await?;
         let passord = IntegrasjonPassord::from_secret(&self.inner.ids.secret());
@@ -60,7 +60,7 @@ impl App {
     ) -> Result<Integrasjon, Error> {
         caller.may_act_for(owner)?;
         let orgnummer = parse_orgnummer(orgnummer).map_err(|error| Error::Invalid(vec![error]))?;
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let (system, mut integrasjon) = find(&mut *tx, owner, system, integrasjon).await?;
         if integrasjon.orgnummer == orgnummer {
             return Ok(integrasjon);
@@ -101,7 +101,7 @@ impl App {
                 return Err(Error::Invalid([orgnummer.err(), end.err()].into_iter().flatten().collect()));
             }
         };
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let system = super::find(&mut *tx, owner, system).await?;
         let present = tx.list_integrasjoner(system.id).await?;
         self.inner.settings.grenser.one_more(Grense::IntegrasjonerPerSystem, present.len() as u64)?;

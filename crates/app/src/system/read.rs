@@ -50,6 +50,28 @@ pub struct EksternKonto {
     pub versjoner: Arc<Vec<Protokoll>>,
 }
 
+impl SystemDetaljer {
+    /// What it takes in memory, about. Bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        let own: usize = self.kontoer.iter().map(|konto| bytes_of(&konto.konto)).sum();
+        let others = self.tilganger.iter().chain(&self.foresporsler).map(EksternKonto::memory_bytes);
+        own as u64 + others.sum::<u64>()
+    }
+}
+
+impl EksternKonto {
+    /// What it takes in memory, about. Bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        (bytes_of(&self.konto) + self.system.memory_bytes() + self.eier.navn.len()) as u64
+    }
+}
+
+fn bytes_of(konto: &Konto) -> usize {
+    const FIXED: usize = 512;
+    const PART: usize = 128;
+    FIXED + konto.navn.len() + konto.beskrivelse.len() + konto.parter.len() * PART
+}
+
 impl App {
     /// A System with all that belongs to it.
     ///

@@ -14,7 +14,7 @@ impl App {
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn remove_system(&self, caller: &Caller, owner: FiksOrgId, id: SystemId) -> Result<(), Error> {
         caller.may_act_for(owner)?;
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let system = find(&mut *tx, owner, id).await?;
         let kontoer = tx.list_kontoer(id).await?;
         tx.remove_system(id).await?;

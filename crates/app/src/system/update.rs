@@ -22,7 +22,7 @@ impl App {
         info: SystemInfo,
         expected: Option<Timestamp>,
     ) -> Result<System, Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let mut system = find(&mut *tx, owner, id).await?;
         caller.may_configure(&system)?;
         check_unchanged(expected, system.sist_endret)?;
@@ -58,7 +58,7 @@ impl App {
         expected: Option<Timestamp>,
     ) -> Result<System, Error> {
         caller.may_act_for(owner)?;
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let mut system = find(&mut *tx, owner, id).await?;
         check_unchanged(expected, system.sist_endret)?;
         if system.konfigureres_av_integrasjon == konfigureres_av_integrasjon {

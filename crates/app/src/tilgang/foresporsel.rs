@@ -26,7 +26,7 @@ impl App {
         konto: KontoId,
     ) -> Result<(), Error> {
         let now = self.now();
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let asking = crate::system::find(&mut *tx, owner, system).await?;
         caller.may_configure(&asking)?;
         let wanted = tx.konto(konto).await?.ok_or(Missing::Konto(konto))?;
@@ -40,6 +40,7 @@ impl App {
         let grenser = &self.inner.settings.grenser;
         let (for_eier, for_avsender) = if their.info.automatisk_godkjenning {
             grenser.one_more(Grense::TilgangerPerKonto, tx.count_tilganger_til_konto(konto).await?)?;
+            grenser.one_more(Grense::TilgangerPerSystem, tx.count_tilganger_for_system(system).await?)?;
             tx.add_tilgang(&Tilgang { konto_id: konto, system_id: system, gitt: now }).await?;
             (Hva::GaTilgangAutomatisk, Hva::FikkTilgangAutomatisk)
         } else {
@@ -71,7 +72,7 @@ impl App {
         system: SystemId,
         konto: KontoId,
     ) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let asking = crate::system::find(&mut *tx, owner, system).await?;
         caller.may_configure(&asking)?;
         if !tx.remove_foresporsel(konto, system).await? {
@@ -100,7 +101,7 @@ impl App {
         sti: KontoSti,
         fra: SystemId,
     ) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let (system, konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;
         if !tx.remove_foresporsel(konto.id, fra).await? {

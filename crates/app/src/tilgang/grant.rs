@@ -21,6 +21,13 @@ pub struct SystemMedEier {
     pub eier: Organisasjon,
 }
 
+impl SystemMedEier {
+    /// What it takes in memory, about. Bytes.
+    pub fn memory_bytes(&self) -> u64 {
+        (self.system.memory_bytes() + self.eier.navn.len()) as u64
+    }
+}
+
 impl App {
     /// Lets the kontoer of another System send to the Konto at `sti`; answers its forespørsel if it has made one. Giving
     /// what was given before changes nothing.
@@ -28,14 +35,20 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`], [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn grant_tilgang(&self, caller: &Caller, sti: KontoSti, til: SystemId) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let (system, konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;
         let avsender = tx.system(til).await?.ok_or(Missing::System(til))?;
         let asked = tx.remove_foresporsel(konto.id, til).await?;
         if tx.tilgang(konto.id, til).await?.is_none() {
             let present = tx.count_tilganger_til_konto(konto.id).await?;
-            self.inner.settings.grenser.one_more(Grense::TilgangerPerKonto, present)?;
+            let grenser = &self.inner.settings.grenser;
+            grenser.one_more(Grense::TilgangerPerKonto, present)?;
+            // Nobody but the System itself may fill all of what it can have.
+            let theirs = tx.count_tilganger_for_system(til).await?;
+            let is_own = avsender.fiks_org_id == system.fiks_org_id;
+            let counted = if asked || is_own { theirs } else { theirs.saturating_mul(2) };
+            grenser.one_more(Grense::TilgangerPerSystem, counted)?;
             tx.add_tilgang(&Tilgang { konto_id: konto.id, system_id: til, gitt: self.now() }).await?;
             let change = TilgangChange {
                 konto: &konto,
@@ -57,7 +70,7 @@ impl App {
     /// # Errors
     /// [`Error::NotFound`] also when there is none, [`Error::Forbidden`], [`Error::Unavailable`].
     pub async fn remove_tilgang(&self, caller: &Caller, sti: KontoSti, fra: SystemId) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let (system, konto) = find(&mut *tx, sti).await?;
         caller.may_configure(&system)?;
         if !tx.remove_tilgang(konto.id, fra).await? {
@@ -87,7 +100,7 @@ impl App {
         system: SystemId,
         konto: KontoId,
     ) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
+        let mut tx = self.begin_for(caller).await?;
         let system = crate::system::find(&mut *tx, owner, system).await?;
         caller.may_configure(&system)?;
         if !tx.remove_tilgang(konto, system.id).await? {

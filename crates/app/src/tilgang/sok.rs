@@ -42,12 +42,12 @@ const MAX_HITS: u32 = 500;
 /// No name that is searched for is longer, and a database takes none that is much longer.
 const MAX_TERM: usize = 255;
 
-/// Owners that one search may name.
-const MAX_OWNERS: usize = 1_000;
+/// Owners that one search may name. A database keeps statements that it was asked, and each number of these makes another.
+const MAX_OWNERS: usize = 200;
 /// Protokoller that one search may name.
-const MAX_PROTOKOLLER: usize = 100;
+const MAX_PROTOKOLLER: usize = 50;
 /// Parter that it may name of all of them together.
-const MAX_PARTER: usize = 1_000;
+const MAX_PARTER: usize = 200;
 
 /// What a search for kontoer or systemer is limited to.
 #[derive(Debug, Clone, Copy)]

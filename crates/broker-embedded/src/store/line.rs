@@ -11,7 +11,9 @@ use std::time::Duration;
 
 use app::ports::MeldingSok;
 use bytes::Bytes;
-use domain::melding::{FEW_HEADERE_BYTES, FIXED_MEMORY_BYTES, FOUND_BY, Hendelse, Melding, Retur, Sporing};
+use domain::melding::{
+    FEW_HEADERE_BYTES, FIXED_MEMORY_BYTES, FOUND_BY, HEADER_MEMORY_BYTES, Hendelse, Melding, Retur, Sporing,
+};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use wire::id::{DokumentId, KontoId, MeldingId, Uuid};
@@ -20,7 +22,8 @@ use super::StoreError;
 
 /// First byte of a melding and of a line of sporing.
 pub(super) const VERSION: u8 = 1;
-/// First byte of a melding with headers that stand before its payload; how many bytes these take follows in four.
+/// First byte of a melding with headers that stand before its payload; how many bytes these take follows in four, and how
+/// many they are in two.
 const BESIDE: u8 = 2;
 /// A line of sporing as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,16 +144,25 @@ pub(super) struct StoredMelding {
     /// How many of `payload_bytes` are headers.
     #[serde(skip)]
     beside_bytes: u32,
+    /// How many headers those are.
+    #[serde(skip)]
+    beside: u16,
 }
 
 impl StoredMelding {
     pub(super) fn decode(bytes: &[u8]) -> Result<Self, StoreError> {
         const WHAT: &str = "a melding";
-        let Some((&[BESIDE, a, b, c, d], rest)) = bytes.split_first_chunk() else {
+        let Some((&BESIDE, rest)) = bytes.split_first() else {
             return decode(bytes, WHAT);
         };
-        let stored: Self = postcard::from_bytes(rest).map_err(|_| StoreError::Damaged(WHAT))?;
-        Ok(Self { beside_bytes: u32::from_be_bytes([a, b, c, d]), ..stored })
+        let read = || -> Option<Self> {
+            let (beside_bytes, rest) = rest.split_first_chunk()?;
+            let (beside, rest) = rest.split_first_chunk()?;
+            let stored: Self = postcard::from_bytes(rest).ok()?;
+            let (beside_bytes, beside) = (u32::from_be_bytes(*beside_bytes), u16::from_be_bytes(*beside));
+            Some(Self { beside_bytes, beside, ..stored })
+        };
+        read().ok_or(StoreError::Damaged(WHAT))
     }
 
     /// How many bytes its payload has, with the headers that stand before it.
@@ -161,7 +173,9 @@ impl StoredMelding {
     /// What it takes in memory, with its payload and all headers. Bytes.
     pub(super) fn memory_bytes(&self) -> u64 {
         let headere: usize = self.headere.iter().map(|(name, value)| name.len() + value.len()).sum();
-        self.payload_bytes.saturating_add(FIXED_MEMORY_BYTES + (self.meldingstype.len() + headere) as u64)
+        let count = self.headere.len() as u64 + u64::from(self.beside);
+        let fixed = FIXED_MEMORY_BYTES + count * HEADER_MEMORY_BYTES;
+        self.payload_bytes.saturating_add(fixed + (self.meldingstype.len() + headere) as u64)
     }
 
     /// How many of the bytes of its payload, as [`Self::melding`] gives them, are headers that stand before it.
@@ -182,7 +196,7 @@ impl StoredMelding {
     }
 
     /// With what stands in `kept`: its headers, if those are there, and its payload.
-    pub(super) fn whole(self, kept: Bytes) -> Result<(Melding, Bytes, Vec<Line>), StoreError> {
+    pub(super) fn whole(self, kept: &Bytes) -> Result<(Melding, Bytes, Vec<Line>), StoreError> {
         let beside_bytes = self.beside_bytes as usize;
         let (mut melding, payload_bytes, lines) = self.melding()?;
         if kept.len() as u64 != payload_bytes || kept.len() < beside_bytes {
@@ -267,6 +281,8 @@ pub(super) fn melding_value(
     } else {
         bytes.push(BESIDE);
         bytes.extend(beside_bytes.to_be_bytes());
+        let beside = melding.headere.len() - melding.found_by().count();
+        bytes.extend(u16::try_from(beside).unwrap_or(u16::MAX).to_be_bytes());
     }
     let melding = MeldingRef {
         id: melding.id.as_uuid().into_bytes(),

@@ -158,7 +158,7 @@ impl Store {
             None if payload_bytes == 0 => Bytes::new(),
             None => return Err(StoreError::Damaged("a payload that is not there")),
         };
-        let (melding, payload, _) = stored.whole(payload)?;
+        let (melding, payload, _) = stored.whole(&payload)?;
         Ok(Some((melding, payload)))
     }
 
@@ -230,7 +230,7 @@ impl Store {
             None if stored.payload_bytes() == 0 => Bytes::new(),
             None => return Err(StoreError::Damaged("the payload of a dead letter")),
         };
-        let (melding, payload, mut lines) = stored.whole(payload)?;
+        let (melding, payload, mut lines) = stored.whole(&payload)?;
         let mut line_keys = Vec::new();
         for guard in snapshot.prefix(&self.sporing, number.to_be_bytes()) {
             let (key, value) = guard.into_inner()?;
