@@ -1,8 +1,10 @@
 //! Who has the places that there are for connections: those that are logged in, and those that are not.
 //!
-//! Who has not logged in may be anybody, so a newcomer never waits for those who are silent: where there is no room, one of
-//! whoever has most goes, and of those the one that has gone no further for longest, unless its log-in is looked at just now. So a
-//! client that is about to log in has as long for each step as the silent ones stay. Some places
+//! Who has not logged in may be anybody, so a newcomer never waits for those who are silent: where there is no room, one that has
+//! sent nothing goes, as long as those are more than a fourth, else one that has begun its log-in, and one whose log-in is looked
+//! at goes last. Of those that are as far one of whoever has most goes, and of those the one that has gone no further for longest.
+//! So a client that goes on with its log-in outlives those that are silent, and is not turned away at the door by those that have
+//! begun and go no further. Some places
 //! are for strangers alone, so that there is always room to log in. A connection that logged in and is not taken, for a limit,
 //! stays among the strangers until it ends.
 
@@ -10,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use app::crowd::{self, batch, give_way, neighbourhood};
+use app::crowd::{self, Progress, batch, neighbourhood, strangers_give_way};
 use domain::id::FiksOrgId;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -35,10 +37,18 @@ enum Whose {
     OverLimit(FiksOrgId),
 }
 
+impl crowd::Whose for Whose {
+    fn wider(self) -> [Self; 2] {
+        match self {
+            Self::Stranger(stranger) => stranger.wider().map(Self::Stranger),
+            Self::OverLimit(_) => [self, self],
+        }
+    }
+}
+
 struct Stranger {
     whose: Whose,
-    /// Its log-in is looked at.
-    is_judged: bool,
+    progress: Progress,
     /// When it came, or went on to the next step, in the order of all of them.
     moved: u64,
     token: CancellationToken,
@@ -62,9 +72,9 @@ impl State {
         self.next
     }
 
-    fn insert(&mut self, number: u64, whose: Whose, token: CancellationToken) {
+    fn insert(&mut self, number: u64, whose: Whose, progress: Progress, token: CancellationToken) {
         let moved = self.number();
-        self.strangers.insert(number, Stranger { whose, is_judged: false, moved, token });
+        self.strangers.insert(number, Stranger { whose, progress, moved, token });
         *self.counts.entry(whose).or_default() += 1;
     }
 
@@ -89,8 +99,8 @@ impl State {
             .strangers
             .iter()
             .filter(|(_, one)| may(one.whose))
-            .map(|(number, one)| (one.whose, (one.is_judged, one.moved, *number)));
-        for (_, _, number) in give_way(candidates, wanted) {
+            .map(|(number, one)| (one.whose, one.progress, (one.moved, *number)));
+        for (_, number) in strangers_give_way(candidates, wanted) {
             if let Some(stranger) = self.remove(number) {
                 stranger.cancel();
             }
@@ -195,7 +205,7 @@ impl Places {
             return None;
         }
         let token = CancellationToken::new();
-        state.insert(number, whose, token.clone());
+        state.insert(number, whose, Progress::Silent, token.clone());
         state.connections += 1;
         Some((Place { places: Arc::clone(self), number, is_logged_in: false, dropped: token }, dropped))
     }
@@ -217,18 +227,24 @@ impl Place {
 
     /// It has gone on to the next step of its log-in.
     pub(crate) fn moved(&self) {
+        self.is_at(Progress::Begun);
+    }
+
+    /// Its log-in is looked at from now on.
+    pub(crate) fn is_judged(&self) {
+        self.is_at(Progress::Judged);
+    }
+
+    /// Its log-in was refused, so it is worth no more than one that has sent nothing.
+    pub(crate) fn is_refused(&self) {
+        self.is_at(Progress::Silent);
+    }
+
+    fn is_at(&self, progress: Progress) {
         let mut state = self.places.lock();
         let moved = state.number();
         if let Some(one) = state.strangers.get_mut(&self.number) {
-            one.moved = moved;
-        }
-    }
-
-    /// Its log-in is looked at from now on, or no longer.
-    pub(crate) fn is_judged(&self, is_judged: bool) {
-        self.moved();
-        if let Some(one) = self.places.lock().strangers.get_mut(&self.number) {
-            one.is_judged = is_judged;
+            (one.progress, one.moved) = (progress, moved);
         }
     }
 
@@ -256,7 +272,8 @@ impl Place {
         if state.count(whose) >= most {
             state.make_room(1, |other| other == whose);
         }
-        state.insert(self.number, whose, token);
+        // It has yet to be told why.
+        state.insert(self.number, whose, Progress::Begun, token);
     }
 }
 
@@ -317,30 +334,96 @@ mod tests {
         assert_eq!(gone(&[second, third, other]), 0);
     }
 
-    /// Silent ones come from as many addresses as there are places, and all the time.
+    /// Strangers that come from as many addresses as there are places, and all the time.
+    struct Flood {
+        places: Arc<Places>,
+        open: Vec<Place>,
+        has_begun: bool,
+    }
+
+    impl Flood {
+        fn new(places: &Arc<Places>, has_begun: bool) -> Self {
+            Self { places: Arc::clone(places), open: Vec::new(), has_begun }
+        }
+
+        fn come(&mut self, count: u8) {
+            for n in 0..count {
+                let one = admit(&self.places, &format!("192.0.2.{}", 10 + n % 200));
+                if self.has_begun {
+                    one.moved();
+                }
+                self.open.push(one);
+                self.open.retain(|one| !one.dropped().is_cancelled());
+            }
+        }
+    }
+
     #[test]
     fn whoever_goes_on_with_its_log_in_outlives_those_who_are_silent() {
         let strangers = strangers(8, 100, nobody());
-        let mut silent = Vec::new();
-        let mut flood = |count: u8| {
-            for n in 0..count {
-                silent.push(admit(&strangers, &format!("192.0.2.{}", 10 + n % 20)));
-                silent.retain(|one| !one.dropped().is_cancelled());
-            }
-        };
-        flood(30);
+        let mut silent = Flood::new(&strangers, false);
+        silent.come(30);
         let honest = admit(&strangers, "192.0.2.1");
+        // The first bytes come at once, everything else takes as long as the way to the client and back.
+        silent.come(2);
         for _step in 0..4 {
-            flood(6);
-            assert!(!honest.dropped().is_cancelled(), "it has had no longer than the others");
             honest.moved();
+            silent.come(200);
+            assert!(!honest.dropped().is_cancelled(), "it has begun and they have not");
         }
-        honest.is_judged(true);
-        flood(200);
+        honest.is_judged();
+        silent.come(200);
         assert!(!honest.dropped().is_cancelled(), "the server works on it");
-        honest.is_judged(false);
-        flood(30);
+        honest.is_refused();
+        silent.come(30);
         assert!(honest.dropped().is_cancelled(), "it was refused and is as silent as they are");
+    }
+
+    /// A first byte is easily sent.
+    #[test]
+    fn those_who_have_begun_and_go_no_further_turn_no_newcomer_away_at_the_door() {
+        let strangers = strangers(16, 100, nobody());
+        let mut begun = Flood::new(&strangers, true);
+        begun.come(200);
+        let mut silent = Flood::new(&strangers, false);
+        for _ in 0..20 {
+            let honest = admit(&strangers, "192.0.2.1");
+            begun.come(3);
+            silent.come(3);
+            assert!(!honest.dropped().is_cancelled(), "one of four places is for those who come");
+            honest.moved();
+            begun.come(3);
+            silent.come(100);
+            assert!(!honest.dropped().is_cancelled());
+        }
+    }
+
+    /// It has logged in, and hears at a later step that it is over a limit.
+    #[test]
+    fn whoever_is_over_a_limit_is_told_so_though_silent_ones_come_meanwhile() {
+        let strangers = strangers(64, 100, nobody());
+        let mut silent = Flood::new(&strangers, false);
+        silent.come(100);
+        let over: Vec<_> = (0..8)
+            .map(|_| {
+                let one = admit(&strangers, "192.0.2.1");
+                one.moved();
+                one.is_judged();
+                one.is_over_limit(org(1));
+                silent.come(200);
+                one
+            })
+            .collect();
+        assert_eq!(gone(&over), 0);
+    }
+
+    #[test]
+    fn judged_ones_give_way_where_there_is_nobody_else() {
+        let strangers = strangers(2, 2, nobody());
+        let judged: Vec<_> = (1..=2).map(|n| admit(&strangers, &format!("192.0.2.{n}"))).collect();
+        judged.iter().for_each(Place::is_judged);
+        let newcomer = admit(&strangers, "192.0.2.3");
+        assert_eq!((gone(&judged), newcomer.dropped().is_cancelled()), (1, false));
     }
 
     #[test]

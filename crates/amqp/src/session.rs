@@ -348,7 +348,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 }
             }
             Outcome::Login(Err(answer)) => {
-                self.place.is_judged(false);
+                self.place.is_refused();
                 answer
             }
             Outcome::Other(answer) => answer,
@@ -476,7 +476,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         match request {
             Request::Login(login) => {
                 let (app, config, peer) = (self.app.clone(), Arc::clone(&self.config), self.peer.ip());
-                self.place.is_judged(true);
+                self.place.is_judged();
                 Box::pin(async move {
                     let judged = log_in(&app, &login).await;
                     // The right log-in is good however many others were refused: their address may be that of many.

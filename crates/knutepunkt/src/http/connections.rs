@@ -2,14 +2,15 @@
 //!
 //! Whoever opens a thousand connections and says nothing must not keep out whoever opens one and has something to say. So a
 //! newcomer is let in always, and when there is no room, others give way: strangers before whoever has logged in, as long as they
-//! have their share, those on which the server only waits before those whose request it works on, of whoever has most before of
+//! have their share, those on which the server only waits before those whose request it works on, of strangers those that have
+//! sent nothing before those that have begun a request, as long as they are more than a fourth, of whoever has most before of
 //! whoever has few, the oldest first. A request that the server works on for whoever has logged in is left alone.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use app::crowd::{Stranger, batch, give_way, neighbourhood};
+use app::crowd::{Progress, Stranger, Whose, batch, give_way, neighbourhood, strangers_give_way};
 use app::memory::Owner;
 use tokio::sync::Notify;
 
@@ -58,10 +59,19 @@ impl Drop for Guest {
 }
 
 /// Whose connections are weighed against those of others.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
 enum Group {
     Stranger(Stranger),
     Owner(Owner),
+}
+
+impl Whose for Group {
+    fn wider(self) -> [Self; 2] {
+        match self {
+            Self::Stranger(stranger) => stranger.wider().map(Self::Stranger),
+            Self::Owner(_) => [self, self],
+        }
+    }
 }
 
 impl Connections {
@@ -257,7 +267,7 @@ impl Table {
         0
     }
 
-    /// Up to `wanted` connections of `rank`: each time the oldest of whoever has most.
+    /// Up to `wanted` connections of `rank`: each time the oldest of whoever has most, of strangers that of those who are silent.
     fn victims(&self, wanted: usize, rank: Rank, may: impl Fn(&Slot) -> bool) -> Vec<u64> {
         let candidates = self.open.values().filter(|slot| may(slot)).filter_map(|slot| {
             let since = slot.yields(rank)?;
@@ -266,9 +276,16 @@ impl Table {
                 None if slot.is_proxied => Group::Stranger(Stranger::Alone(slot.id)),
                 None => Group::Stranger(Stranger::At(slot.address)),
             };
-            Some((group, (since, slot.id)))
+            let progress = if slot.has_begun() { Progress::Begun } else { Progress::Silent };
+            Some((group, progress, (since, slot.id)))
         });
-        give_way(candidates, wanted).into_iter().map(|(_, id)| id).collect()
+        let victims = match rank {
+            Rank::Stranger => strangers_give_way(candidates, wanted),
+            Rank::Unknown | Rank::Idle | Rank::Slow => {
+                give_way(candidates.map(|(group, _, one)| (group, one)), wanted)
+            }
+        };
+        victims.into_iter().map(|(_, id)| id).collect()
     }
 }
 
@@ -367,6 +384,62 @@ mod tests {
         let table = connections.table();
         assert!(table.open.is_empty() && table.strangers.is_empty() && table.last_resort.is_empty());
         assert_eq!(table.leaving, 0);
+    }
+
+    /// Silent strangers come without end and from as many addresses as there are places, and a newcomer among them.
+    #[tokio::test(start_paused = true)]
+    async fn newcomer_that_has_begun_outlives_those_who_are_silent() {
+        let connections = connections(16, 16);
+        let mut silent = Vec::new();
+        let mut come = |count: u8| {
+            for n in 0..count {
+                let guest = connections.admit(ip(10 + n));
+                guest.slot.is_ready();
+                silent.push(guest);
+                silent.retain(|guest| !guest.slot.gives_way.is_cancelled());
+            }
+        };
+        come(100);
+        let newcomer = connections.admit(ip(1));
+        come(3);
+        // The first bytes of a handshake come at once, and everything else as long later as the way there and back takes.
+        newcomer.slot.received();
+        come(100);
+        newcomer.slot.is_ready();
+        come(100);
+        newcomer.slot.received();
+        come(100);
+        newcomer.slot.request_begins(true, false);
+        newcomer.slot.awaits_body(true);
+        come(100);
+        newcomer.slot.awaits_body(false);
+        newcomer.slot.body_ends();
+        come(100);
+        assert!(!newcomer.slot.gives_way.is_cancelled(), "it has gone on all the while");
+        newcomer.slot.request_ends();
+        come(100);
+        assert!(newcomer.slot.gives_way.is_cancelled(), "it has its answer and is as silent as they are");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_have_begun_a_request_and_go_no_further_turn_no_newcomer_away_at_the_door() {
+        let connections = connections(16, 16);
+        let mut begun = Vec::new();
+        let mut come = |count: u8| {
+            for n in 0..count {
+                let guest = connections.admit(ip(10 + n));
+                guest.slot.is_ready();
+                guest.slot.received();
+                begun.push(guest);
+                begun.retain(|guest| !guest.slot.gives_way.is_cancelled());
+            }
+        };
+        come(100);
+        for _ in 0..20 {
+            let newcomer = connections.admit(ip(1));
+            come(8);
+            assert!(!newcomer.slot.gives_way.is_cancelled(), "it has as long as they stay");
+        }
     }
 
     /// Silent strangers come without end, and a newcomer among them.

@@ -49,6 +49,8 @@ struct State {
     is_blocked: bool,
     /// What it fetches is a payload.
     fetches_payload: bool,
+    /// Something has come since it was opened or had its last answer.
+    has_begun: bool,
 }
 
 /// How easily a connection is given up for a newcomer.
@@ -88,6 +90,7 @@ impl Slot {
             body: Body::Done,
             is_blocked: false,
             fetches_payload: false,
+            has_begun: false,
         };
         let gives_way = CancellationToken::new();
         Self { id, address, is_proxied, is_last_resort, gives_way, state: Mutex::new(state) }
@@ -112,6 +115,9 @@ impl Slot {
         if state.phase == Phase::Idle {
             Self::turn(&mut state, Phase::Head);
         }
+        if state.phase != Phase::Drain {
+            state.has_begun = true;
+        }
     }
 
     /// The head of a request is whole.
@@ -128,6 +134,7 @@ impl Slot {
         if state.phase == Phase::Request {
             let phase = if state.body == Body::Done { Phase::Idle } else { Phase::Drain };
             Self::turn(&mut state, phase);
+            state.has_begun = false;
         }
     }
 
@@ -204,6 +211,11 @@ impl Slot {
             _ => false,
         };
         yields.then_some(state.since)
+    }
+
+    /// Whether its client has begun something that is not answered yet.
+    pub(super) fn has_begun(&self) -> bool {
+        self.state().has_begun
     }
 
     /// Whether a stop of the server has nothing to wait for here.
