@@ -16,9 +16,16 @@ use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use app::App;
+use app::{App, Door};
 
 use crate::failure::Failure;
+
+/// Values that a JSON body may have, each text, number, list and object by itself. The longest lists that are taken have some
+/// hundreds.
+pub(crate) const MAX_JSON_VALUES: usize = 5_000;
+/// Bytes that a value takes besides its text, at most: the largest element of a list has four fields of 24 bytes, a list has
+/// twice the room that it needs while it grows, and may be there once as it was sent and once as the use case takes it.
+const VALUE_BYTES: usize = 256;
 
 /// Largest JSON body in bytes. The largest field is a certificate of a few KiB.
 pub(crate) const MAX_JSON_BYTES: usize = 1024 * 1024;
@@ -72,6 +79,11 @@ impl<T: DeserializeOwned> FromRequest<App> for Json<T> {
             }
             Err(error) => return Err(JsonFault::Interrupted(error).into()),
         };
+        // The text is there twice while it is parsed; how much more that takes is bounded by its values.
+        if let Some(Door(keeper)) = parts.extensions.get() {
+            let takes = bytes.len().saturating_add(count_values(&bytes).min(MAX_JSON_VALUES) * VALUE_BYTES);
+            keeper.takes(u64::try_from(takes).unwrap_or(u64::MAX)).map_err(Failure::from)?;
+        }
         Ok(Self(parse_json(&bytes)?))
     }
 }
@@ -117,6 +129,12 @@ pub(crate) enum JsonFault {
         /// The limit.
         max_bytes: u64,
     },
+    /// It has more values than any body needs to have.
+    #[error("the body has more than {max} values")]
+    TooMany {
+        /// The limit.
+        max: usize,
+    },
     /// The client went away.
     #[error("the body did not arrive whole")]
     Interrupted(#[source] app::BoxError),
@@ -143,10 +161,14 @@ pub(crate) enum JsonFault {
 /// Reads JSON. Only when that fails is it read again for where it went wrong.
 ///
 /// # Errors
-/// [`JsonFault::Empty`], [`JsonFault::Syntax`], [`JsonFault::Nul`], [`JsonFault::Field`].
+/// [`JsonFault::Empty`], [`JsonFault::Syntax`], [`JsonFault::Nul`], [`JsonFault::TooMany`], [`JsonFault::Field`].
 pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, JsonFault> {
     if has_nul(bytes) {
         return Err(JsonFault::Nul);
+    }
+    // Before any of them is made: the shortest take many times their text.
+    if count_values(bytes) > MAX_JSON_VALUES {
+        return Err(JsonFault::TooMany { max: MAX_JSON_VALUES });
     }
     let error = match serde_json::from_slice(bytes) {
         Ok(value) => return Ok(value),
@@ -165,6 +187,28 @@ pub(crate) fn parse_json<T: DeserializeOwned>(bytes: &Bytes) -> Result<T, JsonFa
             Err(JsonFault::Field { path, error: found.into_inner() })
         }
     }
+}
+
+/// How many values there are in JSON, at most: one more than there are commas, and one in each list and object.
+fn count_values(json: &[u8]) -> usize {
+    let (mut in_text, mut escaped) = (false, false);
+    let begins = json.iter().filter(|byte| match **byte {
+        _ if escaped => {
+            escaped = false;
+            false
+        }
+        b'\\' if in_text => {
+            escaped = true;
+            false
+        }
+        b'"' => {
+            in_text = !in_text;
+            false
+        }
+        b',' | b'[' | b'{' => !in_text,
+        _ => false,
+    });
+    begins.count() + 1
 }
 
 /// Whether a text in JSON has the character U+0000: only ever as an escape, and never behind an escaped backslash.
@@ -223,8 +267,9 @@ mod tests {
         // An escaped backslash before the same letters is a text as any other.
         let letters = json!({ "navn": "Ny konto", "beskrivelse": "\\u0000" }).to_string();
         put(json, letters.into()).await.ok(StatusCode::NO_CONTENT);
-        let deep = "[".repeat(100_000);
-        put(json, deep.into()).await.error(StatusCode::BAD_REQUEST, "UGYLDIG_JSON");
+        let deep = |levels| Body::from("[".repeat(levels));
+        put(json, deep(1_000)).await.error(StatusCode::BAD_REQUEST, "UGYLDIG_JSON");
+        put(json, deep(100_000)).await.error(StatusCode::PAYLOAD_TOO_LARGE, "FOR_STOR");
         let large = Body::from(vec![b' '; MAX_JSON_BYTES + 1]);
         put(json, large).await.error(StatusCode::PAYLOAD_TOO_LARGE, "FOR_STOR");
         let gone = Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::ConnectionReset));
@@ -233,6 +278,62 @@ mod tests {
         let late = Err::<Bytes, _>(std::io::Error::from(std::io::ErrorKind::TimedOut));
         let late = Body::from_stream(futures::stream::iter([Ok(Bytes::from_static(b"{")), late]));
         put(json, late).await.error(StatusCode::REQUEST_TIMEOUT, "FOR_TREG");
+    }
+
+    #[test]
+    fn values_are_counted_and_no_text_is_taken_for_one() {
+        for (json, count) in
+            [("", 1), ("7", 1), (r#"{"a":"[[[,,,","b":["\",[,", "\\", {}]}"#, 7), (r#"["","","",""]"#, 5)]
+        {
+            assert_eq!(count_values(json.as_bytes()), count, "{json}");
+        }
+    }
+
+    /// A list of the shortest texts takes twenty times as much as its JSON.
+    #[tokio::test]
+    async fn body_of_very_many_values_is_refused_before_they_are_made() {
+        let world = World::new().await;
+        let put = async |count: usize| {
+            let body = json!({ "navn": "Ny konto", "beskrivelse": "Ny", "framtidig": vec![""; count] });
+            let path = format!("{}/info", world.fag.konto_path());
+            let request = world.fag.request(Method::PUT, &path).body(body.to_string().into()).unwrap();
+            call(&world.router, request).await
+        };
+        put(4_000).await.ok(StatusCode::NO_CONTENT);
+        put(5_000).await.error(StatusCode::PAYLOAD_TOO_LARGE, "FOR_STOR");
+    }
+
+    /// What was parsed of it waits for the registry.
+    #[tokio::test]
+    async fn what_is_made_of_a_body_takes_memory_until_the_request_is_done() {
+        struct Counts(std::sync::atomic::AtomicU64);
+        impl app::Doorkeeper for Counts {
+            fn admit(&self, _: &app::Caller) -> Result<(), app::Error> {
+                Ok(())
+            }
+
+            fn log_in_refused(&self) -> Result<(), app::Error> {
+                Ok(())
+            }
+
+            fn takes(&self, bytes: u64) -> Result<(), app::Error> {
+                self.0.store(bytes, std::sync::atomic::Ordering::Relaxed);
+                let what = app::Grense::MinneBytesPerOrganisasjon;
+                Err(app::Error::TooMany { retry_after: std::time::Duration::from_secs(5), what })
+            }
+        }
+        let world = World::new().await;
+        let body = json!({ "navn": "Ny", "beskrivelse": "Ny", "framtidig": vec![""; 100] }).to_string();
+        let least = 100 * 256 + body.len();
+        let door = std::sync::Arc::new(Counts(std::sync::atomic::AtomicU64::default()));
+        let request = world
+            .fag
+            .request(Method::PUT, format!("{}/info", world.fag.konto_path()))
+            .extension(Door(door.clone()))
+            .body(body.into())
+            .unwrap();
+        call(&world.router, request).await.error(StatusCode::TOO_MANY_REQUESTS, "FOR_MANGE");
+        assert!(door.0.load(std::sync::atomic::Ordering::Relaxed) >= u64::try_from(least).unwrap());
     }
 
     #[test]

@@ -504,6 +504,10 @@ fn of_json(what: &str, fault: &JsonFault) -> (Code, String) {
             "Content-Type er ikke application/json. Send innholdet som JSON.".to_owned(),
         ),
         JsonFault::TooLarge { max_bytes } => (Code::ForStor, too_large(*max_bytes)),
+        JsonFault::TooMany { max } => (
+            Code::ForStor,
+            format!("{what} har flere enn {max} verdier, som er det meste som tas imot. Del det opp."),
+        ),
         JsonFault::Interrupted(cause) if is_late(&**cause) => too_slow(),
         JsonFault::Interrupted(_) => {
             (Code::Avbrutt, "Innholdet kom ikke fram i sin helhet. Prøv igjen.".to_owned())

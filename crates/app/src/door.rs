@@ -23,6 +23,15 @@ pub trait Doorkeeper: Send + Sync {
     /// [`Error::TooMany`] when too many were that came from the same address: that is then the answer.
     fn log_in_refused(&self) -> Result<(), Error>;
 
+    /// Takes note that what was made of the body of the request takes so many bytes until the request is done.
+    ///
+    /// # Errors
+    /// [`Error::TooMany`] when there is no memory for it.
+    fn takes(&self, bytes: u64) -> Result<(), Error> {
+        let _ = bytes;
+        Ok(())
+    }
+
     /// Takes note that the request, which comes from `address`, waits for somebody else until what is returned is dropped.
     /// `None` when too many do: then it may not, now. One that waits may be broken off for another.
     fn waits(&self, address: IpAddr) -> BoxFuture<'static, Option<Waiting>> {

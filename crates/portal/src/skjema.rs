@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::io;
 
+use app::Door;
 use app::sesjon::AktivSesjon;
 use askama::Template;
 use axum::body::Body;
@@ -150,6 +151,10 @@ pub(crate) async fn read(request: Request, portal: &Portal) -> Result<Request, F
         .is_some_and(|value| value.as_bytes().starts_with(b"multipart/form-data"));
     let body =
         Limited::new(body, MAX_FORM_BYTES).collect().await.map_err(|error| unread(&*error))?.to_bytes();
+    // Its fields are there beside the body for a while, and then alone until the request is done.
+    if let Some(Door(keeper)) = parts.extensions.get() {
+        keeper.takes(u64::try_from(body.len()).unwrap_or(u64::MAX)).map_err(Feil::App)?;
+    }
     let skjema = if is_multipart {
         let mut form = Request::new(Body::from(body));
         form.headers_mut().clone_from(&parts.headers);

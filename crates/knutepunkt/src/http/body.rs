@@ -8,13 +8,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
-use app::memory::{Held, Owner, Pool, broken_off};
+use app::memory::{Pool, broken_off};
 use axum::body::{Body, Bytes};
+use bytes::BytesMut;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::gate::Ticket;
+use super::kept::Kept;
 use super::limits::Limits;
 use super::pace::Pace;
 use super::slot::Slot;
@@ -32,8 +34,10 @@ pub(super) struct RequestBody<B> {
     /// When all of it must have come.
     until: Option<Instant>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// What has come so far of a body that is gathered before anybody looks at it.
-    gathered: Option<Gathered>,
+    /// The memory that the request takes.
+    kept: Option<Arc<Kept>>,
+    /// Small pieces that have come of a body that is gathered before anybody looks at it.
+    gathered: Option<BytesMut>,
     /// Whether all of it was read.
     is_read: Arc<AtomicBool>,
     /// For a payload, whose memory is taken by whoever reads it.
@@ -41,33 +45,10 @@ pub(super) struct RequestBody<B> {
     stopping: Stopping,
 }
 
-/// Bytes below this are not worth counting.
-const SMALL_BYTES: u64 = 16 * 1024;
-
-/// The memory of a body that is gathered.
-struct Gathered {
-    memory: Arc<Pool>,
-    bytes: u64,
-    held: Option<Held>,
-}
-
-impl Gathered {
-    /// Takes memory for `more` bytes of whoever has logged in by now.
-    fn grow(&mut self, slot: &Slot, more: usize) -> Result<(), BoxError> {
-        let more = u64::try_from(more).unwrap_or(u64::MAX);
-        self.bytes = self.bytes.saturating_add(more);
-        if self.bytes <= SMALL_BYTES {
-            return Ok(());
-        }
-        if let Some(held) = &mut self.held {
-            let has_grown = held.try_grow(more);
-            return if has_grown { Ok(()) } else { Err(broken_off(held.refusal(more)).into()) };
-        }
-        let share = self.memory.share(slot.owner().unwrap_or(Owner::Strangers));
-        self.held = share.try_take(self.bytes);
-        if self.held.is_some() { Ok(()) } else { Err(broken_off(share.refusal(self.bytes)).into()) }
-    }
-}
+/// Smaller pieces of a body that is gathered are put together until there are as many bytes as the second says, for each piece
+/// keeps more than its bytes.
+const SMALL_PIECE: usize = 4 * 1024;
+const PUT_TOGETHER: usize = 16 * 1024;
 
 impl<B> RequestBody<B> {
     /// A body that begins now. A payload may take as long as it keeps the pace, anything else must come within a time.
@@ -82,14 +63,16 @@ impl<B> RequestBody<B> {
     ) -> Self {
         let pace = Pace::new(limits.stall, limits.least_speed);
         let until = (!is_payload).then(|| Instant::now() + limits.form);
-        let (mut gathered, mut yielding) = (None, None);
-        match memory.map(Arc::clone) {
-            Some(memory) if is_payload => yielding = Some(Yielding::new(memory)),
-            Some(memory) => gathered = Some(Gathered { memory, bytes: 0, held: None }),
-            None => {}
-        }
-        let stopping = Stopping::new(shutdown);
-        Self { inner, slot, pace, until, timer: None, gathered, yielding, stopping, is_read: Arc::default() }
+        let yielding = memory.filter(|_| is_payload).map(|memory| Yielding::new(Arc::clone(memory)));
+        let gathered = (!is_payload).then(BytesMut::new);
+        let kept = memory.map(|memory| Kept::new(Arc::clone(memory)));
+        let (stopping, is_read) = (Stopping::new(shutdown), Arc::default());
+        Self { inner, slot, pace, until, timer: None, kept, gathered, yielding, stopping, is_read }
+    }
+
+    /// The memory that the request takes, which is to outlive its body.
+    pub(super) fn kept(&self) -> Option<Arc<Kept>> {
+        self.kept.clone()
     }
 
     /// Becomes true once all of it was read.
@@ -119,6 +102,55 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
+        loop {
+            let frame = ready!(this.poll_piece(cx));
+            let Some(gathered) = &mut this.gathered else { return Poll::Ready(frame) };
+            match frame {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(piece) if piece.len() < SMALL_PIECE => {
+                        gathered.extend_from_slice(&piece);
+                        if gathered.len() >= PUT_TOGETHER {
+                            return Poll::Ready(Some(Ok(Frame::data(gathered.split().freeze()))));
+                        }
+                    }
+                    Ok(piece) if gathered.is_empty() => return Poll::Ready(Some(Ok(Frame::data(piece)))),
+                    Ok(piece) => {
+                        gathered.extend_from_slice(&piece);
+                        return Poll::Ready(Some(Ok(Frame::data(gathered.split().freeze()))));
+                    }
+                    // Nobody looks at what comes behind a body.
+                    Err(_) => {}
+                },
+                None if !gathered.is_empty() => {
+                    return Poll::Ready(Some(Ok(Frame::data(gathered.split().freeze()))));
+                }
+                Some(Err(_)) | None => return Poll::Ready(frame),
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream() && self.gathered.as_ref().is_none_or(BytesMut::is_empty)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        let gathered = self.gathered.as_ref().map_or(0, |gathered| size(gathered.len()));
+        plus(&self.inner.size_hint(), gathered)
+    }
+}
+
+impl<B> RequestBody<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<BoxError>,
+{
+    /// What comes next from the client, which must be in time and have memory.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self;
+        if this.inner.is_end_stream() {
+            this.is_read.store(true, Ordering::Relaxed);
+            return Poll::Ready(None);
+        }
         match Pin::new(&mut this.inner).poll_frame(cx) {
             Poll::Ready(frame) => {
                 if this.pace.is_waiting() {
@@ -143,10 +175,10 @@ where
                 {
                     return Poll::Ready(Some(Err(broken_off(refusal).into())));
                 }
-                if let (Some(gathered), Some(bytes)) = (&mut this.gathered, bytes)
-                    && let Err(refusal) = gathered.grow(&this.slot, bytes)
+                if let (Some(kept), Some(_), Some(bytes)) = (&this.kept, &this.gathered, bytes)
+                    && let Err(refusal) = kept.grow(&this.slot, size(bytes))
                 {
-                    return Poll::Ready(Some(Err(refusal)));
+                    return Poll::Ready(Some(Err(broken_off(refusal).into())));
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
@@ -177,14 +209,6 @@ where
                 }
             },
         }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
     }
 }
 
@@ -231,12 +255,18 @@ impl HttpBody for AnswerBody {
 
     fn size_hint(&self) -> SizeHint {
         let first = self.first.as_ref().and_then(|first| first.as_ref().ok()?.data_ref());
-        let (rest, first) = (self.inner.size_hint(), first.map_or(0, |bytes| size(bytes.len())));
-        match rest.exact() {
-            Some(rest) => SizeHint::with_exact(rest.saturating_add(first)),
-            None => rest,
-        }
+        plus(&self.inner.size_hint(), first.map_or(0, |bytes| size(bytes.len())))
     }
+}
+
+/// The size of what comes behind so many bytes, with these.
+fn plus(rest: &SizeHint, bytes: u64) -> SizeHint {
+    let mut sum = SizeHint::new();
+    if let Some(upper) = rest.upper() {
+        sum.set_upper(upper.saturating_add(bytes));
+    }
+    sum.set_lower(rest.lower().saturating_add(bytes));
+    sum
 }
 
 fn size(bytes: usize) -> u64 {
@@ -248,7 +278,8 @@ mod tests {
     use std::net::{IpAddr, Ipv4Addr};
     use std::time::Duration;
 
-    use futures::stream;
+    use app::memory::Owner;
+    use futures::{StreamExt as _, stream};
     use http_body_util::BodyExt as _;
 
     use super::*;
@@ -314,6 +345,53 @@ mod tests {
         drop(first);
         assert_eq!(memory.held(), 0);
         of(false).collect().await.unwrap();
+    }
+
+    /// Whoever sends its body in the smallest pieces has it kept as one.
+    #[tokio::test(start_paused = true)]
+    async fn pieces_of_a_body_that_is_gathered_are_put_together() {
+        let slot = || Arc::new(Slot::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), false, false));
+        let small =
+            stream::iter((0..40_000_u32).map(|n| Ok::<_, io::Error>(Bytes::from(vec![n.to_le_bytes()[0]]))));
+        let pieces =
+            small.chain(stream::iter([Ok(Bytes::from(vec![7; 5_000])), Ok(Bytes::from(vec![8; 10]))]));
+        let of = |is_payload, pieces| {
+            let body = Body::from_stream(pieces);
+            RequestBody::new(body, slot(), &limits(), is_payload, None, CancellationToken::new())
+        };
+        let mut body = of(false, pieces);
+        let (mut sizes, mut whole) = (Vec::new(), Vec::new());
+        while let Some(frame) = body.frame().await {
+            let piece = frame.unwrap().into_data().unwrap();
+            sizes.push(piece.len());
+            whole.extend_from_slice(&piece);
+        }
+        assert_eq!(sizes, [16 * 1024, 16 * 1024, 40_000 - 32 * 1024 + 5_000, 10]);
+        assert!(body.is_read().load(Ordering::Relaxed));
+        let expected = (0..40_000_u32).map(|n| n.to_le_bytes()[0]).chain([7; 5_000]).chain([8; 10]);
+        assert!(whole.into_iter().eq(expected));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn memory_of_a_body_is_held_until_its_request_is_done() {
+        let slot = Arc::new(Slot::new(1, IpAddr::V4(Ipv4Addr::LOCALHOST), false, false));
+        let memory = Pool::new(200_000, 100_000);
+        let body = RequestBody::new(
+            trickle(4, 10_000),
+            Arc::clone(&slot),
+            &limits(),
+            false,
+            Some(&memory),
+            CancellationToken::new(),
+        );
+        let kept = body.kept().unwrap();
+        drop(body.collect().await.unwrap().to_bytes());
+        assert_eq!(memory.held(), 40_000, "what was made of it is there");
+        kept.grow(&slot, 50_000).unwrap();
+        assert_eq!(memory.held(), 90_000);
+        assert!(kept.grow(&slot, 50_000).is_err());
+        drop(kept);
+        assert_eq!(memory.held(), 0);
     }
 
     /// Of a payload, with memory that is all taken by its own owner, and so many pieces, one a second.

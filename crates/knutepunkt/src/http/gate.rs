@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 use tokio::time::Instant;
 
 use super::connections::Connections;
+use super::kept::Kept;
 use super::limits::Limits;
 use super::slot::Slot;
 use super::waiting::WaitingRoom;
@@ -152,12 +153,19 @@ pub(super) struct Ticket {
     gate: Arc<Gate>,
     waiting: Arc<WaitingRoom>,
     under_way: Mutex<Option<UnderWay>>,
+    /// The memory that the request takes.
+    kept: Option<Arc<Kept>>,
 }
 
 impl Ticket {
-    pub(super) fn new(slot: Arc<Slot>, connections: Arc<Connections>, gate: Arc<Gate>) -> Arc<Self> {
+    pub(super) fn new(
+        slot: Arc<Slot>,
+        connections: Arc<Connections>,
+        gate: Arc<Gate>,
+        kept: Option<Arc<Kept>>,
+    ) -> Arc<Self> {
         let waiting = Arc::clone(&gate.waiting);
-        Arc::new(Self { slot, connections, gate, waiting, under_way: Mutex::new(None) })
+        Arc::new(Self { slot, connections, gate, waiting, under_way: Mutex::new(None), kept })
     }
 }
 
@@ -185,6 +193,10 @@ impl Doorkeeper for Ticket {
             return Ok(());
         }
         self.gate.log_in_refused(self.slot.address, Instant::now())
+    }
+
+    fn takes(&self, bytes: u64) -> Result<(), Error> {
+        self.kept.as_ref().map_or(Ok(()), |kept| kept.grow(&self.slot, bytes))
     }
 
     fn waits(&self, address: IpAddr) -> BoxFuture<'static, Option<app::Waiting>> {

@@ -6,6 +6,7 @@ mod body;
 mod connections;
 mod gate;
 mod head;
+mod kept;
 mod limits;
 mod pace;
 mod plain;
@@ -247,7 +248,7 @@ async fn connection(
                 stop.clone(),
             );
             let is_read = body.is_read();
-            let ticket = Ticket::new(Arc::clone(&slot), entrance.connections, entrance.gate);
+            let ticket = Ticket::new(Arc::clone(&slot), entrance.connections, entrance.gate, body.kept());
             let mut response = if slot.is_last_resort && parts.uri.path() != HELSE {
                 no_room()
             } else if let Some(refusal) = head::refusal(&parts) {
