@@ -18,6 +18,7 @@ use domain::melding::Retur;
 use tokio::sync::{mpsc, watch};
 
 use crate::aside::Aside;
+use crate::displaced::Displaced;
 use crate::engine::{Engine, Parts, Served};
 use crate::fault::Faults;
 use crate::ledger::Totals;
@@ -31,6 +32,8 @@ use crate::store::{Layout, Reserve, Store, StoreError};
 
 /// How often a log that is being opened, or whose files are being closed, is looked at.
 const LOOK: Duration = Duration::from_millis(10);
+/// How often the files of a log that failed are looked at while they are not in their place.
+const LOOK_AT_FILES: Duration = Duration::from_secs(1);
 
 /// How a log is opened again after a failure.
 #[derive(Debug, Clone)]
@@ -115,6 +118,8 @@ impl Origin {
 
     fn open_again(&self, arsak: Retur) -> Result<Engine, StoreError> {
         self.faults.on_open()?;
+        // Or an empty one is made in its place.
+        Store::require(&self.path)?;
         resync::journals(&self.path).map_err(fjall::Error::Io)?;
         self.open(arsak)
     }
@@ -126,6 +131,7 @@ pub(crate) struct Keeper {
     pub(crate) condition: Arc<watch::Sender<Condition>>,
     /// The server is about to stop.
     pub(crate) stopping: bool,
+    pub(crate) displaced: Arc<Displaced>,
 }
 
 /// Why no engine is needed any more.
@@ -178,15 +184,22 @@ impl Keeper {
                 failing_since = None;
                 pause = self.reopening.first_pause;
             }
-            let since = *failing_since.get_or_insert_with(Instant::now);
             self.origin.pulse.out_of_use();
             self.say(false, false);
+            let kept = self.keep_open_while_displaced(requests);
+            if let Ok(true) = kept {
+                // Nothing could be tried before.
+                failing_since = None;
+            }
+            let since = *failing_since.get_or_insert_with(Instant::now);
             failures.push_back(Instant::now());
             failures.retain(|at| at.elapsed() <= self.reopening.failures_within);
             // Its drop flushes what it can, and may panic where a lock was held by what panicked.
             let slot = self.origin.slot.clone();
             drop(catch_unwind(AssertUnwindSafe(move || slot.take())));
-            let reopened = if failures.len() > self.reopening.failures_max {
+            let reopened = if let Err(over) = kept {
+                Err(over)
+            } else if failures.len() > self.reopening.failures_max {
                 tracing::error!(failures = failures.len(), "the queue log fails again and again");
                 Err(Over::GivenUp)
             } else {
@@ -214,6 +227,32 @@ impl Keeper {
             let down_ms = u64::try_from(since.elapsed().as_millis()).unwrap_or(u64::MAX);
             tracing::info!(down_ms, "the queue log is open again; all queues were read from the disk");
         }
+    }
+
+    /// Keeps the files of a log that has failed open for as long as some are not in their place: what was removed can be copied only
+    /// until they are closed, and what was put in their place is another log. Returns whether that was so.
+    fn keep_open_while_displaced(&mut self, requests: &Receiver<Request>) -> Result<bool, Over> {
+        let mut was_displaced = false;
+        while let Some(store) = self.origin.slot.get() {
+            let (displaced, condition) = (Arc::clone(&self.displaced), Arc::clone(&self.condition));
+            let clock = Arc::clone(&self.origin.clock);
+            let look = move || displaced.look(&store, true, &condition, &*clock);
+            let is_in_place = self.beside(requests, "broker-look", look)?.unwrap_or(true);
+            if is_in_place {
+                break;
+            }
+            was_displaced = true;
+            // Nobody mends that by starting another process.
+            self.origin.pulse.in_use();
+            let until = Instant::now() + LOOK_AT_FILES;
+            self.refuse_while(requests, || {
+                until.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())
+            })?;
+        }
+        if was_displaced {
+            self.origin.pulse.out_of_use();
+        }
+        Ok(was_displaced)
     }
 
     fn say(&self, available: bool, given_up: bool) {
@@ -264,35 +303,46 @@ impl Keeper {
         requests: &Receiver<Request>,
         arsak: Retur,
     ) -> Result<Result<Box<Engine>, String>, Over> {
-        let (done, is_done) = std::sync::mpsc::channel();
         let origin = self.origin.clone();
-        let thread = std::thread::Builder::new().name("broker-open".to_owned()).spawn(move || {
-            // Whoever waits for it may be gone; then the engine goes too.
-            done.send(origin.open_again(arsak)).ok();
-        });
+        // Whoever waits for it may be gone; then the engine goes too.
+        match self.beside(requests, "broker-open", move || origin.open_again(arsak)) {
+            Ok(Ok(Ok(engine))) => Ok(Ok(Box::new(engine))),
+            Ok(Ok(Err(error))) => Ok(Err(chain(&error))),
+            Ok(Err(error)) => Ok(Err(error)),
+            Err(over) => {
+                self.origin.slot.take();
+                Err(over)
+            }
+        }
+    }
+
+    /// Does `work` on a thread of its own while all who ask are refused. Fails where it could not be done.
+    fn beside<T: Send + 'static>(
+        &mut self,
+        requests: &Receiver<Request>,
+        name: &str,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Result<T, String>, Over> {
+        let (done, is_done) = std::sync::mpsc::channel();
+        let thread = std::thread::Builder::new().name(name.to_owned()).spawn(move || drop(done.send(work())));
         if let Err(error) = thread {
             return Ok(Err(error.to_string()));
         }
-        let mut opened = None;
+        let mut result = None;
         let waited = self.refuse_while(requests, || match is_done.try_recv() {
-            Ok(result) => {
-                opened = Some(result);
+            Ok(found) => {
+                result = Some(found);
                 None
             }
             Err(TryRecvError::Empty) => Some(LOOK),
             Err(TryRecvError::Disconnected) => None,
         });
         if let Err(over) = waited {
-            // Whoever closes waits for the files, which are open until the attempt is over.
+            // Whoever closes waits for the files, which are open until that is over.
             drop(is_done.recv());
-            self.origin.slot.take();
             return Err(over);
         }
-        Ok(match opened {
-            Some(Ok(engine)) => Ok(Box::new(engine)),
-            Some(Err(error)) => Err(chain(&error)),
-            None => Err("opening it panicked".to_owned()),
-        })
+        Ok(result.ok_or_else(|| format!("{name} panicked")))
     }
 
     /// Refuses all who ask, for as long as `wait` says how long to wait for the next.

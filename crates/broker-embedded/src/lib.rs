@@ -6,6 +6,7 @@
 mod aside;
 mod cache;
 mod channel;
+mod displaced;
 mod engine;
 mod fault;
 mod keeper;
@@ -19,7 +20,7 @@ mod sporing;
 mod store;
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ use wire::id::{DokumentId, FiksOrgId, KontoId, MeldingId};
 
 use crate::aside::{Aside, named_dokumenter};
 use crate::channel::{Channel, Requests, WAITING, ask, forward};
+use crate::displaced::Displaced;
 pub use crate::fault::{Fault, Faults};
 pub use crate::keeper::Reopening;
 use crate::keeper::{Keeper, Origin};
@@ -137,6 +139,7 @@ pub struct EmbeddedBroker {
     sporing: Arc<Sporing>,
     clock: Arc<dyn Clock>,
     reserve: Arc<Reserve>,
+    displaced: Arc<Displaced>,
     /// How far the log had come when it was closed.
     closed_at: OnceLock<LogPosition>,
     tasks: Vec<JoinHandle<()>>,
@@ -214,7 +217,11 @@ impl EmbeddedBroker {
         if let Err(error) = thread.spawn(move || watcher.watch()) {
             return Err(failed(error.into()));
         }
-        let keeper = Keeper { origin, reopening, condition: says, stopping: false };
+        let displaced = Arc::<Displaced>::default();
+        let watching =
+            displaced::watch(Arc::clone(&displaced), clock.clone(), slot.clone(), Arc::clone(&says));
+        let keeper =
+            Keeper { origin, reopening, condition: says, stopping: false, displaced: Arc::clone(&displaced) };
         let thread = std::thread::Builder::new().name("broker".to_owned());
         if let Err(error) = thread.spawn(move || keeper.keep(engine, &received)) {
             return Err(failed(error.into()));
@@ -223,18 +230,19 @@ impl EmbeddedBroker {
         tokio::spawn(give(answered));
         let tasks = vec![
             tokio::spawn(wake(clock.clone(), is_due, requests.clone())),
-            tokio::spawn(tidy(clock.clone(), slot.clone(), Arc::clone(&reserve))),
+            tokio::spawn(watching),
+            tokio::spawn(tidy(clock.clone(), slot.clone(), Arc::clone(&reserve), Arc::clone(&displaced))),
             tokio::spawn(sync_witness(clock.clone(), slot.clone())),
             tokio::spawn(forget(
                 clock.clone(),
                 slot.clone(),
                 requests.clone(),
-                options.retention,
-                options.prune_every,
+                (options.retention, options.prune_every),
+                Arc::clone(&displaced),
             )),
         ];
         let closed_at = OnceLock::new();
-        Ok(Arc::new(Self { requests, slot, aside, totals, sporing, clock, reserve, closed_at, tasks }))
+        Ok(Arc::new(Self { requests, slot, aside, totals, sporing, clock, reserve, displaced, closed_at, tasks }))
     }
 
     /// Stops in good order: what consumers hold goes back without counting, all is on disk and the files are closed when it
@@ -304,6 +312,11 @@ impl EmbeddedBroker {
     /// the log needs more to be emptied, stopped and started.
     pub fn reserve(&self) -> Arc<Reserve> {
         Arc::clone(&self.reserve)
+    }
+
+    /// Files of the log that were removed, moved or replaced under this process, as the last look has found; nothing is taken then.
+    pub fn displaced(&self) -> Vec<PathBuf> {
+        self.displaced.files()
     }
 
     /// What the log takes on disk: what is live, what is gone but not given back yet, and the journals. Bytes.
@@ -413,6 +426,9 @@ impl Broker for EmbeddedBroker {
     }
 
     async fn publish_within(&self, melding: Melding, payload: Bytes, room: KoRom) -> Result<(), BrokerError> {
+        if let Some(stopped) = self.condition().refusal_to_take() {
+            return Err(unavailable(stopped));
+        }
         let melding = Arc::new(melding);
         ask(&self.requests, |answer| Request::Publish { melding, payload, room, answer }).await
     }
@@ -569,11 +585,11 @@ async fn sync_witness(clock: Arc<dyn Clock>, slot: Arc<Slot>) {
 }
 
 /// Gives the room of what is gone back, as long as the broker lives.
-async fn tidy(clock: Arc<dyn Clock>, slot: Arc<Slot>, reserve: Arc<Reserve>) {
+async fn tidy(clock: Arc<dyn Clock>, slot: Arc<Slot>, reserve: Arc<Reserve>, displaced: Arc<Displaced>) {
     loop {
         clock.sleep(store::LOOK_EVERY).await;
-        // While the log is not open, nothing is tidied up; there is a next time.
-        let Some(open) = slot.get() else { continue };
+        // While the log is not open, or lies elsewhere, nothing is tidied up; there is a next time.
+        let Some(open) = slot.get().filter(|_| displaced.is_none()) else { continue };
         let reserve_bytes = reserve.bytes();
         match tokio::task::spawn_blocking(move || open.tidy(reserve_bytes)).await {
             Ok(Ok(_)) => {}
@@ -592,11 +608,11 @@ async fn forget(
     clock: Arc<dyn Clock>,
     slot: Arc<Slot>,
     requests: Requests,
-    retention: Duration,
-    every: Duration,
+    (retention, every): (Duration, Duration),
+    displaced: Arc<Displaced>,
 ) {
     loop {
-        let forgetting = forget_once(&*clock, &slot, &requests, retention);
+        let forgetting = forget_once(&*clock, &slot, &requests, retention, &displaced);
         // Both begin now: the time that the work takes is no part of the pause.
         let ((), goes_on) = tokio::join!(biased; clock.sleep(every), forgetting);
         if !goes_on {
@@ -606,15 +622,21 @@ async fn forget(
 }
 
 /// Returns whether there is a next time.
-async fn forget_once(clock: &dyn Clock, slot: &Slot, requests: &Requests, retention: Duration) -> bool {
+async fn forget_once(
+    clock: &dyn Clock,
+    slot: &Slot,
+    requests: &Requests,
+    retention: Duration,
+    displaced: &Displaced,
+) -> bool {
     let Some(before) = SignedDuration::try_from(retention)
         .ok()
         .and_then(|retention| clock.now().checked_sub(retention).ok())
     else {
         return false; // Longer than the calendar: nothing is ever forgotten.
     };
-    let open = slot.get();
-    // While it is not open, nothing is forgotten; there is a next time.
+    let open = slot.get().filter(|_| displaced.is_none());
+    // While it is not open, or lies elsewhere, nothing is forgotten; there is a next time.
     let pruned =
         tokio::task::spawn_blocking(move || open.map_or_else(|| Ok(Vec::new()), |open| open.prune(before)));
     match pruned.await {

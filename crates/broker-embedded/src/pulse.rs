@@ -25,15 +25,17 @@ pub(crate) struct Condition {
     /// Whoever waits for an answer waits no longer.
     pub(crate) is_deaf: bool,
     pub(crate) given_up: bool,
+    /// Since when files of the log have not been in their place.
+    pub(crate) displaced_since: Option<Timestamp>,
 }
 
 impl Condition {
     pub(crate) fn new(availability: Availability) -> Self {
-        Self { availability, hangs_since: None, is_deaf: false, given_up: false }
+        Self { availability, hangs_since: None, is_deaf: false, given_up: false, displaced_since: None }
     }
 
     pub(crate) fn availability(&self) -> Availability {
-        match self.hangs_since {
+        match self.hangs_since.or(self.displaced_since) {
             Some(since) => Availability { available: false, since },
             None => self.availability,
         }
@@ -46,6 +48,11 @@ impl Condition {
         } else {
             self.given_up.then_some(Stopped::Failed)
         }
+    }
+
+    /// Why nothing more is taken, if nothing is. What is there is handed out and settled all the same: what has left is not lost.
+    pub(crate) fn refusal_to_take(&self) -> Option<Stopped> {
+        self.refusal().or(self.displaced_since.map(|_| Stopped::Displaced))
     }
 }
 
@@ -157,7 +164,8 @@ impl Watcher {
                 let availability =
                     Availability { since: self.clock.now(), ..self.condition.borrow().availability };
                 self.condition.send_modify(|condition| {
-                    *condition = Condition { given_up: condition.given_up, ..Condition::new(availability) };
+                    let Condition { given_up, displaced_since, .. } = *condition;
+                    *condition = Condition { given_up, displaced_since, ..Condition::new(availability) };
                 });
                 let hung_ms = millis(hangs_after + since.elapsed());
                 tracing::info!(hung_ms, "the disk of the queue log answers again");

@@ -191,6 +191,10 @@ pub(crate) enum Stopped {
     Failed,
     #[error("the disk of the queue log does not answer")]
     Hangs,
+    #[error(
+        "files of the queue log were removed, moved or replaced under this server, so it takes nothing more"
+    )]
+    Displaced,
 }
 
 pub(crate) fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BrokerError {

@@ -8,6 +8,12 @@ use std::path::{Path, PathBuf};
 
 use super::{KEYSPACES, StoreError, blame, witness};
 
+/// Refuses a folder without a log, where there must be one.
+pub(super) fn require(path: &Path) -> Result<(), StoreError> {
+    let marker = path.join("version");
+    if exists(&marker)? { Ok(()) } else { Err(missing(marker)) }
+}
+
 /// Refuses a folder that holds parts of a log, but not all that is needed to read it.
 pub(super) fn check(path: &Path) -> Result<(), StoreError> {
     let keyspaces = path.join("keyspaces");

@@ -24,6 +24,7 @@ mod dump;
 mod examine;
 mod files;
 mod folder;
+mod in_place;
 mod journal;
 mod keys;
 mod line;
@@ -211,6 +212,8 @@ pub(crate) struct Store {
     by_konto: Keyspace,
     dead: Keyspace,
     path: PathBuf,
+    /// Where its files were when it was opened.
+    place: in_place::Place,
     steps: Keyspace,
     /// The number of the last synced step.
     step: AtomicU64,
@@ -562,6 +565,11 @@ impl Store {
         Self::go_on(path, begun)
     }
 
+    /// Refuses a folder without a log, where there must be one.
+    pub(crate) fn require(path: &Path) -> Result<(), StoreError> {
+        files::require(path)
+    }
+
     /// Begins a new epoch of a log.
     fn go_on(path: &Path, begun: Begun) -> Result<Opened, StoreError> {
         let Begun { db, meta, steps, step, witness, .. } = begun;
@@ -583,6 +591,8 @@ impl Store {
                     .age_cutoff(LARGE_PART),
             ))
         })?;
+        let place = witness.metadata().and_then(|witness| in_place::Place::of(path, &witness));
+        let place = place.map_err(StoreError::Files)?;
         let decided_ms = position::decided_ms(&meta)?;
         let live = Live::since_now(&db, &payloads);
         let (closed, is_closed) = watch::channel(());
@@ -598,6 +608,7 @@ impl Store {
             meta,
             db,
             path: path.to_owned(),
+            place,
             steps,
             step: AtomicU64::new(step),
             decided_ms,

@@ -5,6 +5,7 @@
 mod contract;
 mod copies;
 mod damage;
+mod displaced;
 mod durability;
 mod further;
 mod harness;
