@@ -49,8 +49,8 @@ use crate::slot::Slot;
 use crate::sporing::Sporing;
 pub use crate::store::{
     AcceptedLoss, Behind, CheckedLog, DumpError, LogCounts, LogFindings, LogMoment, LogPosition, Loss,
-    LostMelding, Reserve, SeenPosition, TornJournal, accept_loss, check_log, find_loss, hold_log,
-    hold_log_copy, load_log,
+    LostMelding, Reserve, SeenPosition, TornJournal, accept_loss, check_log, find_earlier, find_loss,
+    hold_log, hold_log_copy, load_log,
 };
 pub use crate::store::{Emptied, Missing, Salvaged, SavedKonto, Unsaved, finish_salvage, salvage};
 use crate::store::{Layout, Store, StoreError, guarded};
@@ -242,7 +242,18 @@ impl EmbeddedBroker {
             )),
         ];
         let closed_at = OnceLock::new();
-        Ok(Arc::new(Self { requests, slot, aside, totals, sporing, clock, reserve, displaced, closed_at, tasks }))
+        Ok(Arc::new(Self {
+            requests,
+            slot,
+            aside,
+            totals,
+            sporing,
+            clock,
+            reserve,
+            displaced,
+            closed_at,
+            tasks,
+        }))
     }
 
     /// Stops in good order: what consumers hold goes back without counting, all is on disk and the files are closed when it

@@ -150,7 +150,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::super::MIB;
-    use super::super::tests::{Place, store};
+    use super::super::tests::{Place, konto, melding, store};
     use super::*;
 
     /// Journals come and go, and so do tables, all of which are in their places.
@@ -166,7 +166,9 @@ mod tests {
                 let mut write = writing.write();
                 for number in numbers.clone() {
                     let byte = u8::try_from(number % 251).expect("it is small");
-                    write.payload(number, &vec![byte; usize::try_from(MIB / 10).expect("it is small")]);
+                    let payload = vec![byte; usize::try_from(MIB / 10).expect("it is small")];
+                    let melding = melding(number.into(), konto(1), konto(2));
+                    write.payload(number, &melding, &payload).expect("it can be written");
                 }
                 write.commit(true).expect("it can be written");
                 let mut write = writing.write();

@@ -12,11 +12,11 @@ use wire::id::MeldingId;
 
 use super::folder::{self, sync_folder_of};
 use super::keys::{decode_entry, encode_entry};
-use super::position::decision;
+use super::position::{Behind, LogPosition, decision};
 use super::shadow::Shadow;
 use super::witness::{self, Loss, LostMelding, Witness};
 use super::{Begun, Cut, Damage, Layout, MIB, SeenPosition, Store, StoreError, salvage};
-use super::{blame, files};
+use super::{blame, files, guarded};
 use crate::OpenError;
 
 /// How a log is opened that nobody uses.
@@ -54,6 +54,32 @@ pub fn find_loss(path: &Path, seen: Option<SeenPosition>) -> Result<Option<Loss>
         return loss_of_all(path).map(Some).map_err(failed);
     }
     look(path, Damage::Refuse, &Layout { seen, ..LAYOUT }).map_err(|error| OpenError::new(path, error))
+}
+
+/// What the log at `path` lacks, where it has been further than it and its witness are, as somebody else has `seen`: whatever is damaged
+/// of it besides, nobody can list what came after. Changes nothing of it. Blocks.
+///
+/// # Errors
+/// [`OpenError`]: a server uses it, or it cannot be looked at.
+pub fn find_earlier(path: &Path, seen: Option<SeenPosition>) -> Result<Option<Loss>, OpenError> {
+    let Some(seen) = seen else { return Ok(None) };
+    let layout = Layout { seen: Some(seen), ..LAYOUT };
+    match guarded(|| look(path, Damage::Accept, &layout)) {
+        Ok(loss) => Ok(loss.filter(|loss| loss.behind.is_some())),
+        Err(error @ StoreError::InUse) => Err(OpenError::new(path, error)),
+        // Where it cannot be opened at all, its witness can tell.
+        Err(_) => Ok(earlier_by_witness(path, seen)),
+    }
+}
+
+fn earlier_by_witness(path: &Path, seen: SeenPosition) -> Option<Loss> {
+    let witness = Witness::open(path).ok().flatten()?;
+    let step = witness.last_step();
+    // When it was last decided what the log holds, a witness does not know.
+    let found = LogPosition { step, ..seen.position };
+    let last_taken = witness.last_taken(step).next().map(|melding| melding.mottatt);
+    let behind = (seen.position > found).then_some(Behind { found, seen, last_taken })?;
+    Some(Loss { log_step: step, promised_step: step, behind: Some(behind), ..Loss::default() })
 }
 
 /// Looks what the log at `path` lacks. Opening a log changes it, so a copy is opened.

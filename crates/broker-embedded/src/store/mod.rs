@@ -65,7 +65,7 @@ use self::keys::number_at;
 pub(crate) use self::keys::{Cost, KeptDead};
 pub(crate) use self::line::Line;
 pub use self::load::load_log;
-pub use self::loss::{AcceptedLoss, accept_loss, find_loss};
+pub use self::loss::{AcceptedLoss, accept_loss, find_earlier, find_loss};
 pub use self::position::{Behind, LogPosition, SeenPosition};
 pub use self::room::Reserve;
 pub use self::salvage::{Emptied, Missing, Salvaged, SavedKonto, Unsaved, finish_salvage, salvage};
@@ -362,7 +362,10 @@ impl Begun {
         let kept = Kept { ids, forgotten_before, lacks_some: !damaged.is_empty() };
         let (mut witness, mut loss) = call_witness(path, step, &kept)?;
         let position = LogPosition { decided_ms: position::decided_ms(&meta)?, step };
-        if let Some(seen) = layout.seen.filter(|seen| seen.position > position) {
+        // Where the witness knows of more, the log was damaged or cut, and is no earlier state. One that was put back went back with it.
+        let known = witness.as_ref().map_or(0, Witness::last_step).max(step);
+        let known = LogPosition { step: known, ..position };
+        if let Some(seen) = layout.seen.filter(|seen| seen.position > known) {
             let last = witness.as_ref().and_then(|witness| witness.last_taken(step).next());
             let last_taken = last.map(|melding| melding.mottatt);
             loss.get_or_insert(unknown(step)).behind = Some(Behind { found: position, seen, last_taken });

@@ -17,11 +17,11 @@ use crate::queue::{CRASHES_KEPT, Entry, Tries};
 
 const MELDING: u128 = 0x1000;
 
-fn konto(n: u128) -> KontoId {
+pub(super) fn konto(n: u128) -> KontoId {
     KontoId::from_uuid(Uuid::from_u128(n))
 }
 
-fn melding(n: u128, avsender: KontoId, mottaker: KontoId) -> Melding {
+pub(super) fn melding(n: u128, avsender: KontoId, mottaker: KontoId) -> Melding {
     Melding {
         id: MeldingId::from_uuid(Uuid::from_u128(MELDING + n)),
         avsender,

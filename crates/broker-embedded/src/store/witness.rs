@@ -70,7 +70,7 @@ pub struct Loss {
     pub whole_behind: u64,
     /// The file that knows what was promised; `None` where it is there and can be read. Without it nobody can say whether anything is lost.
     pub witness_missing: Option<PathBuf>,
-    /// Whether it has been further than it is, as somebody else knows: what it lacks then nobody can list.
+    /// Whether it has been further than it and its witness are, as somebody else knows: what it lacks then nobody can list.
     pub behind: Option<Behind>,
 }
 
@@ -94,8 +94,7 @@ impl fmt::Display for Loss {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // What stands between this part and the one before.
         let mut between = "";
-        // Where the witness knows of more than the log, that was damaged or cut, and is no earlier state.
-        if let Some(behind) = self.behind.filter(|_| self.is_all_there()) {
+        if let Some(behind) = self.behind {
             write!(f, "{behind}")?;
             between = "; ";
         }

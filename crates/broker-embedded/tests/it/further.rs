@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use app::ports::{Clock as _, Settlement};
 use knutepunkt_broker_embedded::{
-    EmbeddedBroker, Emptied, OpenError, Options, SeenPosition, accept_loss, find_loss, hold_log,
-    hold_log_copy, load_log, salvage,
+    EmbeddedBroker, Emptied, OpenError, Options, SeenPosition, accept_loss, find_earlier, find_loss,
+    hold_log, hold_log_copy, load_log, salvage,
 };
 use wire::id::KontoId;
 
@@ -93,4 +93,47 @@ async fn log_that_was_saved_or_restored_is_not_taken_for_an_earlier_one() {
     assert!(refused.contains("from before it was last repaired or restored"), "{refused}");
     accept_loss(&h.path(), jiff::Timestamp::UNIX_EPOCH, Some(further)).unwrap().unwrap();
     open(&h, &h.path(), further).await.unwrap().close().await.unwrap();
+}
+
+/// One that is damaged besides: what came after it stands in no list, so nobody may take the lists for all that is lost.
+#[tokio::test]
+async fn earlier_log_that_is_damaged_too_is_recognised() {
+    let (h, _, seen) = put_back().await;
+    let log = h.path().with_file_name("early");
+    let damaged = |name: &str, damage: &dyn Fn(&Path)| {
+        let place = h.path().with_file_name(name);
+        copy(&log, &place);
+        damage(&place);
+        place
+    };
+    let cut = damaged("cut", &|log| {
+        let journal = log.join("0.jnl");
+        let bytes = std::fs::read(&journal).unwrap();
+        let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+        std::fs::write(&journal, &bytes[..end - 40]).unwrap();
+    });
+    let flipped = damaged("flipped", &|log| {
+        let journal = log.join("0.jnl");
+        let mut bytes = std::fs::read(&journal).unwrap();
+        let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+        bytes[end / 2] ^= 1;
+        std::fs::write(&journal, bytes).unwrap();
+    });
+    let beyond = damaged("beyond", &|log| std::fs::remove_file(log.join("version")).unwrap());
+    for log in [&log, &cut, &flipped, &beyond] {
+        let found = find_earlier(log, Some(seen)).unwrap().unwrap();
+        assert_eq!(found.behind.unwrap().seen, seen, "{}: {found}", log.display());
+        assert!(found.to_string().contains("put back to an earlier state"), "{found}");
+    }
+    let done = accept_loss(&cut, h.clock.now(), Some(seen)).unwrap().unwrap();
+    assert!(done.loss.behind.is_some() && !done.loss.meldinger.is_empty(), "{:?}", done.loss);
+
+    // The newest one, damaged in the same way, is none.
+    let newest = h.path();
+    let bytes = std::fs::read(newest.join("0.jnl")).unwrap();
+    let end = bytes.iter().rposition(|byte| *byte != 0).unwrap();
+    std::fs::write(newest.join("0.jnl"), &bytes[..end - 40]).unwrap();
+    assert_eq!(find_earlier(&newest, Some(seen)).unwrap(), None);
+    let refused = text(&open(&h, &newest, seen).await.err().unwrap());
+    assert!(!refused.contains("earlier state") && refused.contains("were promised"), "{refused}");
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use app::ports::Clock as _;
 use broker_embedded::{
-    Emptied, Loss, Salvaged, SeenPosition, accept_loss, find_loss, finish_salvage, salvage,
+    Emptied, Loss, Salvaged, SeenPosition, accept_loss, find_earlier, find_loss, finish_salvage, salvage,
 };
 use wire::id::{FiksOrgId, KontoId};
 
@@ -69,10 +69,12 @@ pub async fn run(args: RepairArgs) -> anyhow::Result<()> {
             return Ok(finished(&log, &old_log));
         }
         if args.berg {
+            let earlier = find_earlier(&log, seen)?;
             if !args.godta_tap {
-                refuse_earlier(&log, seen)?;
+                refuse_earlier(&log, earlier.as_ref())?;
             }
-            save(&log, args.godta_tap, &owners)
+            let saved = save(&log, args.godta_tap, &owners)?;
+            Ok(format!("{saved}{}", earlier.as_ref().map_or("", not_listed)))
         } else {
             repair(&log, args.godta_tap, seen)
         }
@@ -81,22 +83,32 @@ pub async fn run(args: RepairArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A log that was put back to an earlier state is whole, so there is nothing to save in it; and whoever saved it would not hear of what
-/// came after.
-fn refuse_earlier(log: &Path, seen: Option<SeenPosition>) -> anyhow::Result<()> {
-    // What is damaged besides is for the salvage to find.
-    let Ok(Some(loss)) = find_loss(log, seen) else { return Ok(()) };
-    anyhow::ensure!(loss.only_behind().is_none(), "{}", earlier(log, &loss));
-    Ok(())
+/// Whoever saves what is left of a log that was put back to an earlier state must know that nobody can list what came after.
+fn refuse_earlier(log: &Path, earlier: Option<&Loss>) -> anyhow::Result<()> {
+    let Some(loss) = earlier else { return Ok(()) };
+    anyhow::bail!(
+        "{}: {loss}; nothing was changed.\n{}",
+        log.display(),
+        what_to_do(loss, "--berg --godta-tap")
+    )
 }
 
-fn earlier(log: &Path, loss: &Loss) -> String {
+/// What to do about a log that was put back to an earlier state. Where nothing else is wrong with it there is nothing to save.
+fn what_to_do(loss: &Loss, salvage: &str) -> String {
+    let accept = if loss.only_behind().is_some() { "--godta-tap" } else { salvage };
     format!(
-        "{}: {loss}; nothing was changed.\nPut back the right folder together with ko.vitne and ko.installasjon; or restore a \
-         backup; or, to go on with this one, accept that: knutepunkt repair --godta-tap\nWhat waits in it is then handed out as \
-         redelivered.",
-        log.display()
+        "Put back the right folder together with ko.vitne and ko.installasjon; or restore a backup; or, to go on with this one, accept \
+         that: knutepunkt repair {accept}\nWhat waits in it is then handed out as redelivered."
     )
+}
+
+/// What is said, beside what can be listed, of a log that was put back to an earlier state.
+fn not_listed(loss: &Loss) -> &'static str {
+    if loss.behind.is_some() {
+        "\nIt is an earlier state of the queue log: what was accepted after that state is in no list, and nobody can say what it was."
+    } else {
+        ""
+    }
 }
 
 /// How far the registry has seen the queue log to come. Where it cannot be asked, the log can still be repaired.
@@ -119,7 +131,12 @@ fn repair(log: &Path, accept: bool, seen: Option<SeenPosition>) -> anyhow::Resul
     let nothing = || format!("{}: nothing that was promised is missing; nothing was changed", log.display());
     if !accept {
         let Some(loss) = find_loss(log, seen)? else { return Ok(nothing()) };
-        anyhow::ensure!(loss.only_behind().is_none(), "{}", earlier(log, &loss));
+        anyhow::ensure!(
+            loss.only_behind().is_none(),
+            "{}: {loss}; nothing was changed.\n{}",
+            log.display(),
+            what_to_do(&loss, "--godta-tap")
+        );
         anyhow::ensure!(
             !loss.is_unknown(),
             "{}: {loss}; nothing was changed.\nPut the file back where it was; or restore a backup; or take the log as it is: \
@@ -127,11 +144,12 @@ fn repair(log: &Path, accept: bool, seen: Option<SeenPosition>) -> anyhow::Resul
             log.display()
         );
         anyhow::bail!(
-            "{}: {loss}; nothing was changed.\n{}\n{}Restore a backup that has them. Or save all that can be read, which loses no \
+            "{}: {loss}; nothing was changed.\n{}{}\n{}Restore a backup that has them. Or save all that can be read, which loses no \
              more than has to be: knutepunkt repair --berg\nOr accept the loss and go on with what stands before it: knutepunkt \
              repair --godta-tap",
             log.display(),
             list(&loss),
+            not_listed(&loss),
             cut_more(&loss)
         );
     }
@@ -165,10 +183,11 @@ fn repair(log: &Path, accept: bool, seen: Option<SeenPosition>) -> anyhow::Resul
         ));
     }
     Ok(format!(
-        "{}: {}\nThe loss is accepted and the server can be started. All of them are listed in {}; tell their senders.{}{}",
+        "{}: {}\nThe loss is accepted and the server can be started. All of them are listed in {}; tell their senders.{}{}{}",
         log.display(),
         done.loss,
         files(&done.reports),
+        not_listed(&done.loss),
         old_witness,
         kept(&done.rests)
     ))
