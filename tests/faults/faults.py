@@ -28,6 +28,7 @@ SCENARIOS = {
     "queue_bytes": "an organisasjon that fills its part of the queues",
     "strangers": "silent and slow strangers, and tenants that take all they can get",
     "memory": "little memory, much queued, slow consumers",
+    "crafted": "little memory, and requests that are made to take many times their size",
     "bodies": "little memory, bodies left unfinished, downloads and consumers that do not read",
     "clock": "jumps of the wall clock",
     "issuer": "token issuer and login provider away",
