@@ -16,6 +16,7 @@ mod frame;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod held;
 mod machine;
 mod places;
 mod reply;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::Config;
+use crate::held::Held;
 use crate::places::{Dropped, Place, Places};
 use crate::session;
 
@@ -70,6 +71,11 @@ impl Server {
     ) {
         let acceptor = tls.map(TlsAcceptor::from);
         let connections = TaskTracker::new();
+        let held = Arc::new(Held::new());
+        let watching = tokio::spawn({
+            let held = Arc::clone(&held);
+            async move { held.watch().await }
+        });
         let (mut full, mut crowded) = (Rare::default(), Rare::default());
         loop {
             let accepted = tokio::select! {
@@ -113,11 +119,11 @@ impl Server {
                 );
             }
             let (app, config, acceptor) = (self.app.clone(), self.config.clone(), acceptor.clone());
-            let shutdown = shutdown.clone();
+            let (shutdown, held) = (shutdown.clone(), Arc::clone(&held));
             connections.spawn(async move {
                 // Deliveries are gathered before they are written, so nothing is won by waiting.
                 let _ = stream.set_nodelay(true);
-                let opening = session::Opening { peer, accepted, place };
+                let opening = session::Opening { peer, accepted, place, held };
                 match acceptor {
                     None => session::run(stream, opening, app, config, shutdown).await,
                     Some(acceptor) => {
@@ -138,6 +144,7 @@ impl Server {
         drop(listener);
         connections.close();
         connections.wait().await;
+        watching.abort();
     }
 }
 

@@ -21,6 +21,7 @@ use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::Config;
+use crate::held::Held;
 use crate::machine::{Answer, Command, End, Login, Machine, Request};
 use crate::places::{Place, Seat};
 
@@ -36,7 +37,8 @@ const UNLIMITED: u64 = 2000;
 const BROKER_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a lost connection waits before the client is made to answer for it: whatever stops the server may have stopped the
-/// client in the same moment, and its socket may close before the signal reaches us.
+/// client in the same moment, and its socket may close before the signal reaches us. Within that time it is known, too, whether the
+/// process was held.
 const LOSS_GRACE: Duration = Duration::from_millis(250);
 /// Target of log events for what anybody can bring about, so that whoever reads the log sees some and then a count.
 const REFUSED: &str = "refused";
@@ -110,6 +112,8 @@ pub(crate) struct Opening {
     pub(crate) peer: SocketAddr,
     pub(crate) accepted: Instant,
     pub(crate) place: Place,
+    /// When the process was held.
+    pub(crate) held: Arc<Held>,
 }
 
 /// Runs a connection to its end.
@@ -120,7 +124,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
     config: Arc<Config>,
     shutdown: CancellationToken,
 ) {
-    let Opening { peer, accepted, place } = opening;
+    let Opening { peer, accepted, place, held } = opening;
     let now = Instant::now();
     let machine = Machine::new(config.clone(), app.ids().clone(), now).opened(accepted);
     let timer_at = machine.next_deadline().unwrap_or(now);
@@ -163,6 +167,9 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
         // Once that is there, the broker knows that nothing counts.
         let _ = tokio::time::timeout(LOSS_GRACE, shutdown).await;
     }
+    if ended.is_err() && held.may_be_why(accepted, Instant::now()) {
+        session.machine.is_lost_for_us();
+    }
     session.end_channels();
     if ended.is_ok() {
         session.say_goodbye().await;
@@ -192,6 +199,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             progress |= self.poll_write(cx, now)?;
             // Writing may have made room for input that waited.
             progress |= self.run_machine();
+            // Not before what has come and can go: whoever was held itself finds the time of all that over.
+            progress |= self.poll_timer(cx, now);
             if let Some(end) = self.machine.end() {
                 return Poll::Ready(Ok(end));
             }
@@ -204,7 +213,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         Poll::Pending
     }
 
-    /// Shutdown, revoked log-in and time.
+    /// Shutdown and revoked log-in.
     fn poll_signals(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut progress = false;
         if self.shutdown.as_mut().is_some_and(|shutdown| shutdown.as_mut().poll(cx).is_ready()) {
@@ -220,13 +229,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             self.machine.close(now, "the log-in was changed, log in again");
             progress = true;
         }
-        if self.timer.as_mut().poll(cx).is_ready() {
-            self.machine.tick(now);
-            let next = self.machine.next_deadline().unwrap_or(now + Duration::from_hours(1));
-            self.set_timer(next);
-            progress = true;
-        }
         progress
+    }
+
+    fn poll_timer(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if self.timer.as_mut().poll(cx).is_pending() {
+            return false;
+        }
+        self.machine.tick(now);
+        let next = self.machine.next_deadline().unwrap_or(now + Duration::from_hours(1));
+        self.set_timer(next);
+        true
     }
 
     /// The timer is only ever brought forward here: nearly always the next deadline moves away with each frame.

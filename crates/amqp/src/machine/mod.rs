@@ -26,6 +26,7 @@ use wire::id::KontoId;
 use crate::Config;
 use crate::encode;
 use crate::frame::{self, DecodeError, Frame, Kind};
+use crate::held::HELD;
 use crate::reply::{self, Reply};
 use channel::Channel;
 use waiting::WaitingOutput;
@@ -326,6 +327,11 @@ impl Machine {
         self.ended_by.unwrap_or(EndedBy::Consumer)
     }
 
+    /// The connection was lost for a reason of ours, unless it was closed before.
+    pub(crate) fn is_lost_for_us(&mut self) {
+        self.ended_by.get_or_insert(EndedBy::Server);
+    }
+
     /// Whether the client has begun to speak AMQP.
     pub(crate) fn has_begun(&self) -> bool {
         !matches!(self.state, State::Header)
@@ -368,9 +374,11 @@ impl Machine {
             return;
         }
         let Some(interval) = self.heartbeat.filter(|_| self.is_running()) else { return };
-        if now >= self.last_input + interval * 2 {
-            // While an answer is awaited or the client does not read, its bytes may not have been looked at.
-            if self.waiting.is_some() {
+        let silent_since = self.last_input + interval * 2;
+        if now >= silent_since {
+            // While an answer is awaited or the client does not read, its bytes may not have been looked at. Nor is it known what
+            // it did where we come so late that we were held ourselves.
+            if self.waiting.is_some() || now >= silent_since + HELD {
                 self.last_input = now;
             } else {
                 self.finish(End::MissedHeartbeats);

@@ -1135,6 +1135,19 @@ fn silent_client_is_dropped_after_two_intervals() {
     assert_eq!(client.machine.end(), Some(End::MissedHeartbeats));
 }
 
+/// Whoever was held itself does not know what the client did.
+#[test]
+fn silence_is_not_judged_by_whoever_comes_late() {
+    let mut client = Client::running();
+    client.tick_after(200);
+    assert!(client.machine.is_running());
+    client.tick_after(60);
+    client.tick_after(59);
+    assert!(client.machine.is_running());
+    client.tick_after(1);
+    assert_eq!(client.machine.end(), Some(End::MissedHeartbeats));
+}
+
 #[test]
 fn any_traffic_counts_as_heartbeat() {
     let mut client = Client::with_channel();

@@ -237,7 +237,7 @@ async fn silent_strangers_never_keep_a_client_out_however_many_are_logged_in() {
 }
 
 /// Logs in at `address` and goes no further, whatever the server says to it.
-async fn log_in_and_stop(address: SocketAddr, party: &Party) -> std::io::Result<TcpStream> {
+pub(crate) async fn log_in_and_stop(address: SocketAddr, party: &Party) -> std::io::Result<TcpStream> {
     let secret = format!("\0{}\0{} {}", party.integrasjon, party.passord, party.token);
     let mut payload = vec![0, 10, 0, 11, 0, 0, 0, 0, 5];
     payload.extend_from_slice(b"PLAIN");

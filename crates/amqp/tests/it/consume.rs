@@ -16,7 +16,12 @@ use lapin::{Channel, Connection, Consumer};
 
 use crate::world::{World, within};
 
-async fn consume(connection: &Connection, queue: &str, tag: &str, prefetch: u16) -> (Channel, Consumer) {
+pub(crate) async fn consume(
+    connection: &Connection,
+    queue: &str,
+    tag: &str,
+    prefetch: u16,
+) -> (Channel, Consumer) {
     let channel = connection.create_channel().await.unwrap();
     channel.basic_qos(prefetch, BasicQosOptions::default()).await.unwrap();
     let consumer = channel
@@ -26,7 +31,7 @@ async fn consume(connection: &Connection, queue: &str, tag: &str, prefetch: u16)
     (channel, consumer)
 }
 
-async fn next(consumer: &mut Consumer) -> Delivery {
+pub(crate) async fn next(consumer: &mut Consumer) -> Delivery {
     within(consumer.next()).await.expect("the consumer goes on").expect("a delivery")
 }
 

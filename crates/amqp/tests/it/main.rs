@@ -4,4 +4,5 @@
 
 mod connect;
 mod consume;
+mod held;
 mod world;
