@@ -1,5 +1,6 @@
 //! The two cookies there are: of the session, and of a login under way.
 
+use app::sesjon::INNLOGGING;
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::config::PortalUrl;
@@ -11,9 +12,6 @@ pub(crate) struct Cookies {
     innlogging: String,
     attributes: &'static str,
 }
-
-/// How long a login may take, in seconds.
-const LOGIN_SECONDS: u32 = 600;
 
 impl Cookies {
     pub(crate) fn new(url: &PortalUrl) -> Self {
@@ -58,7 +56,7 @@ impl Cookies {
     }
 
     pub(crate) fn set_innlogging(&self, value: &str) -> HeaderValue {
-        self.value(&self.innlogging, value, &format!("; Max-Age={LOGIN_SECONDS}"))
+        self.value(&self.innlogging, value, &format!("; Max-Age={}", INNLOGGING.as_secs()))
     }
 
     pub(crate) fn remove_innlogging(&self) -> HeaderValue {
@@ -67,7 +65,7 @@ impl Cookies {
 
     fn value(&self, name: &str, value: &str, more: &str) -> HeaderValue {
         let mut header = HeaderValue::try_from(format!("{name}={value}{}{more}", self.attributes))
-            .expect("tokens and base64url have no other characters than a header may have");
+            .expect("tokens, base64url, digits and full stops are what a header may have");
         header.set_sensitive(true);
         header
     }

@@ -437,6 +437,44 @@ async fn login_for_which_too_many_wait_already_is_answered_at_once_and_invited_t
     browser.get("/auth/start").await.is(303);
 }
 
+/// Anybody can write a cookie, and each would cost a request to the provider and a place to wait for it.
+#[tokio::test]
+async fn login_that_this_server_did_not_begin_or_long_ago_asks_the_provider_nothing() {
+    const NAME: &str = "__Host-innlogging";
+    let world = World::new().await;
+    // If the provider were asked, it would fail otherwise.
+    world.login.refuse(Some("it was asked"));
+    let mut browser = world.anonymous();
+    let mut begin = async || {
+        let answer = browser.get("/auth/start").await;
+        let state = answer.location().split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
+        (state, browser.cookies[NAME].clone())
+    };
+    let back = async |cookie: &str, state: &str| {
+        let mut browser = world.anonymous();
+        browser.cookies.insert(NAME.to_owned(), cookie.to_owned());
+        browser.get(&format!("/auth/retur?code=x&state={state}")).await.location().to_owned()
+    };
+    let ((state, cookie), (other_state, other)) = (begin().await, begin().await);
+    let parts: Vec<_> = cookie.split('.').collect();
+    let [value, second, seal] = parts[..] else { panic!("{cookie}") };
+    let (other_value, other_seal) = (other.split('.').next().unwrap(), other.rsplit('.').next().unwrap());
+    for (cookie, state) in [
+        (value.to_owned(), &state),
+        (format!("{value}.{second}"), &state),
+        (format!("{value}.{second}."), &state),
+        (format!("{value}.{second}.{other_seal}"), &state),
+        (format!("{value}.9{second}.{seal}"), &state),
+        (format!("{other_value}.{second}.{seal}"), &other_state),
+        (cookie.clone(), &other_state),
+    ] {
+        assert_eq!(back(&cookie, state).await, "/logg-inn?melding=avbrutt", "{cookie}");
+    }
+    assert!(back(&cookie, &state).await.starts_with("/logg-inn?melding=feilet"), "its own is asked about");
+    world.clock.advance(app::sesjon::INNLOGGING + std::time::Duration::from_secs(1));
+    assert_eq!(back(&cookie, &state).await, "/logg-inn?melding=avbrutt", "too long ago");
+}
+
 #[tokio::test]
 async fn answer_of_another_provider_is_a_failed_login() {
     let world = World::new().await;

@@ -5,12 +5,14 @@
 
 mod begin;
 mod end;
+mod innlogging;
 pub(crate) mod once;
 mod read;
 mod token;
 mod value;
 
 pub use begin::NySesjon;
+pub use innlogging::INNLOGGING;
 pub use once::Once;
 pub use read::{AktivSesjon, SesjonSvar};
 pub use token::SesjonToken;

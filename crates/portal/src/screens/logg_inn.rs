@@ -1,5 +1,6 @@
 //! Screen 1: logging in and out.
 
+use app::App;
 use app::ports::{LoginAnswer, LoginStart, PersonLogin, PersonLoginError, VerifiedPerson};
 use app::sesjon::NySesjon;
 use askama::Template;
@@ -149,12 +150,14 @@ impl UnderVeis {
         }
     }
 
-    fn encode(&self) -> Result<String, Feil> {
-        Ok(URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).map_err(Feil::intern)?))
+    fn encode(&self, app: &App) -> Result<String, Feil> {
+        let value = URL_SAFE_NO_PAD.encode(serde_json::to_vec(self).map_err(Feil::intern)?);
+        Ok(app.seal_innlogging(&value))
     }
 
-    fn decode(cookie: &str) -> Option<Self> {
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(cookie).ok()?).ok()
+    /// What this installation put into `cookie`, and nobody else.
+    fn decode(app: &App, cookie: &str) -> Option<Self> {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(app.open_innlogging(cookie)?).ok()?).ok()
     }
 
     /// Sends the browser to the login provider.
@@ -164,7 +167,7 @@ impl UnderVeis {
         match login.start(&self.login_start(), k.now).await {
             Ok(address) => {
                 let mut response = found(&address);
-                let cookie = k.portal.cookies().set_innlogging(&self.encode()?);
+                let cookie = k.portal.cookies().set_innlogging(&self.encode(k.portal.app())?);
                 response.headers_mut().append(header::SET_COOKIE, cookie);
                 Ok(response)
             }
@@ -191,9 +194,10 @@ fn count_login(k: &Kontekst) -> Result<(), Feil> {
 
 async fn back(k: Kontekst, headers: HeaderMap, RawQuery(query): RawQuery) -> Result<Response, Feil> {
     let felter = Felter::from_query(&query.unwrap_or_default());
-    let under_veis = k.portal.cookies().innlogging(&headers).and_then(UnderVeis::decode);
+    let cookie = k.portal.cookies().innlogging(&headers);
+    let under_veis = cookie.and_then(|cookie| UnderVeis::decode(k.portal.app(), cookie));
     let mut response = match under_veis {
-        // Without the cookie, or with another state, this is not the browser that began.
+        // Without a cookie of ours, or with another state, this is not the browser that began.
         Some(under_veis) if under_veis.state == felter.raw("state") => {
             // The provider is asked about whatever code stands here.
             count_login(&k)?;
