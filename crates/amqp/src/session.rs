@@ -15,6 +15,7 @@ use app::ports::{
     BrokerChannel, BrokerError, ChannelOptions, Consumer, Delivery, EndedBy, OpenChannel, TokenError,
 };
 use app::{Apen, App, Error, Event, InnloggetIntegrasjon, LoginAttempt, Nadd, Plass};
+use futures::future::join_all;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{broadcast, mpsc};
 use tokio::time::Sleep;
@@ -510,20 +511,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 Box::pin(async move { Outcome::Opened(channel, plass, broker.open_channel(options).await) })
             }
             Request::CloseChannel { channel } => {
-                let channel = self.channels.remove(&channel);
+                let leaving = self.channels.remove(&channel).map(Leaving::new);
                 Box::pin(async move {
-                    if let Some(channel) = channel {
-                        close_channel(channel).await;
+                    if let Some(leaving) = leaving {
+                        leaving.close().await;
                     }
                     Outcome::Other(Answer::Done)
                 })
             }
             Request::CloseAll => {
-                let channels = std::mem::take(&mut self.channels);
+                let leaving: Vec<_> =
+                    std::mem::take(&mut self.channels).into_values().map(Leaving::new).collect();
                 Box::pin(async move {
-                    for (_, channel) in channels {
-                        close_channel(channel).await;
-                    }
+                    join_all(leaving.into_iter().map(Leaving::close)).await;
                     Outcome::Other(Answer::Done)
                 })
             }
@@ -626,16 +626,37 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     }
 }
 
-/// Closes the broker's channel as the client asked, so that what it held goes back before anything else happens.
-async fn close_channel(channel: Channel) {
-    let Channel { deliveries, control, ended, .. } = channel;
-    // Before the receiver goes, which would end it as well.
-    control.end(EndedBy::Consumer);
-    drop((deliveries, ended));
-    if let Ok(control) = Arc::try_unwrap(control) {
-        let closed = pin!(control.close(EndedBy::Consumer));
-        if tokio::time::timeout(BROKER_CLOSE_TIMEOUT, closed).await.is_err() {
-            tracing::warn!("the broker did not take a closed channel in time");
+/// A channel that the client closes. The client answers for it, also where the connection is lost before the broker was asked.
+struct Leaving(Option<Channel>);
+
+impl Leaving {
+    fn new(channel: Channel) -> Self {
+        Self(Some(channel))
+    }
+
+    /// Returns once all that it held has gone back, so that whoever asks behind that finds it there.
+    async fn close(mut self) {
+        let Some(Channel { deliveries, control, ended, .. }) = self.0.take() else { return };
+        drop(ended);
+        match Arc::try_unwrap(control) {
+            Ok(control) => {
+                // Asks with the first step, and waits from then on.
+                let closed = pin!(control.close(EndedBy::Consumer));
+                if tokio::time::timeout(BROKER_CLOSE_TIMEOUT, closed).await.is_err() {
+                    tracing::warn!("the broker did not take a closed channel in time");
+                }
+            }
+            Err(control) => control.end(EndedBy::Consumer),
+        }
+        // Not before, for it would end the channel as well.
+        drop(deliveries);
+    }
+}
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        if let Some(channel) = &self.0 {
+            channel.control.end(EndedBy::Consumer);
         }
     }
 }

@@ -318,6 +318,30 @@ async fn failed_queue_log_sends_the_client_away_to_come_back() {
 
 /// Whoever goes away while the server stands, with a word, without one, or thrown out for what it sent, answers for it.
 #[tokio::test]
+async fn channel_is_closed_once_all_that_it_held_has_gone_back() {
+    const MANY: u16 = 2_000;
+    let world = World::new().await;
+    world.send(MANY.into()).await;
+    let connection = world.connect(&world.storevik).await.unwrap();
+    for closes_connection in [false, true] {
+        let opened = if closes_connection { world.connect(&world.storevik).await.ok() } else { None };
+        let (channel, mut consumer) =
+            consume(opened.as_ref().unwrap_or(&connection), &world.storevik.queue(), "", MANY).await;
+        for _ in 0..MANY {
+            next(&mut consumer).await;
+        }
+        match opened {
+            Some(opened) => opened.close(200, "OK".into()).await.unwrap(),
+            None => channel.close(200, "OK".into()).await.unwrap(),
+        }
+        let status = world.broker().queue_status(world.storevik.konto).await.unwrap();
+        assert_eq!((status.ready, status.unacked), (MANY.into(), 0), "connection: {closes_connection}");
+    }
+    connection.close(200, "OK".into()).await.unwrap();
+    world.end().await;
+}
+
+#[tokio::test]
 async fn client_that_goes_away_answers_for_what_it_holds() {
     let world = World::new().await;
     for leave in 0..4 {
