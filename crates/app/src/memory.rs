@@ -108,6 +108,8 @@ struct Waiting {
     account: Arc<Account>,
     counts: Arc<Counts>,
     bytes: u64,
+    /// What others of the same owner that came later got since this one would have been next.
+    overtaken: u64,
     granted: oneshot::Sender<()>,
 }
 
@@ -204,15 +206,23 @@ impl Pool {
     }
 
     /// Gives to those who wait what there is: to whoever holds least first, and of one part to the first that came. Looks at
-    /// the first of each part alone, however many wait.
+    /// the first of each part alone, however many wait. One that waits for what all parts of its owner share lets the others have as
+    /// much as it wants itself, and then they wait behind it: or many small ones would keep it waiting for ever.
     fn serve(&self, state: &mut State) {
         let mut is_short = false;
+        // Of which part the first waits for what all parts of its owner share.
+        let mut short: HashMap<Owner, (Owner, Part)> = HashMap::new();
         for first in state.queues.values().filter_map(VecDeque::front) {
             first.account.is_short.store(false, Ordering::Relaxed);
         }
         let firsts = state.queues.iter().filter_map(|(whose, queue)| Some(turn(*whose, queue.front()?)));
         let mut turns: BinaryHeap<_> = firsts.collect();
         while let Some(Reverse((_, _, whose))) = turns.pop() {
+            let before = short.get(&whose.0).copied();
+            let waits_before = before.and_then(|before| state.queues.get(&before)?.front());
+            if waits_before.is_some_and(|before| before.overtaken >= before.bytes) {
+                continue;
+            }
             let Some(one) = state.queues.get_mut(&whose).and_then(VecDeque::pop_front) else { continue };
             match self.take(state, &one.account, (whose.1, &one.counts), one.bytes) {
                 Ok(()) => {
@@ -220,6 +230,10 @@ impl Pool {
                     one.counts.waiting.fetch_sub(1, Ordering::Relaxed);
                     if one.granted.send(()).is_err() {
                         state.give_back(&one.account, &one.counts, one.bytes);
+                    } else if let Some(before) =
+                        before.and_then(|before| state.queues.get_mut(&before)?.front_mut())
+                    {
+                        before.overtaken = before.overtaken.saturating_add(one.bytes);
                     }
                     turns
                         .extend(state.queues.get(&whose).and_then(|queue| Some(turn(whose, queue.front()?))));
@@ -227,7 +241,10 @@ impl Pool {
                 Err(bound) => {
                     match bound {
                         Bound::Part => {}
-                        Bound::Own => one.account.is_short.store(true, Ordering::Relaxed),
+                        Bound::Own => {
+                            one.account.is_short.store(true, Ordering::Relaxed);
+                            short.entry(whose.0).or_insert(whose);
+                        }
                         Bound::All => is_short = true,
                     }
                     state.queues.entry(whose).or_default().push_front(one);
@@ -339,7 +356,7 @@ impl Share {
             counts.waiting.fetch_add(1, Ordering::Relaxed);
             let number = state.numbers;
             state.numbers += 1;
-            let waiting = Waiting { number, account, counts, bytes, granted };
+            let waiting = Waiting { number, account, counts, bytes, overtaken: 0, granted };
             state.queues.entry((self.owner, self.part)).or_default().push_back(waiting);
             // What was given back before this one stood in the queue was given to nobody.
             self.pool.serve(&mut state);
@@ -612,6 +629,36 @@ mod tests {
         assert!(fetched.try_take(50).is_some());
         drop((more, handed_out));
         assert!(deliveries.try_take(400).is_some(), "a payload that is larger alone");
+    }
+
+    /// Downloads without end, of which each piece is small.
+    #[tokio::test]
+    async fn large_one_that_waits_for_what_all_parts_share_is_not_overtaken_for_ever() {
+        let pool = Pool::new(1_000, 400);
+        let (fetched, deliveries) =
+            (pool.share(org(1)).part(Part::Fetched), pool.share(org(1)).part(Part::Deliveries));
+        let mut pieces: VecDeque<_> = (0..3).map(|_| fetched.try_take(60).unwrap()).collect();
+        let mut large = deliveries.take(300).boxed();
+        assert!((&mut large).now_or_never().is_none());
+        let (mut waiting, mut rounds, mut got) = (Vec::new(), 0, None);
+        while got.is_none() && rounds < 100 {
+            let mut next = fetched.take(60).boxed();
+            assert!((&mut next).now_or_never().is_none(), "others wait");
+            drop(pieces.pop_front());
+            got = (&mut large).now_or_never();
+            match (&mut next).now_or_never() {
+                Some(piece) => pieces.push_back(piece),
+                None => waiting.push(next),
+            }
+            rounds += 1;
+        }
+        assert!(got.is_some(), "{rounds} pieces came before it");
+        assert!((5..10).contains(&rounds), "it lets others have as much as it wants: {rounds}");
+        drop((got, large, pieces));
+        for piece in waiting {
+            drop(piece.await);
+        }
+        assert_eq!((pool.held(), pool.state().queues.len()), (0, 0));
     }
 
     #[tokio::test]
