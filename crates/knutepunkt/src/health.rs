@@ -1,7 +1,5 @@
 //! Looks after the parts of the installation: one [`HealthCheck`] for each adapter.
 
-use std::os::unix::fs::MetadataExt as _;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -14,6 +12,7 @@ use maskinporten::oidc::OidcLogin;
 use maskinporten::{KeysState, MaskinportenVerifier};
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutPayload};
+use storage::RegistryFiles;
 
 mod tls;
 pub(crate) use tls::TlsCheck;
@@ -40,61 +39,19 @@ fn answers(del: Del, result: anyhow::Result<()>) -> Helse {
 /// file of SQLite that is no longer where it was: what is written to it is gone when the last process closes it.
 pub(crate) struct DatabaseCheck {
     registry: Arc<dyn Registry>,
-    file: Option<Arc<RegistryFile>>,
-}
-
-/// The file of a SQLite registry as it was when it was opened.
-struct RegistryFile {
-    path: PathBuf,
-    id: (u64, u64),
-    said: AtomicBool,
+    files: Option<Arc<RegistryFiles>>,
 }
 
 impl DatabaseCheck {
-    pub(crate) fn new(registry: Arc<dyn Registry>, url: &str) -> Self {
-        let file = storage::sqlite_file(url).and_then(|path| {
-            let id = file_id(&path)?;
-            Some(Arc::new(RegistryFile { path, id, said: AtomicBool::new(false) }))
-        });
-        Self { registry, file }
+    pub(crate) fn new(registry: Arc<dyn Registry>, files: Option<Arc<RegistryFiles>>) -> Self {
+        Self { registry, files }
     }
 
     async fn is_in_place(&self) -> bool {
-        let Some(file) = self.file.clone() else { return true };
+        let Some(files) = self.files.clone() else { return true };
         // It reads folders.
-        tokio::task::spawn_blocking(move || file.is_in_place()).await.unwrap_or(true)
+        tokio::task::spawn_blocking(move || files.look()).await.unwrap_or(true)
     }
-}
-
-impl RegistryFile {
-    /// Says so, once each time, where it is not.
-    fn is_in_place(&self) -> bool {
-        let is_in_place = file_id(&self.path) == Some(self.id) && !is_log_removed(&self.path);
-        let said = self.said.swap(!is_in_place, Ordering::Relaxed);
-        if !is_in_place && !said {
-            tracing::error!(
-                path = %self.path.display(),
-                process = std::process::id(),
-                "the file of the registry was removed or replaced while this server uses it: what is written from now on is gone when \
-                 it stops. Put the file back, or copy the one that is still open (below /proc/PID/fd, with its -wal) before the server is \
-                 stopped"
-            );
-        }
-        is_in_place
-    }
-}
-
-/// Whether SQLite's log of what was committed last was removed while this process has it open. It is made and removed by SQLite itself
-/// too, so only the system can tell.
-fn is_log_removed(path: &Path) -> bool {
-    let Ok(path) = path.canonicalize() else { return false };
-    let removed = PathBuf::from(format!("{}-wal (deleted)", path.display()));
-    let Ok(open) = std::fs::read_dir("/proc/self/fd") else { return false };
-    open.flatten().any(|file| std::fs::read_link(file.path()).is_ok_and(|name| name == removed))
-}
-
-fn file_id(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|known| (known.dev(), known.ino()))
 }
 
 #[async_trait]
@@ -326,9 +283,10 @@ mod tests {
         let database = storage::connect(&url).await.unwrap();
         database.migrate().await.unwrap();
         let registry = database.registry().await.unwrap();
-        let whole = DatabaseCheck::new(Arc::clone(&registry), &url).check(Timestamp::UNIX_EPOCH).await;
+        let whole =
+            DatabaseCheck::new(Arc::clone(&registry), database.files()).check(Timestamp::UNIX_EPOCH).await;
         assert_eq!(whole, Helse::SVARER);
-        let read_only = DatabaseCheck::new(Arc::new(ReadOnly(registry)), &url);
+        let read_only = DatabaseCheck::new(Arc::new(ReadOnly(registry)), database.files());
         assert_eq!(read_only.check(Timestamp::UNIX_EPOCH).await, Helse::SVARER_IKKE);
     }
 
@@ -339,7 +297,7 @@ mod tests {
         let url = format!("sqlite://{}?mode=rwc", file.display());
         let database = storage::connect(&url).await.unwrap();
         database.migrate().await.unwrap();
-        let check = DatabaseCheck::new(database.registry().await.unwrap(), &url);
+        let check = DatabaseCheck::new(database.registry().await.unwrap(), database.files());
         std::fs::rename(&file, &aside).unwrap();
         assert_eq!(check.check(Timestamp::UNIX_EPOCH).await, Helse::SVARER_IKKE, "it is gone");
         std::fs::copy(&aside, &file).unwrap();

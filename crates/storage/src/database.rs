@@ -10,6 +10,7 @@ use sea_orm::{
 
 use crate::error::StorageError;
 use crate::generation::{Generation, Watch};
+use crate::in_place::RegistryFiles;
 use crate::inspect::{self, Stand, Tilhorighet};
 use crate::migrations;
 use crate::registry::SqlRegistry;
@@ -40,6 +41,8 @@ pub struct Database {
     /// the order they asked, without taking connections from those who read.
     write: DatabaseConnection,
     read: DatabaseConnection,
+    /// Of SQLite.
+    files: Option<Arc<RegistryFiles>>,
 }
 
 /// Opens the database at `url`: `sqlite://path?mode=rwc` for a file, which is made if it is not there, or
@@ -123,7 +126,8 @@ async fn connect_sqlite(url: &str) -> Result<Database, StorageError> {
             // Negative, it counts not pages but KiB.
             .pragma("cache_size", format!("-{SQLITE_READER_CACHE_KIB}"))
     });
-    Ok(Database { write, read: open(read).await? })
+    let files = inspect::sqlite_file(url).and_then(RegistryFiles::of).map(Arc::new);
+    Ok(Database { write, read: open(read).await?, files })
 }
 
 async fn connect_postgres(url: &str) -> Result<Database, StorageError> {
@@ -132,7 +136,7 @@ async fn connect_postgres(url: &str) -> Result<Database, StorageError> {
         options.max_connections(connections).test_before_acquire_if_idle_for(IDLE_BEFORE_PING);
         open(options)
     };
-    Ok(Database { write: pool(1).await?, read: pool(POSTGRES_READERS).await? })
+    Ok(Database { write: pool(1).await?, read: pool(POSTGRES_READERS).await?, files: None })
 }
 
 pub(crate) async fn open(options: ConnectOptions) -> Result<DatabaseConnection, StorageError> {
@@ -195,7 +199,14 @@ impl Database {
         }
         let generation = Arc::new(Generation::load(&self.read).await?);
         let watch = Watch::start(generation.clone(), self.read.clone());
-        Ok(Arc::new(SqlRegistry::new(self.write.clone(), self.read.clone(), generation, watch)))
+        let (write, read, files) = (self.write.clone(), self.read.clone(), self.files.clone());
+        Ok(Arc::new(SqlRegistry::new(write, read, files, generation, watch)))
+    }
+
+    /// The files of a registry on SQLite, for whoever looks after them: once they are found not to be in place, units of work that may
+    /// write are refused.
+    pub fn files(&self) -> Option<Arc<RegistryFiles>> {
+        self.files.clone()
     }
 
     /// The installation that the registry belongs to, if somebody has said so. For a database that is up to date.

@@ -22,6 +22,7 @@ mod dokument;
 mod error;
 mod fjernet_ko;
 mod generation;
+mod in_place;
 mod inspect;
 mod integrasjon;
 mod konto;
@@ -49,6 +50,7 @@ pub use copy::{
 };
 pub use database::{Database, connect};
 pub use error::StorageError;
+pub use in_place::RegistryFiles;
 pub use inspect::{Funnet, Stand, Tilhorighet, inspect, shown, sqlite_file};
 pub use lock::{LockState, RegistryLock};
 pub use migrations::newest as schema_version;

@@ -9,6 +9,7 @@ use sea_orm::{
 
 use crate::error::failed;
 use crate::generation::{Generation, Watch};
+use crate::in_place::RegistryFiles;
 use crate::tx::SqlTx;
 
 /// Queues up behind the unit of work that writes now, on whatever node. The limits free the others from a node that hangs
@@ -20,6 +21,7 @@ const TAKE_TURN_POSTGRES: &str = "SET LOCAL lock_timeout = '10s'; \
 pub(crate) struct SqlRegistry {
     write: DatabaseConnection,
     read: DatabaseConnection,
+    files: Option<Arc<RegistryFiles>>,
     generation: Arc<Generation>,
     _watch: Watch,
 }
@@ -28,16 +30,20 @@ impl SqlRegistry {
     pub(crate) fn new(
         write: DatabaseConnection,
         read: DatabaseConnection,
+        files: Option<Arc<RegistryFiles>>,
         generation: Arc<Generation>,
         watch: Watch,
     ) -> Self {
-        Self { write, read, generation, _watch: watch }
+        Self { write, read, files, generation, _watch: watch }
     }
 }
 
 #[async_trait]
 impl Registry for SqlRegistry {
     async fn begin(&self) -> Result<Box<dyn Tx>, RegistryError> {
+        if let Some(files) = &self.files {
+            files.check()?;
+        }
         let is_postgres = self.write.get_database_backend() == DbBackend::Postgres;
         let options = TransactionOptions {
             // Each statement sees what is committed by then; that is nothing new, once it is this one's turn.

@@ -1,6 +1,7 @@
 //! Queues: what is in the log, and whether it can be read.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use broker_embedded::LogFindings;
 use wire::id::KontoId;
@@ -44,4 +45,25 @@ pub(crate) fn findings(found: &LogFindings, known: Option<&BTreeSet<KontoId>>) -
         }
     }
     findings
+}
+
+/// What to do about whatever else is wrong while files are not in their place.
+pub(crate) const FOLLOWS: &str = "see to the files that are not in their place first";
+
+/// Files that were removed, moved or replaced under the server that runs.
+pub(crate) fn displaced(files: &[PathBuf]) -> Option<Finding> {
+    if files.is_empty() {
+        return None;
+    }
+    let files: Vec<_> = files.iter().map(|path| path.display().to_string()).collect();
+    Some(Finding::fault(
+        LOG,
+        format!(
+            "files of it were removed, moved or replaced under the server that runs: {}. It takes nothing more, and what waits is gone \
+             when it stops",
+            files.join(", ")
+        ),
+        "do not stop the server: make a backup with knutepunkt backup, and put back what was moved; see \"When files are removed under a \
+         running server\" in docs/operations.md",
+    ))
 }

@@ -1,6 +1,7 @@
 //! One installation, one identity: registry, queue log, payloads and key carry the same id, and are checked against each
 //! other before any of them is opened for writing.
 
+pub(crate) mod in_place;
 pub(crate) mod judge;
 pub(crate) mod lock;
 pub(crate) mod look;
@@ -24,7 +25,7 @@ use self::lock::FolderLock;
 use self::look::Places;
 use self::mark::{Mark, MarkFile};
 use crate::config::Config;
-use crate::styring::Client;
+use crate::styring::{self, Client, Request, Status};
 use crate::{files, passord_key};
 
 /// An installation that may be used, with the locks that keep all others from it.
@@ -184,6 +185,14 @@ pub(crate) async fn require(config: &Config) -> anyhow::Result<PassordKey> {
         bail!(
             "there is no data folder {}; name the one of the server with --data, or its configuration file with --config",
             shown.display()
+        );
+    }
+    // Whoever opened the registry then would write beside the server, and both would be lost.
+    let status: Option<Status> = styring::ask(data, &Request::Status {}).await?;
+    if status.is_some_and(|status| status.registry_displaced) {
+        bail!(
+            "a file of the registry was removed, moved or replaced under the server that runs, so nothing was changed: see to that first, as \
+             its log says ({places})"
         );
     }
     let (parts, found) = look::look(&places).await?;

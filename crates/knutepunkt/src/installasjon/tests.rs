@@ -126,3 +126,49 @@ async fn command_that_changes_something_does_not_hide_an_older_registry() {
     super::require(&config).await.unwrap();
     running.stop().await.unwrap();
 }
+
+/// Whoever opens the registry then makes another log of changes, or index, beside that of the server, and both lose what they write.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn command_beside_a_server_whose_registry_was_moved_changes_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path().join("data"));
+    let running = start(&config).await.unwrap();
+    let (index, aside) = (config.data.join("register.sqlite-shm"), folder.path().join("aside"));
+    std::fs::rename(&index, &aside).unwrap();
+    let refused = super::require(&config).await.err().unwrap().to_string();
+    assert!(refused.contains("nothing was changed"), "{refused}");
+    assert!(!index.exists(), "no other one was made");
+    std::fs::rename(&aside, &index).unwrap();
+    super::require(&config).await.unwrap();
+    running.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn log_that_was_moved_under_a_server_is_told_by_doctor_and_can_be_copied() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path().join("data"));
+    let running = start(&config).await.unwrap();
+    fill(&running, &config).await;
+    let (log, aside) = (config.data.join("ko"), config.data.join("aside"));
+    std::fs::rename(&log, &aside).unwrap();
+    let told = async {
+        loop {
+            let found = crate::commands::doctor::findings(None, Some(config.data.clone()), true).await;
+            if found
+                .iter()
+                .any(|f| f.level == Level::Fault && f.to_string().contains("under the server that runs"))
+            {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), told).await.unwrap();
+    assert!(running.app.helse().nede().any(|del| del == app::ports::Del::Meldingsko));
+    let target = folder.path().join("backup");
+    let made: Option<serde_json::Value> =
+        crate::styring::ask(&config.data, &crate::styring::Request::Backup { target }).await.unwrap();
+    assert!(made.is_some());
+    std::fs::rename(&aside, &log).unwrap();
+    running.stop().await.unwrap();
+}

@@ -39,6 +39,7 @@ use crate::health::{
     DatabaseCheck, DokumentlagerCheck, IkkeSattOpp, InnloggingCheck, MaskinportenCheck, MeldingskoCheck,
     PlassCheck, Samsvar, SamsvarCheck,
 };
+use crate::installasjon::in_place::{self, InPlace};
 use crate::installasjon::{seen, watch};
 use crate::portal::portal_config;
 use crate::rom::{self, Disk, Disker, Minst};
@@ -120,12 +121,18 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         payloads: payloads_to_copy,
         places: claimed.places.clone(),
         min_free_bytes: config.lager.min_free_bytes,
+        registry: database.files(),
         backing_up: Arc::default(),
     };
     serve_commands(data, commands, &tasks, &shutdown);
     // Broken off anywhere it goes on at the next start, so no stop waits for it.
     let sweep = upkeep::sweep(app.clone(), uferdige, database.clone());
     tasks.spawn(until(shutdown.clone(), sweep));
+    let files =
+        InPlace::new(data, database.files()).context("cannot look after the files of the data folder")?;
+    let (checks, changed) = (Arc::new(checks), Arc::new(Notify::new()));
+    tasks.spawn(until(shutdown.clone(), in_place::watch(files, Arc::clone(&changed))));
+    tasks.spawn(until(shutdown.clone(), upkeep::check_once(app.clone(), Arc::clone(&checks), changed)));
     let watched = app.clone();
     tasks.spawn(until(shutdown.clone(), async move { watched.watch_health(&checks).await }));
     let older = Arc::new(Notify::new());
@@ -152,7 +159,7 @@ fn checks(
 ) -> Vec<Box<dyn HealthCheck>> {
     let broker = || Arc::clone(&stored.broker) as Arc<dyn Broker>;
     vec![
-        Box::new(DatabaseCheck::new(Arc::clone(&stored.registry), &stored.claimed.places.registry_url)),
+        Box::new(DatabaseCheck::new(Arc::clone(&stored.registry), stored.database.files())),
         Box::new(MeldingskoCheck(broker())),
         Box::new(DokumentlagerCheck {
             store: Arc::clone(&stored.payloads),

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use app::App;
 use app::konto::{Emptied, Reconciled};
+use app::ports::HealthCheck;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -32,6 +33,14 @@ pub(super) fn report(reconciled: &Reconciled) {
             "the registry does not know these kontoer; their queues are set aside and nothing in them ends: start with the \
              registry that knows them, or empty them with knutepunkt admin ko"
         );
+    }
+}
+
+/// Looks at each part once more whenever `changed` says that there is something new.
+pub(super) async fn check_once(app: App, checks: Arc<Vec<Box<dyn HealthCheck>>>, changed: Arc<Notify>) {
+    loop {
+        changed.notified().await;
+        app.check_health(&checks).await;
     }
 }
 

@@ -9,6 +9,7 @@ use app::App;
 use app::ports::Del;
 use broker_embedded::EmbeddedBroker;
 use object_store::ObjectStore;
+use storage::RegistryFiles;
 use tokio::runtime::Handle;
 use tokio::sync::{Mutex, mpsc};
 
@@ -36,6 +37,8 @@ pub(crate) struct Context {
     pub(crate) places: Places,
     /// Room that must be left on the disk of the data folder. Bytes.
     pub(crate) min_free_bytes: u64,
+    /// The files of the registry, on SQLite.
+    pub(crate) registry: Option<Arc<RegistryFiles>>,
     /// Held by whoever makes a backup.
     pub(crate) backing_up: Arc<Mutex<()>>,
 }
@@ -51,7 +54,13 @@ impl Context {
         progress: &(dyn Fn(String) + Send + Sync),
     ) -> anyhow::Result<serde_json::Value> {
         match request {
-            Request::Status {} => Ok(serde_json::to_value(self.status())?),
+            Request::Status {} => {
+                let files = self.registry.clone();
+                // It reads folders.
+                let look = move || files.is_some_and(|files| !files.look());
+                let registry_displaced = tokio::task::spawn_blocking(look).await?;
+                Ok(serde_json::to_value(Status { registry_displaced, ..self.status() })?)
+            }
             Request::Doctor { quick } => Ok(serde_json::to_value(self.look_through(quick, progress).await?)?),
             Request::Backup { target } => {
                 let made = self.back_up(target.clone(), progress).await;
@@ -113,6 +122,28 @@ impl Context {
         quick: bool,
         progress: &(dyn Fn(String) + Send + Sync),
     ) -> anyhow::Result<Vec<Finding>> {
+        let displaced = doctor::log::displaced(&self.broker.displaced());
+        let mut findings = match (self.look_inside(quick, progress).await, &displaced) {
+            (Ok(findings), _) => findings,
+            (Err(error), Some(_)) => vec![Finding::error("queue log", &error, doctor::log::FOLLOWS)],
+            (Err(error), None) => return Err(error),
+        };
+        findings.extend(displaced);
+        let down = self.status().down;
+        findings.push(if down.is_empty() {
+            Finding::ok("server", "it runs, and all of its parts answer")
+        } else {
+            let what = format!("it runs, but these parts are down: {}", down.join(", "));
+            Finding::fault("server", what, "look in its log for why")
+        });
+        Ok(findings)
+    }
+
+    async fn look_inside(
+        &self,
+        quick: bool,
+        progress: &(dyn Fn(String) + Send + Sync),
+    ) -> anyhow::Result<Vec<Finding>> {
         // In this order: a Konto that is made in between has no queue in that moment.
         let moment = self.broker.moment().await.context("cannot read the queue log now")?;
         // By the registry that is open: to open and close its files once more in this process would take SQLite's locks away.
@@ -126,21 +157,13 @@ impl Context {
         let mut looking = tokio::task::spawn_blocking(move || {
             doctor::look(moment, &*payloads, &uferdige, &known, quick, &runtime, &work)
         });
-        let mut findings = loop {
+        loop {
             tokio::select! {
-                found = &mut looking => break found.context("it was broken off")??,
+                found = &mut looking => return found.context("it was broken off")?,
                 Some(line) = said.recv() => progress(line),
                 () = tokio::time::sleep(SIGN_OF_LIFE) => progress("looking …".to_owned()),
             }
-        };
-        let down = self.status().down;
-        findings.push(if down.is_empty() {
-            Finding::ok("server", "it runs, and all of its parts answer")
-        } else {
-            let what = format!("it runs, but these parts are down: {}", down.join(", "));
-            Finding::fault("server", what, "look in its log for why")
-        });
-        Ok(findings)
+        }
     }
 
     fn status(&self) -> Status {
@@ -148,6 +171,7 @@ impl Context {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             pid: std::process::id(),
             down: self.app.helse().nede().map(Del::navn).map(str::to_owned).collect(),
+            registry_displaced: false,
         }
     }
 }

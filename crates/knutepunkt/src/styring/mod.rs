@@ -73,4 +73,7 @@ pub struct Status {
     pub pid: u32,
     /// Parts that are down.
     pub down: Vec<String>,
+    /// Files of its registry are not in their places, so that nobody else may change it.
+    #[serde(default)]
+    pub registry_displaced: bool,
 }

@@ -26,6 +26,7 @@ async fn context(data: &std::path::Path) -> Context {
         payloads: Arc::new(object_store::memory::InMemory::new()),
         places: crate::installasjon::look::Places::of(&config).expect("it is the default"),
         min_free_bytes: 0,
+        registry: database.files(),
         backing_up: Arc::default(),
     }
 }

@@ -3,6 +3,7 @@
 //! The log store begins a new journal once one has 64 MB, and removes one when all that stands in it stands in tables. A log at
 //! rest would keep the last one at whatever size it had, and those before it for as long as one keyspace is written to rarely.
 
+use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
@@ -40,7 +41,14 @@ pub(super) struct Seen {
 impl Store {
     /// What the journals take on disk. Their length says less: room is taken in advance.
     pub(super) fn journal_bytes(&self) -> Result<u64, StoreError> {
-        Ok(self.journals()?.iter().map(|seen| seen.bytes).sum())
+        match self.journals() {
+            Ok(journals) => Ok(journals.iter().map(|seen| seen.bytes).sum()),
+            // Of a log whose folder was moved away under this process: that is when a copy is needed most.
+            Err(StoreError::Journals(error)) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(self.unwritten_bytes())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn journals(&self) -> Result<Vec<Seen>, StoreError> {
