@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use app::ports::Clock as _;
 use broker_embedded::{
-    Emptied, Loss, Salvaged, SeenPosition, accept_loss, find_earlier, find_loss, finish_salvage, salvage,
+    AcceptedLoss, Emptied, Loss, Salvaged, SeenPosition, accept_loss, find_earlier, find_loss,
+    finish_salvage, salvage,
 };
 use wire::id::{FiksOrgId, KontoId};
 
@@ -55,7 +56,8 @@ pub async fn run(args: RepairArgs) -> anyhow::Result<()> {
     // A supervisor may start the server meanwhile. Where there is no folder, none is made.
     let _lock = if data.is_dir() { Some(FolderLock::take(&data)?) } else { None };
     let log = data.join(crate::names::LOG);
-    let seen = seen_log(&places).await;
+    let (seen, unknown) = seen_log(&places).await;
+    let said = unknown.clone();
     // Where the registry cannot be asked, what the log itself says of them will do.
     let owners =
         if args.berg { storage::list_owners(&places.registry_url).await.ok().flatten() } else { None };
@@ -74,12 +76,18 @@ pub async fn run(args: RepairArgs) -> anyhow::Result<()> {
                 refuse_earlier(&log, earlier.as_ref())?;
             }
             let saved = save(&log, args.godta_tap, &owners)?;
-            Ok(format!("{saved}{}", earlier.as_ref().map_or("", not_listed)))
+            Ok(format!("{saved}{}{unknown}", earlier.as_ref().map_or("", not_listed)))
         } else {
-            repair(&log, args.godta_tap, seen)
+            repair(&log, args.godta_tap, seen, &unknown)
         }
     });
-    println!("{}", done.await.context("the repair was broken off")??);
+    let done = done.await.context("the repair was broken off")?;
+    if let (Err(error), false) = (&done, said.is_empty())
+        && !error.to_string().contains(said.trim())
+    {
+        eprintln!("{}", said.trim());
+    }
+    println!("{}", done?);
     Ok(())
 }
 
@@ -112,25 +120,34 @@ fn not_listed(loss: &Loss) -> &'static str {
 }
 
 /// How far the registry has seen the queue log to come. Where it cannot be asked, the log can still be repaired.
-async fn seen_log(places: &Places) -> Option<SeenPosition> {
+/// Gives also what is then to be said beside every answer.
+async fn seen_log(places: &Places) -> (Option<SeenPosition>, String) {
     match storage::inspect(&places.registry_url).await {
-        Ok(found) => found.and_then(|found| found.seen_log).map(seen::position),
+        Ok(found) => (found.and_then(|found| found.seen_log).map(seen::position), String::new()),
         Err(error) => {
-            eprintln!(
-                "the registry {} cannot be asked ({:#}), so nobody can tell whether the queue log has been further than it is",
+            let why = format!(
+                "\nThe registry {} cannot be asked now ({:#}), so nobody can tell whether the queue log has been further than it is, nor whose \
+                 kontoer these are. See that it runs and that registry.url leads to it, and run this again: a start may be refused otherwise.",
                 storage::shown(&places.registry_url),
                 anyhow::Error::from(error)
             );
-            None
+            (None, why)
         }
     }
 }
 
 /// The answer for the operator. `seen` is how far the registry has seen the log to come.
-fn repair(log: &Path, accept: bool, seen: Option<SeenPosition>) -> anyhow::Result<String> {
-    let nothing = || format!("{}: nothing that was promised is missing; nothing was changed", log.display());
+fn repair(log: &Path, accept: bool, seen: Option<SeenPosition>, unknown: &str) -> anyhow::Result<String> {
+    let nothing = || {
+        anyhow::ensure!(
+            unknown.is_empty(),
+            "{}: the queue log agrees with its witness; nothing was changed.{unknown}",
+            log.display()
+        );
+        Ok(format!("{}: nothing that was promised is missing; nothing was changed", log.display()))
+    };
     if !accept {
-        let Some(loss) = find_loss(log, seen)? else { return Ok(nothing()) };
+        let Some(loss) = find_loss(log, seen)? else { return nothing() };
         anyhow::ensure!(
             loss.only_behind().is_none(),
             "{}: {loss}; nothing was changed.\n{}",
@@ -153,36 +170,41 @@ fn repair(log: &Path, accept: bool, seen: Option<SeenPosition>) -> anyhow::Resul
             cut_more(&loss)
         );
     }
-    let Some(done) = accept_loss(log, SystemClock.now(), seen)? else { return Ok(nothing()) };
+    let Some(done) = accept_loss(log, SystemClock.now(), seen)? else { return nothing() };
+    Ok(format!("{}{unknown}", accepted(log, &done)))
+}
+
+/// What is said of a loss that was accepted.
+fn accepted(log: &Path, done: &AcceptedLoss) -> String {
     let old_witness =
         done.old_witness.iter().map(|file| format!("\nThe old witness is kept in {}.", file.display()));
     let old_witness: String = old_witness.collect();
     if let Some(behind) = done.loss.only_behind() {
-        return Ok(format!(
+        return format!(
             "{}: {behind}.\nThat is accepted: the log is taken as it is, and the server can be started. What waits in it is handed out as \
              redelivered.",
             log.display()
-        ));
+        );
     }
     if done.loss.is_unknown() {
-        return Ok(format!(
+        return format!(
             "{}: {}\nThe log is taken as it is, with a new witness, and the server can be started. What waits is handed out as \
              redelivered.{old_witness}",
             log.display(),
             done.loss
-        ));
+        );
     }
     if done.loss == Loss::default() {
-        return Ok(format!(
+        return format!(
             "{}: the acceptance of a loss that was interrupted is finished now, and the server can be started. What is lost is listed \
              in {}; tell their senders.{}{}",
             log.display(),
             files(&done.reports),
             old_witness,
             kept(&done.rests)
-        ));
+        );
     }
-    Ok(format!(
+    format!(
         "{}: {}\nThe loss is accepted and the server can be started. All of them are listed in {}; tell their senders.{}{}{}",
         log.display(),
         done.loss,
@@ -190,7 +212,7 @@ fn repair(log: &Path, accept: bool, seen: Option<SeenPosition>) -> anyhow::Resul
         not_listed(&done.loss),
         old_witness,
         kept(&done.rests)
-    ))
+    )
 }
 
 /// How much of what stands behind the damage is whole, and would go with it.
@@ -323,12 +345,37 @@ mod tests {
         }
     }
 
+    /// As while PostgreSQL is away: what only the registry knows is not taken for good.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn whole_log_is_not_called_whole_while_the_registry_is_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("ko");
+        let (clock, ids) =
+            (std::sync::Arc::new(SystemClock), std::sync::Arc::new(crate::adapters::RandomIds));
+        let options = broker_embedded::Options::default();
+        let broker = broker_embedded::EmbeddedBroker::open(&log, clock, ids, options).await.unwrap();
+        app::ports::Broker::create_queue(&*broker, KontoId::from_uuid(uuid::Uuid::from_u128(1)))
+            .await
+            .unwrap();
+        broker.close().await.unwrap();
+        drop(broker);
+        let said = tokio::task::spawn_blocking(move || {
+            [false, true]
+                .map(|accept| (repair(&log, accept, None, ""), repair(&log, accept, None, "\nIt is away.")))
+        });
+        for (whole, unknown) in said.await.unwrap() {
+            assert!(whole.unwrap().contains("nothing that was promised is missing"));
+            let refused = unknown.unwrap_err().to_string();
+            assert!(refused.ends_with("It is away.") && !refused.contains("is missing"), "{refused}");
+        }
+    }
+
     #[test]
     fn where_there_is_no_log_none_is_made() {
         let folder = tempfile::tempdir().unwrap();
         let log = folder.path().join("ko");
         for accept in [false, true] {
-            let refused = format!("{:#}", repair(&log, accept, None).unwrap_err());
+            let refused = format!("{:#}", repair(&log, accept, None, "").unwrap_err());
             assert!(refused.contains("there is no queue log"), "{refused}");
         }
         let refused = format!("{:#}", save(&log, false, &BTreeMap::new()).unwrap_err());

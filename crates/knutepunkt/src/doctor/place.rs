@@ -18,12 +18,9 @@ use crate::installasjon::judge::{Verdict, judge};
 use crate::installasjon::look::{self, Places};
 use crate::names;
 use crate::rom::{self, Disk, Minst};
-use crate::styring::SOCKET;
 
 /// What to do about certificate files that cannot be used.
 const TLS_FILES: &str = "name PEM files that fit each other in tls.certificate_file and tls.private_key_file";
-/// A unix socket's path is no longer than this.
-const SOCKET_PATH_MAX: usize = 107;
 /// By so much a file may be newer than the clock says it is.
 const AHEAD_SECONDS: i64 = 60;
 
@@ -34,7 +31,6 @@ pub(crate) async fn look(config: &Config, places: &Places) -> Vec<Finding> {
     findings.extend(parts(config, places).await);
     findings.extend(registry(places).await);
     findings.push(permissions(data));
-    findings.extend(socket(data));
     findings.push(match Grenser::of_process(config) {
         Ok(_) => {
             Finding::ok("open files", "the limit is high enough for a server started as this command was")
@@ -151,17 +147,6 @@ fn permissions(data: &Path) -> Finding {
         format!("others on this machine may reach {}", open.join(", ")),
         format!("run: chmod -R go-rwx {}", data.display()),
     )
-}
-
-fn socket(data: &Path) -> Option<Finding> {
-    let path = std::path::absolute(data.join(SOCKET)).ok()?;
-    (path.as_os_str().len() > SOCKET_PATH_MAX).then(|| {
-        Finding::warning(
-            "control socket",
-            format!("the path {} is too long for a socket", path.display()),
-            "commands cannot reach a running server: name a shorter folder in data",
-        )
-    })
 }
 
 /// Files cannot be from the future.

@@ -16,7 +16,7 @@ const LOOK: Duration = Duration::from_millis(250);
 /// How many looks a change may wait that makes or removes no Konto, such as a new dokument.
 const PATIENCE: u32 = 4;
 /// How often to look whether the lock is still held.
-const LOCK: Duration = Duration::from_secs(5);
+const LOCK: Duration = Duration::from_secs(1);
 /// How long the database may take to answer. A stop must not wait for one that hangs.
 const ANSWER: Duration = Duration::from_secs(2);
 

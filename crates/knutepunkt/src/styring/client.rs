@@ -7,6 +7,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::UnixStream;
 
+use super::short::Short;
 use super::{ANSWER_MAX, Answer, Request, SOCKET};
 
 /// A connection to a running server.
@@ -19,7 +20,11 @@ impl Client {
     /// When there is a socket that this user may not use.
     pub async fn connect(data: &Path) -> anyhow::Result<Option<Self>> {
         let path = data.join(SOCKET);
-        match UnixStream::connect(&path).await {
+        let connected = match Short::to(data, SOCKET) {
+            Ok(short) => UnixStream::connect(short.path()).await,
+            Err(error) => Err(error),
+        };
+        match connected {
             Ok(stream) => Ok(Some(Self(stream))),
             Err(error)
                 if matches!(

@@ -6,6 +6,7 @@
 mod client;
 mod handle;
 mod server;
+mod short;
 #[cfg(test)]
 mod tests;
 

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use super::short::Short;
 use super::{Answer, Context, REQUEST_MAX, Request, SOCKET};
 
 /// How many commands are served at a time; the others wait.
@@ -27,11 +28,13 @@ const REQUEST_PATIENCE: Duration = Duration::from_secs(2);
 const REQUEST_PATIENCE: Duration = Duration::from_hours(1);
 /// How long a client may take to take a line of the answer.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long nobody comes before it is looked whether the socket is still there.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// The socket, bound and readable for its owner alone.
 pub(crate) struct Socket {
     listener: UnixListener,
-    path: PathBuf,
+    data: PathBuf,
 }
 
 impl Socket {
@@ -58,22 +61,28 @@ impl Socket {
             }
         }
         // It gets its name once nobody else can connect to it any more.
-        let listener = UnixListener::bind(&new)
+        let short = Short::to(data, &format!("{SOCKET}.ny"));
+        let listener = short
+            .and_then(|short| UnixListener::bind(short.path()))
             .with_context(|| format!("cannot make the control socket {}", path.display()))?;
         std::fs::set_permissions(&new, Permissions::from_mode(0o600))
             .and_then(|()| std::fs::rename(&new, &path))
             .with_context(|| format!("cannot make the control socket {}", path.display()))?;
-        Ok(Self { listener, path })
+        Ok(Self { listener, data: data.to_owned() })
     }
 
     /// Serves commands until `shutdown`, and takes the socket away.
-    pub(crate) async fn serve(self, context: Context, shutdown: CancellationToken) {
+    pub(crate) async fn serve(mut self, context: Context, shutdown: CancellationToken) {
         let room = Arc::new(Semaphore::new(CLIENTS));
         let turns = Arc::new(Semaphore::new(AT_ONCE));
         loop {
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => break,
                 accepted = accept(&self.listener, &room) => accepted,
+                () = tokio::time::sleep(LOOK) => {
+                    self.bind_again();
+                    continue;
+                }
             };
             match accepted {
                 Ok((stream, permit)) => {
@@ -95,7 +104,27 @@ impl Socket {
                 }
             }
         }
-        std::fs::remove_file(&self.path).ok();
+        std::fs::remove_file(self.data.join(SOCKET)).ok();
+    }
+
+    /// Binds it anew where it is gone from a folder that is there, as after a clean-up: until then no command reaches this server.
+    fn bind_again(&mut self) {
+        let path = self.data.join(SOCKET);
+        // Its mark is put back by others; in a folder without one, as where a disk was unmounted, nothing is made.
+        let is_gone = matches!(path.try_exists(), Ok(false)) && self.data.join(crate::names::MARK).exists();
+        if !is_gone {
+            return;
+        }
+        match Self::bind(&self.data) {
+            Ok(again) => {
+                *self = again;
+                tracing::warn!(path = %path.display(), "the control socket was removed under this server, and was made again");
+            }
+            Err(error) => tracing::debug!(
+                error = &*error as &dyn std::error::Error,
+                "the control socket cannot be made again yet"
+            ),
+        }
     }
 }
 

@@ -86,3 +86,27 @@ async fn a_file_that_is_no_socket_is_not_removed() {
     assert!(Socket::bind(folder.path()).is_err());
     assert_eq!(std::fs::read_to_string(folder.path().join(SOCKET)).expect("it is there"), "mine");
 }
+
+/// A data folder may lie deeper than a socket's path may be long.
+#[tokio::test]
+async fn server_in_a_deep_folder_can_be_asked_and_comes_back_when_its_socket_is_removed() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let data = folder.path().join("d".repeat(80)).join("e".repeat(80));
+    std::fs::create_dir_all(&data).expect("there is room");
+    assert!(ask::<Status>(&data, &Request::Status {}).await.expect("none runs").is_none());
+    std::fs::write(data.join(crate::names::MARK), "").expect("there is room");
+    let shutdown = CancellationToken::new();
+    let serving =
+        tokio::spawn(Socket::bind(&data).expect("it can be").serve(context(&data).await, shutdown.clone()));
+    for _ in 0..2 {
+        let answered = async {
+            while ask::<Status>(&data, &Request::Status {}).await.expect("it can be asked").is_none() {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), answered).await.expect("it answers in time");
+        std::fs::remove_file(data.join(SOCKET)).expect("it is there");
+    }
+    shutdown.cancel();
+    serving.await.expect("it ends");
+}
