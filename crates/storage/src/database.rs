@@ -22,7 +22,7 @@ const MAX_WAIT: Duration = Duration::from_secs(10);
 const ONE_TRY: Duration = Duration::from_secs(2);
 
 /// Connections for reading. Readers never wait for each other, only for a connection.
-const SQLITE_READERS: u32 = 4;
+pub(crate) const SQLITE_READERS: u32 = 4;
 const POSTGRES_READERS: u32 = 15;
 /// How many statements a reader keeps.
 const SQLITE_READER_STATEMENTS: usize = 50;
@@ -103,7 +103,7 @@ fn is_at_rest(connection: &SqliteConnection) -> bool {
 
 async fn connect_sqlite(url: &str) -> Result<Database, StorageError> {
     let mut write = options(url);
-    write.max_connections(1).test_before_acquire(false).map_sqlx_sqlite_opts(|options| {
+    write.test_before_acquire(false).map_sqlx_sqlite_opts(|options| {
         options
             .foreign_keys(true)
             // For other processes with the same file; within this one nobody ever waits here.
@@ -115,10 +115,16 @@ async fn connect_sqlite(url: &str) -> Result<Database, StorageError> {
             // To which the log of changes is cut once all of it stands in the file.
             .pragma("journal_size_limit", SQLITE_LOG_BYTES.to_string())
     });
+    stay_open(&mut write, 1);
     let write = open(write).await?;
+    // From here on nothing is made where the file may have been moved away.
+    let pool = write.get_sqlite_connection_pool();
+    pool.set_connect_options((*pool.connect_options()).clone().create_if_missing(false));
     let mut read = options(url);
-    read.max_connections(SQLITE_READERS).test_before_acquire(false).map_sqlx_sqlite_opts(|options| {
+    stay_open(&mut read, SQLITE_READERS);
+    read.test_before_acquire(false).map_sqlx_sqlite_opts(|options| {
         options
+            .create_if_missing(false)
             .busy_timeout(MAX_WAIT)
             .pragma("query_only", "ON")
             // Searches make statements of many lengths, and each that is kept takes memory.
@@ -128,6 +134,12 @@ async fn connect_sqlite(url: &str) -> Result<Database, StorageError> {
     });
     let files = inspect::sqlite_file(url).and_then(RegistryFiles::of).map(Arc::new);
     Ok(Database { write, read: open(read).await?, files })
+}
+
+/// Opens all `connections` to a file at once and keeps them: one that is opened later would find what stands at the path by then. Beside
+/// a file without content, SQLite removes the log of changes of the one that was moved away.
+fn stay_open(options: &mut ConnectOptions, connections: u32) {
+    options.max_connections(connections).min_connections(connections).idle_timeout(None).max_lifetime(None);
 }
 
 async fn connect_postgres(url: &str) -> Result<Database, StorageError> {

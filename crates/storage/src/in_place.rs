@@ -135,7 +135,7 @@ mod tests {
     use tempfile::TempDir;
 
     use super::*;
-    use crate::database::{Database, connect};
+    use crate::database::{Database, SQLITE_READERS, connect};
 
     async fn registry() -> (TempDir, PathBuf, Database, Arc<dyn Registry>) {
         let folder = tempfile::tempdir().unwrap();
@@ -162,6 +162,27 @@ mod tests {
         std::fs::rename(&aside, &file).unwrap();
         assert!(files.look());
         registry.begin().await.unwrap().commit().await.unwrap();
+    }
+
+    /// However many read at a time, and however long the connections have been idle.
+    #[tokio::test]
+    async fn nothing_is_made_where_the_registry_was_moved_from() {
+        let (folder, file, database, registry) = registry().await;
+        let log = PathBuf::from(format!("{}-wal", file.display()));
+        let before = std::fs::read(&log).unwrap();
+        assert!(!before.is_empty(), "there is something to lose");
+        std::fs::rename(&file, folder.path().join("aside")).unwrap();
+        let mut readers = Vec::new();
+        for _ in 0..SQLITE_READERS {
+            readers.push(registry.begin_read().await.unwrap());
+        }
+        assert!(!file.exists());
+        assert_eq!(before, std::fs::read(&log).unwrap());
+        drop(readers);
+        database.writer().get_sqlite_connection_pool().acquire().await.unwrap().close().await.unwrap();
+        assert!(registry.begin().await.is_err(), "no other connection can be had");
+        assert!(!file.exists());
+        assert_eq!(before, std::fs::read(&log).unwrap());
     }
 
     /// Removed, moved or replaced, be it the log of changes or its index.
