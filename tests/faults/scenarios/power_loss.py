@@ -10,6 +10,7 @@ operator: by the queue log itself (`inspect`), and some by the whole server. Hel
 """
 
 import contextlib
+import functools
 import json
 import pathlib
 import random
@@ -50,6 +51,11 @@ class WatchedLoad(Load):
             sent(melding_id, digest)
 
         watched.sent = sent_and_when
+
+    @functools.cached_property
+    def sums(self):
+        """Length and sum of each body that was sent; to be asked for when all were."""
+        return {(len(body), zlib.adler32(body)) for body in self.bodies.values()}
 
     def receive(self, konto, _take):
         """Takes what comes and acks most of it, so that something of everything is there at each moment."""
@@ -176,7 +182,6 @@ def look(line, target, load, cut):
         return [f"does not open: {found['error']}"]
     queued = {melding_id: rest for melding_id, *rest in found["queued"]}
     faults = [f"queued twice: {len(found['queued']) - len(queued)}"] if len(queued) < len(found["queued"]) else []
-    sums = {(len(body), zlib.adler32(body)) for body in load.bodies.values()}
     dokumenter = kept_dokumenter(target)
     for melding_id, (marked, size, checksum, dokument) in queued.items():
         if load.delivered_at.get(melding_id, cut) < cut and not marked:
@@ -184,7 +189,7 @@ def look(line, target, load, cut):
         accepted = load.accepted_at.get(melding_id, cut) < cut
         if dokument and accepted:
             faults += [f"payload lost: {melding_id}: {text}" for text in look_at_payload(target, dokument, dokumenter, load)]
-        elif not dokument and (size, checksum) not in sums:
+        elif not dokument and (size, checksum) not in load.sums:
             faults.append(f"altered: {melding_id}")
     return faults + lost(set(queued) | set(found["dead"]), load, cut)
 
@@ -211,7 +216,7 @@ def look_at_payload(target, dokument, dokumenter, load):
     if file is None:
         return ["its file is missing"]
     content = file.read_bytes()
-    if (len(content), zlib.adler32(content)) not in {(len(b), zlib.adler32(b)) for b in load.bodies.values()}:
+    if (len(content), zlib.adler32(content)) not in load.sums:
         return [f"its file has {len(content)} other bytes"]
     return []
 
