@@ -232,7 +232,7 @@ impl EmbeddedBroker {
             tokio::spawn(wake(clock.clone(), is_due, requests.clone())),
             tokio::spawn(watching),
             tokio::spawn(tidy(clock.clone(), slot.clone(), Arc::clone(&reserve), Arc::clone(&displaced))),
-            tokio::spawn(sync_witness(clock.clone(), slot.clone())),
+            tokio::spawn(keep_witness(clock.clone(), slot.clone())),
             tokio::spawn(forget(
                 clock.clone(),
                 slot.clone(),
@@ -578,11 +578,12 @@ async fn wake(clock: Arc<dyn Clock>, mut due: watch::Receiver<Option<queue::Mill
 const WITNESS_LAG: Duration = Duration::from_millis(500);
 
 /// Has what the witness noted written to stable storage, as long as the broker lives.
-async fn sync_witness(clock: Arc<dyn Clock>, slot: Arc<Slot>) {
+async fn keep_witness(clock: Arc<dyn Clock>, slot: Arc<Slot>) {
     loop {
         clock.sleep(WITNESS_LAG).await;
         let Some(open) = slot.get() else { continue };
-        match tokio::task::spawn_blocking(move || open.sync_witness()).await {
+        let now = clock.now();
+        match tokio::task::spawn_blocking(move || open.keep_witness(now)).await {
             Ok(Ok(())) => {}
             // The log itself says when the disk fails.
             Ok(Err(error)) => tracing::debug!(

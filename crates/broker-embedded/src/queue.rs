@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use domain::melding::{Counts, MAX_ATTEMPTS, MAX_CRASHES, Retur};
+use domain::melding::{Counts, MAX_ATTEMPTS, MAX_CRASHES, Retur, rest_after};
 
 /// A melding within the broker; a later one has the larger number.
 pub type Number = u64;
@@ -247,6 +247,10 @@ pub struct Queue {
     gone: usize,
     /// Came back; stand before all of `ready`.
     returned: BTreeMap<Number, Waiting>,
+    /// Were at so many crashes that they are not handed out before a time; then they are among `returned`.
+    resting: BTreeMap<Number, (Millis, Waiting)>,
+    /// When those of `resting` are.
+    rests: BTreeSet<(Millis, Number)>,
     /// Of all that wait.
     deadlines: BTreeSet<(Millis, Number)>,
     held: BTreeMap<Number, Held>,
@@ -274,6 +278,8 @@ impl Queue {
             ready: VecDeque::new(),
             gone: 0,
             returned: BTreeMap::new(),
+            resting: BTreeMap::new(),
+            rests: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             held: BTreeMap::new(),
             settling: BTreeMap::new(),
@@ -284,18 +290,18 @@ impl Queue {
         }
     }
 
-    /// A queue as it stood when `entries` were written, in order of their numbers. Nobody consumes it. What was held is
-    /// held by nobody until it is returned; see [`Queue::held`].
-    pub fn restore(entries: impl IntoIterator<Item = Entry>) -> Self {
+    /// A queue as it stood when `entries` were written, in order of their numbers, and begins again at `now`. Nobody consumes it.
+    /// What was held is held by nobody until it is returned; see [`Queue::held`].
+    pub fn restore(now: Millis, entries: impl IntoIterator<Item = Entry>) -> Self {
         let mut queue = Self::default();
         for entry in entries {
-            queue.restore_entry(entry);
+            queue.restore_entry(now, entry);
         }
         queue
     }
 
     /// Adds an entry read from disk; its number is larger than all before.
-    pub fn restore_entry(&mut self, entry: Entry) {
+    pub fn restore_entry(&mut self, now: Millis, entry: Entry) {
         let Entry { number, deadline, tries, held, share } = entry;
         if held {
             self.held.insert(number, Held { consumer: None, deadline, share, tries });
@@ -304,7 +310,7 @@ impl Queue {
         let waiting = Waiting { number, deadline, share, tries, gone: false };
         self.deadlines.insert((deadline, number));
         if tries.returned > 0 {
-            self.returned.insert(number, waiting);
+            self.come_back(Some(now), waiting);
         } else {
             self.ready.push_back(waiting);
         }
@@ -354,6 +360,7 @@ impl Queue {
             }
         }
         self.expire(now, effects);
+        self.end_rests(now);
         self.hand_out(now, effects);
     }
 
@@ -367,13 +374,19 @@ impl Queue {
         !self.settling.is_empty()
     }
 
-    /// When the next melding that waits will expire.
+    /// When the next melding that waits will expire, or may be handed out again.
     pub fn next_deadline(&self) -> Option<Millis> {
-        self.deadlines.first().map(|(deadline, _)| *deadline)
+        let [deadline, rested] = [&self.deadlines, &self.rests].map(|times| times.first().map(|(at, _)| *at));
+        deadline.into_iter().chain(rested).min()
     }
 
     /// How many wait.
     pub fn ready_len(&self) -> usize {
+        self.at_hand() + self.resting.len()
+    }
+
+    /// How many of them may be handed out.
+    fn at_hand(&self) -> usize {
         self.ready.len() - self.gone + self.returned.len()
     }
 
@@ -396,8 +409,9 @@ impl Queue {
     pub fn oldest(&self) -> Option<Number> {
         let ready = self.ready.iter().find(|waiting| !waiting.gone).map(|waiting| waiting.number);
         let returned = self.returned.keys().next().copied();
+        let resting = self.resting.keys().next().copied();
         let held = self.held.keys().next().copied();
-        [ready, returned, held].into_iter().flatten().min()
+        [ready, returned, resting, held].into_iter().flatten().min()
     }
 
     /// All of it as it would be written to disk, by number.
@@ -407,6 +421,7 @@ impl Queue {
             .iter()
             .filter(|waiting| !waiting.gone)
             .chain(self.returned.values())
+            .chain(self.resting.values().map(|(_, waiting)| waiting))
             .map(|w| Entry {
                 number: w.number,
                 deadline: w.deadline,
@@ -432,6 +447,7 @@ impl Queue {
         if self.turn > index {
             self.turn -= 1;
         }
+        self.has_more &= self.next_consumer().is_some();
     }
 
     /// Those of `numbers` that are held: the first few now, the others when their turn comes. What was let go of before stays
@@ -492,9 +508,38 @@ impl Queue {
         } else if deadline <= now {
             effects.push(Effect::Expired { number, share });
         } else {
-            self.returned.insert(number, Waiting { number, deadline, share, tries, gone: false });
+            let begun_again = (arsak.counts_as() == Counts::Crash).then_some(now);
+            self.come_back(begun_again, Waiting { number, deadline, share, tries, gone: false });
             self.deadlines.insert((deadline, number));
         }
+    }
+
+    /// Among those that go first; in a while where the server has `begun_again` and it was at many crashes.
+    fn come_back(&mut self, begun_again: Option<Millis>, waiting: Waiting) {
+        let number = waiting.number;
+        let rest = rest_after(u32::from(waiting.tries.crashes));
+        let Some(begun_again) = begun_again.filter(|_| !rest.is_zero()) else {
+            self.returned.insert(number, waiting);
+            return;
+        };
+        let until = begun_again.saturating_add(Millis::try_from(rest.as_millis()).unwrap_or(Millis::MAX));
+        self.resting.insert(number, (until, waiting));
+        self.rests.insert((until, number));
+    }
+
+    fn end_rests(&mut self, now: Millis) {
+        while self.rests.first().is_some_and(|(until, _)| *until <= now) {
+            let Some((_, number)) = self.rests.pop_first() else { break };
+            if let Some((_, waiting)) = self.resting.remove(&number) {
+                self.returned.insert(number, waiting);
+            }
+        }
+    }
+
+    fn leave_rest(&mut self, number: Number) -> Option<Waiting> {
+        let (until, waiting) = self.resting.remove(&number)?;
+        self.rests.remove(&(until, number));
+        Some(waiting)
     }
 
     fn expire(&mut self, now: Millis, effects: &mut Vec<Effect>) {
@@ -504,7 +549,8 @@ impl Queue {
                 _ => break,
             }
             let Some((_, number)) = self.deadlines.pop_first() else { break };
-            let waiting = self.returned.remove(&number).or_else(|| self.leave_middle(number));
+            let waiting = self.returned.remove(&number);
+            let waiting = waiting.or_else(|| self.leave_rest(number)).or_else(|| self.leave_middle(number));
             let share = waiting.map(|waiting| waiting.share).unwrap_or_default();
             effects.push(Effect::Expired { number, share });
         }
@@ -536,7 +582,7 @@ impl Queue {
                 return;
             }
             if done == self.at_once {
-                self.has_more = self.ready_len() > 0;
+                self.has_more = self.at_hand() > 0;
                 return;
             }
             let Some(Waiting { number, deadline, share, tries, .. }) = self.pop() else { return };
@@ -605,7 +651,7 @@ mod tests {
 
     use super::*;
 
-    const LATER: Millis = 1_000_000;
+    const LATER: Millis = 10_000_000;
 
     /// Of each another one, so that no two can be mixed up.
     fn share(number: Number) -> Share {
@@ -717,16 +763,57 @@ mod tests {
         apply(&mut queue, 0, nack(&[1]));
         apply(&mut queue, 0, nack(&[1]));
         let crash = Command::Return { numbers: vec![1], arsak: Retur::Krasj };
+        let mut now = 0;
         for crashes in 1..10 {
-            let effects = apply(&mut queue, 0, crash.clone());
+            let mut effects = apply(&mut queue, now, crash.clone());
+            now += rest_ms(crashes);
+            effects.extend(apply(&mut queue, now, Command::Tick));
             let tries = Tries { failed: 2, crashes, returned: 2 + crashes };
             assert_eq!(
                 effects[1],
                 Effect::Deliver { consumer: 1, number: 1, deadline: LATER, tries, share: share(1) }
             );
         }
-        assert_eq!(apply(&mut queue, 0, crash)[1..], [Effect::GivenUp { number: 1, share: share(1) }]);
+        assert_eq!(apply(&mut queue, now, crash)[1..], [Effect::GivenUp { number: 1, share: share(1) }]);
         assert_eq!(queue.entries(), []);
+    }
+
+    fn rest_ms(crashes: u8) -> Millis {
+        Millis::try_from(rest_after(u32::from(crashes)).as_millis()).unwrap()
+    }
+
+    /// What the third crash found in somebody's hands goes first again, but not at once; others do not wait for it, neither does its
+    /// deadline, and a restart does not end its rest.
+    #[test]
+    fn what_was_at_three_crashes_rests_before_it_is_handed_out_again() {
+        let mut queue = Queue::default();
+        for (number, deadline) in [(1, LATER), (2, 5_000), (3, LATER)] {
+            apply(&mut queue, 0, publish(number, deadline));
+        }
+        let crash = |numbers: &[Number]| Command::Return { numbers: numbers.to_vec(), arsak: Retur::Krasj };
+        for _ in 0..2 {
+            apply(&mut queue, 0, Command::Subscribe { consumer: 1, prefetch: 2 });
+            let effects = apply(&mut queue, 0, Command::Cancel { consumer: 1 });
+            assert_eq!(effects, []);
+            apply(&mut queue, 0, crash(&[1, 2]));
+        }
+        let effects = apply(&mut queue, 0, Command::Subscribe { consumer: 2, prefetch: 2 });
+        assert_eq!(delivered(&effects), [(2, 1), (2, 2)]);
+        let effects = apply(&mut queue, 0, crash(&[1, 2]));
+        assert_eq!(delivered(&effects), [(2, 3)]);
+        assert_eq!((queue.ready_len(), queue.oldest(), queue.next_deadline()), (2, Some(1), Some(5_000)));
+        assert!(!queue.is_behind());
+        assert_eq!(apply(&mut queue, 5_000, Command::Tick), [Effect::Expired { number: 2, share: share(2) }]);
+        assert_eq!(queue.next_deadline(), Some(10_000));
+
+        let mut again = Queue::restore(7_000, queue.entries());
+        assert_eq!(again.next_deadline(), Some(17_000));
+        apply(&mut again, 7_000, Command::Return { numbers: vec![3], arsak: Retur::Omstart });
+        let effects = apply(&mut again, 16_999, Command::Subscribe { consumer: 3, prefetch: 2 });
+        assert_eq!(delivered(&effects), [(3, 3)]);
+        assert_eq!(delivered(&apply(&mut again, 17_000, Command::Tick)), [(3, 1)]);
+        assert_eq!(delivered(&apply(&mut queue, 10_000, Command::Tick)), [(2, 1)]);
+        assert_eq!(queue.next_deadline(), None);
     }
 
     #[test]
@@ -867,6 +954,7 @@ mod tests {
     fn step() -> impl Strategy<Value = Step> {
         prop_oneof![
             6 => (1_i64..60).prop_map(|ttl| Step::Publish { ttl }),
+            2 => (10_000_i64..200_000).prop_map(|ttl| Step::Publish { ttl }),
             2 => (1_u32..5).prop_map(|prefetch| Step::Subscribe { prefetch }),
             1 => any::<usize>().prop_map(|pick| Step::Cancel { pick }),
             4 => any::<usize>().prop_map(|pick| Step::Ack { pick }),
@@ -881,6 +969,7 @@ mod tests {
             1 => Just(Step::ReturnAll),
             2 => Just(Step::Go),
             3 => (1_i64..20).prop_map(|by| Step::Wait { by }),
+            1 => (4_000_i64..40_000).prop_map(|by| Step::Wait { by }),
             1 => (0_u64..200).prop_map(|number| Step::Nonsense { number }),
         ]
     }
@@ -900,6 +989,8 @@ mod tests {
         next_consumer: ConsumerKey,
         fates: BTreeMap<Number, Fate>,
         deadlines: HashMap<Number, Millis>,
+        /// Before which time they are not handed out.
+        rests: HashMap<Number, Millis>,
         deliveries: HashMap<Number, u32>,
         attempts: HashMap<Number, u32>,
         crashes: HashMap<Number, u32>,
@@ -1032,6 +1123,9 @@ mod tests {
                         *attempts += u32::from(matches!(arsak, Retur::NackMedRequeue | Retur::Frakoblet));
                         let crashes = self.crashes.entry(number).or_default();
                         *crashes += u32::from(arsak == Retur::Krasj);
+                        if arsak == Retur::Krasj {
+                            self.rests.insert(number, self.now + rest_ms(tries.crashes));
+                        }
                         assert_eq!(
                             (u32::from(tries.failed), u32::from(tries.crashes)),
                             (*attempts, *crashes)
@@ -1064,17 +1158,19 @@ mod tests {
 
         fn note_delivery(&mut self, consumer: ConsumerKey, number: Number, deadline: Millis, tries: Tries) {
             let Fate::Waiting { returned } = self.fates[&number] else { panic!("{number} waits") };
-            let before = self.fates.range(..number).find(|(_, fate)| matches!(fate, Fate::Waiting { .. }));
+            assert!(!self.rests(number), "{number} does not rest");
+            let at_hand = |(other, fate): &(&Number, &Fate)| {
+                matches!(fate, Fate::Waiting { .. }) && !self.rests(**other)
+            };
+            let came_back =
+                |entry: &(&Number, &Fate)| at_hand(entry) && *entry.1 == Fate::Waiting { returned: true };
             if returned {
-                let earlier = self
-                    .fates
-                    .range(..number)
-                    .find(|(_, fate)| matches!(fate, Fate::Waiting { returned: true }));
+                let earlier = self.fates.range(..number).find(came_back);
                 assert_eq!(earlier, None, "what came back keeps its order");
             } else {
+                let before = self.fates.range(..number).find(at_hand);
                 assert_eq!(before, None, "first in, first out");
-                let any = self.fates.values().any(|fate| *fate == Fate::Waiting { returned: true });
-                assert!(!any, "what came back goes first");
+                assert_eq!(self.fates.iter().find(came_back), None, "what came back goes first");
             }
             let earlier = self.settling.range(..number).next();
             assert_eq!(earlier, None, "what is still to come back keeps its place before {number}");
@@ -1092,6 +1188,10 @@ mod tests {
             assert!(held <= prefetch, "consumer {consumer} holds {held} of {prefetch}");
         }
 
+        fn rests(&self, number: Number) -> bool {
+            self.rests.get(&number).is_some_and(|until| *until > self.now)
+        }
+
         fn leave(&mut self, number: Number) {
             self.fates.insert(number, Fate::Left);
             self.left += 1;
@@ -1104,12 +1204,12 @@ mod tests {
             assert_eq!(queue.held_len(), self.held().len());
             assert_eq!(queue.consumer_len(), self.prefetch.len());
             assert_eq!(self.next, waiting as u64 + self.held().len() as u64 + self.left, "none is lost");
-            let due = self
-                .fates
-                .iter()
-                .filter(|(_, fate)| matches!(fate, Fate::Waiting { .. }))
-                .map(|(number, _)| self.deadlines[number])
-                .min();
+            let all_waiting =
+                || self.fates.iter().filter(|(_, fate)| matches!(fate, Fate::Waiting { .. }));
+            let expiring = all_waiting().map(|(number, _)| self.deadlines[number]);
+            let resting = all_waiting().filter(|(number, _)| self.rests(**number));
+            let due = expiring.chain(resting.map(|(number, _)| self.rests[number])).min();
+            let at_hand = all_waiting().filter(|(number, _)| !self.rests(**number)).count();
             assert_eq!(queue.next_deadline(), due);
             assert_eq!(queue.is_settling(), !self.settling.is_empty());
             assert!(self.in_pieces || !queue.is_behind());
@@ -1120,7 +1220,7 @@ mod tests {
                 self.held().iter().filter(|(_, by)| by == consumer).count() < *prefetch as usize
             });
             assert!(
-                waiting == 0 || !idle || queue.is_behind(),
+                at_hand == 0 || !idle || queue.is_behind(),
                 "nobody is idle while something waits and nothing is left to do"
             );
             let numbers: Vec<_> = queue.entries().iter().map(|entry| entry.number).collect();
@@ -1233,7 +1333,14 @@ mod tests {
             for step in &first {
                 books.run(&mut queue, step);
             }
-            let mut restored = Queue::restore(queue.entries());
+            // Whoever was at many crashes rests anew.
+            let mut restored = Queue::restore(books.now, queue.entries());
+            let waiting: Vec<_> = queue.resting.keys().chain(queue.returned.keys()).copied().collect();
+            for number in waiting {
+                let waiting = queue.leave_rest(number).or_else(|| queue.returned.remove(&number)).unwrap();
+                books.rests.insert(number, books.now + rest_ms(waiting.tries.crashes));
+                queue.come_back(Some(books.now), waiting);
+            }
             for consumer in std::mem::take(&mut books.prefetch).into_keys() {
                 queue.apply(books.now, Command::Cancel { consumer }, &mut Vec::new());
             }

@@ -20,10 +20,23 @@ pub const MAX_ATTEMPTS: u32 = 3;
 /// So many times in a consumer's hands while the server crashed, and a melding is given up: it may be what brings the
 /// server down. Far more than [`MAX_ATTEMPTS`], since mostly it has no part in it.
 pub const MAX_CRASHES: u32 = 10;
+/// How long after it was handed out a melding is a suspect where the server ends without a word. What brings a server down does so soon.
+pub const CRASH_COUNTS_FOR: Duration = Duration::from_mins(1);
 /// Stands where the meldingstype of a melding cannot be read any more.
 pub const UKJENT_MELDINGSTYPE: &str = "ukjent";
 /// How much longer than its melding a payload in Dokumentlager lives.
 pub const DOKUMENT_GRACE: Duration = Duration::from_hours(24);
+
+/// How long a melding that was at `crashes` crashes waits before it is handed out again. From the third on twice as long each time, so
+/// that what is in somebody's hands whenever a server goes down again and again soon is so no more, and is not taken for the cause.
+pub fn rest_after(crashes: u32) -> Duration {
+    const REST_FROM: u32 = 3;
+    const FIRST_REST: Duration = Duration::from_secs(10);
+    match crashes.checked_sub(REST_FROM) {
+        Some(more) => FIRST_REST * (1 << more.min(MAX_CRASHES)),
+        None => Duration::ZERO,
+    }
+}
 
 /// All of a melding but its payload.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -225,9 +238,10 @@ pub enum Retur {
     NackMedRequeue,
     /// The consumer's channel or connection ended without ack, while the server stood.
     Frakoblet,
-    /// The server stopped in good order while a consumer held it. In lines of older versions also when it crashed.
+    /// The server stopped in good order while a consumer held it, or ended without a word when it had been held for so long that
+    /// it had no part in that ([`CRASH_COUNTS_FOR`]). In lines of older versions also when it crashed.
     Omstart,
-    /// The server ended without a word while a consumer held it.
+    /// The server ended without a word soon after it had handed it out.
     Krasj,
     /// The server broke the delivery off for a reason of its own: it closed the connection, or the consumer was gone
     /// before the melding reached it.

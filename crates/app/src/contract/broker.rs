@@ -14,7 +14,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use domain::melding::{DEFAULT_TTL, Hendelse, MAX_ATTEMPTS, MAX_CRASHES, Melding, Retur};
+use domain::melding::{
+    CRASH_COUNTS_FOR, DEFAULT_TTL, Hendelse, MAX_ATTEMPTS, MAX_CRASHES, Melding, Retur, rest_after,
+};
 use jiff::Timestamp;
 use tokio::time::timeout;
 use wire::id::{DokumentId, KontoId, MeldingId, Uuid};
@@ -125,6 +127,7 @@ macro_rules! broker_contract {
             crash_marks_what_was_handed_out,
             crash_is_no_attempt,
             tenth_crash_gives_a_dead_letter,
+            crash_long_after_it_was_handed_out_counts_nothing,
             failed_storage_is_said_and_healed_by_itself,
             failed_storage_counts_nothing,
             damaged_melding_is_set_aside_and_the_queue_goes_on,
@@ -1161,6 +1164,7 @@ pub async fn crash_is_no_attempt(h: &mut impl BrokerHarness) {
         let mut receiver = Receiver::on(h, b, 1).await;
         assert_eq!(receiver.next().await.attempts, attempts);
         h.crash().await;
+        h.pass(rest_after(attempts + 1)).await;
     }
     let mut receiver = Receiver::on(h, b, 1).await;
     for failed in 1..=MAX_ATTEMPTS {
@@ -1171,13 +1175,21 @@ pub async fn crash_is_no_attempt(h: &mut impl BrokerHarness) {
     assert_eq!(until(h, b, |status| status.dead == 1).await.ready, 0);
 }
 
-/// A melding that is in a consumer's hands each time that the server crashes may be what crashes it, and is given up.
+/// A melding that is in a consumer's hands each time that the server crashes may be what crashes it. It is handed out ever later, others
+/// going on meanwhile, and is given up in the end.
 pub async fn tenth_crash_gives_a_dead_letter(h: &mut impl BrokerHarness) {
     let (a, b) = (konto(h).await, konto(h).await);
     let sent = melding(h, a, b, DEFAULT_TTL);
     publish(h, &sent).await;
     for attempts in 0..MAX_CRASHES {
         let mut receiver = Receiver::on(h, b, 1).await;
+        if attempts == 5 {
+            let other = publish_many(h, a, b, 1).await;
+            let delivery = receiver.next().await;
+            assert_eq!(ids(std::slice::from_ref(&delivery)), other);
+            receiver.ack(&delivery);
+        }
+        h.pass(rest_after(attempts)).await;
         assert_eq!(receiver.next().await.attempts, attempts);
         h.crash().await;
     }
@@ -1185,6 +1197,26 @@ pub async fn tenth_crash_gives_a_dead_letter(h: &mut impl BrokerHarness) {
     assert_eq!((after.ready, after.unacked), (0, 0));
     let mut sender = Receiver::on(h, a, 1).await;
     sender.kvittering(meldingstype::SERVERFEIL, &sent).await;
+}
+
+/// Whoever holds a melding for long is not the cause of a crash, however often.
+pub async fn crash_long_after_it_was_handed_out_counts_nothing(h: &mut impl BrokerHarness) {
+    let (a, b, c) = (konto(h).await, konto(h).await, konto(h).await);
+    let [sent] = publish_many(h, a, b, 1).await[..] else { panic!("one was sent") };
+    for attempts in 0..=MAX_CRASHES {
+        let mut receiver = Receiver::on(h, b, 1).await;
+        assert_eq!(receiver.next().await.attempts, attempts);
+        h.pass(CRASH_COUNTS_FOR).await;
+        // What the server did last.
+        publish_many(h, a, c, 1).await;
+        h.crash().await;
+    }
+    let mut receiver = Receiver::on(h, b, 1).await;
+    assert_eq!(receiver.next().await.attempts, MAX_CRASHES + 1);
+    let returned = hendelser(h, sent).await;
+    let returned = returned.iter().filter(|hendelse| matches!(hendelse, Hendelse::Returnert { .. }));
+    assert!(returned.clone().all(|hendelse| *hendelse == Hendelse::Returnert { arsak: Retur::Omstart }));
+    assert_eq!(returned.count(), MAX_CRASHES as usize + 1);
 }
 
 async fn until_available(h: &impl BrokerHarness, available: bool) {

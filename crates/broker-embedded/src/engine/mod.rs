@@ -190,6 +190,7 @@ impl Engine {
         } = parts;
         sporing.restore(store.sporing_levels()?);
         let now = clock.now();
+        let now_ms = now.as_millisecond();
         let mut engine = Self {
             store,
             faults,
@@ -216,7 +217,7 @@ impl Engine {
             cache: Cache::new(cache_bytes),
             next: first_number,
             now,
-            now_ms: now.as_millisecond(),
+            now_ms,
             room: None,
             had_room: true,
             is_tight: false,
@@ -242,7 +243,9 @@ impl Engine {
             let Entry { number, deadline, tries, held, share } = entry;
             let share = ledger.take(share);
             match queues.get_mut(&konto) {
-                Some(slot) => slot.queue.restore_entry(Entry { number, deadline, tries, held, share }),
+                Some(slot) => {
+                    slot.queue.restore_entry(now_ms, Entry { number, deadline, tries, held, share });
+                }
                 None => removed.entry(konto).or_default().push_back((number, share, None)),
             }
         })?;
@@ -264,7 +267,10 @@ impl Engine {
             .collect();
         // The first few come back before anybody asks, all others in between.
         for (konto, numbers) in engine.held() {
-            engine.run(konto, Command::Return { numbers, arsak })?;
+            let is_suspect = |number: &Number| arsak != Retur::Krasj || !engine.store.is_unsuspected(*number);
+            let (suspects, others) = numbers.into_iter().partition(is_suspect);
+            engine.run(konto, Command::Return { numbers: suspects, arsak })?;
+            engine.run(konto, Command::Return { numbers: others, arsak: Retur::Omstart })?;
             if engine.has_enough() {
                 engine.commit()?;
             }

@@ -219,6 +219,8 @@ pub(crate) struct Store {
     step: AtomicU64,
     /// When it was last decided what it holds.
     decided_ms: u64,
+    /// When a server was there before this opening, to some seconds.
+    last_alive: Option<Timestamp>,
     witness: Mutex<Witness>,
     /// How much of the payloads is there.
     live: Live,
@@ -577,6 +579,7 @@ impl Store {
     fn go_on(path: &Path, begun: Begun) -> Result<Opened, StoreError> {
         let Begun { db, meta, steps, step, witness, .. } = begun;
         let witness = witness.map_or_else(|| Witness::make(path), Ok).map_err(StoreError::Witness)?;
+        let last_alive = witness.last_alive();
         let epoch = match meta.get("epoch")? {
             Some(value) => number_at(&value, 0)? + 1,
             None => 1,
@@ -615,6 +618,7 @@ impl Store {
             steps,
             step: AtomicU64::new(step),
             decided_ms,
+            last_alive,
             witness: Mutex::new(witness),
             live,
             tidying: Tidying::default(),
@@ -638,9 +642,13 @@ impl Store {
         Write { store: self, batch: self.db.batch(), taken: Vec::new() }
     }
 
-    /// Syncs what the witness noted, if anything. Of one that cannot be synced the next loss of power may take the end.
-    pub(crate) fn sync_witness(&self) -> Result<(), StoreError> {
-        let file = self.witness.lock().unwrap_or_else(PoisonError::into_inner).to_sync();
+    /// Syncs what the witness noted, if anything, and lets it note now and then that the server is there at `now`. Of one that cannot
+    /// be synced the next loss of power may take the end.
+    pub(crate) fn keep_witness(&self, now: Timestamp) -> Result<(), StoreError> {
+        let mut witness = self.witness.lock().unwrap_or_else(PoisonError::into_inner);
+        witness.note_alive(now).map_err(StoreError::Witness)?;
+        let file = witness.to_sync();
+        drop(witness);
         match file {
             Some(file) => file.and_then(|file| file.sync_data()).map_err(StoreError::Witness),
             None => Ok(()),

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use app::ports::{DeadLetter, MeldingRecord};
 use bytes::Bytes;
-use domain::melding::{Hendelse, Melding, Sporing};
+use domain::melding::{CRASH_COUNTS_FOR, Hendelse, Melding, Sporing};
 use fjall::{Readable, Snapshot};
+use jiff::SignedDuration;
 use wire::id::{KontoId, MeldingId, Uuid};
 
 use super::damage::guarded;
@@ -268,6 +269,24 @@ impl Store {
             }
         }
         Ok(letters)
+    }
+
+    /// Whether a melding that somebody held when the process ended had been handed out so long before that it has no part in that.
+    /// What cannot be read is not known to be.
+    pub(crate) fn is_unsuspected(&self, number: Number) -> bool {
+        let Some(last_alive) = self.last_alive else { return false };
+        let last_line = || -> Result<Option<Line>, StoreError> {
+            if let Some(guard) = self.sporing.prefix(number.to_be_bytes()).next_back() {
+                return Ok(Some(decode(&guard.value()?, "a line of sporing")?));
+            }
+            // Those of the step that took it stand with it.
+            let Some(value) = self.meldinger.get(number.to_be_bytes())? else { return Ok(None) };
+            let (_, _, lines) = StoredMelding::decode(&value)?.melding()?;
+            Ok(lines.into_iter().next_back())
+        };
+        let handed_out = guarded(|| Ok(last_line()?.and_then(|line| line.handed_out())));
+        let Ok(Some(handed_out)) = handed_out else { return false };
+        last_alive.duration_since(handed_out) >= SignedDuration::try_from(CRASH_COUNTS_FOR).unwrap_or_default()
     }
 
     pub(super) fn record_at(

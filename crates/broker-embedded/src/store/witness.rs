@@ -37,6 +37,8 @@ const UNUSED: [u8; RECORD] = [b'-'; RECORD];
 const TORN: u64 = 4_096;
 /// How many records the ring has: at least what stands in a journal.
 const SLOTS: u64 = 65_536;
+/// How often it is noted that the server is there. Milliseconds.
+const ALIVE_EVERY_MS: i64 = 5_000;
 /// The step of the log and the ring belong together.
 const EXTENSION: &str = "vitne";
 
@@ -149,6 +151,8 @@ pub(super) struct Note {
     pub(super) step: u64,
     /// `None` where the record says only that the step was promised.
     pub(super) melding: Option<Noted>,
+    /// When the server was there, where the record says so; else 0.
+    pub(super) alive_ms: i64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,7 +188,7 @@ impl Noted {
 /// Parts of a record, one behind the other.
 fn encode(note: &Note) -> [u8; RECORD] {
     let empty = Noted { number: 0, id: [0; 16], avsender: [0; 16], mottaker: [0; 16], mottatt_ms: 0 };
-    let noted = note.melding.unwrap_or(empty);
+    let noted = note.melding.unwrap_or(Noted { mottatt_ms: note.alive_ms, ..empty });
     let mut record = [0; RECORD];
     record[..8].copy_from_slice(&note.step.to_be_bytes());
     record[8..16].copy_from_slice(&noted.number.to_be_bytes());
@@ -207,18 +211,13 @@ fn decode(record: &[u8; RECORD]) -> Option<Note> {
     if step == 0 || checksum != crc32fast::hash(record.get(..CHECKSUM)?) {
         return None;
     }
-    let melding = if record[72] == 0 {
-        None
-    } else {
-        Some(Noted {
-            number: eight(8)?,
-            mottatt_ms: eight(16)?.cast_signed(),
-            id: sixteen(24)?,
-            avsender: sixteen(40)?,
-            mottaker: sixteen(56)?,
-        })
-    };
-    Some(Note { step, melding })
+    let mottatt_ms = eight(16)?.cast_signed();
+    if record[72] == 0 {
+        return Some(Note { step, melding: None, alive_ms: mottatt_ms });
+    }
+    let (number, id, avsender, mottaker) = (eight(8)?, sixteen(24)?, sixteen(40)?, sixteen(56)?);
+    let noted = Noted { number, mottatt_ms, id, avsender, mottaker };
+    Some(Note { step, melding: Some(noted), alive_ms: 0 })
 }
 
 /// Where the witness of the log at `path` lies.
@@ -271,6 +270,8 @@ pub(crate) struct Witness {
     next: u64,
     /// The last step noted; 0 if none is.
     last_step: u64,
+    /// When the server was there, as far as it knows; 0 if it does not.
+    alive_ms: i64,
     /// All whole notes, until they were looked at.
     notes: Vec<Note>,
     failed: bool,
@@ -288,7 +289,7 @@ impl Witness {
         file.sync_all()?;
         sync_folder_of(&path)?;
         let unsynced = AtomicBool::new(false);
-        Ok(Self { file, next: 0, last_step: 0, notes: Vec::new(), failed: false, unsynced })
+        Ok(Self { file, next: 0, last_step: 0, alive_ms: 0, notes: Vec::new(), failed: false, unsynced })
     }
 
     /// Opens the witness beside the log at `path`; `None` where there is none, or none that can be believed.
@@ -325,13 +326,20 @@ impl Witness {
         if known == 0 || torn > TORN {
             return Ok(None);
         }
+        let seen = notes.iter().map(|note| note.melding.map_or(note.alive_ms, |noted| noted.mottatt_ms));
+        let alive_ms = seen.max().unwrap_or_default();
         let unsynced = AtomicBool::new(false);
-        Ok(Some(Self { file, next: next % SLOTS, last_step, notes, failed: false, unsynced }))
+        Ok(Some(Self { file, next: next % SLOTS, last_step, alive_ms, notes, failed: false, unsynced }))
     }
 
     /// The last step that it knows to be promised; 0 if it knows of none.
     pub(crate) fn last_step(&self) -> u64 {
         self.last_step
+    }
+
+    /// When a server wrote to the log last, or was there without having anything to write: to some seconds.
+    pub(super) fn last_alive(&self) -> Option<Timestamp> {
+        if self.alive_ms == 0 { None } else { Timestamp::from_millisecond(self.alive_ms).ok() }
     }
 
     /// What was promised after `log_step`; `None` if the log has it all.
@@ -374,9 +382,9 @@ impl Witness {
     /// That it cannot be noted is no reason to break the promise: the witness then lags behind, and says so once.
     pub(super) fn note(&mut self, step: u64, taken: &[Noted]) {
         // The mark that the step is promised comes last, so that one without it is known to be cut short.
-        let notes = taken.iter().map(|noted| Note { step, melding: Some(*noted) });
+        let notes = taken.iter().map(|noted| Note { step, melding: Some(*noted), alive_ms: 0 });
         let mut bytes = Vec::with_capacity((taken.len() + 1) * RECORD);
-        for note in notes.chain([Note { step, melding: None }]) {
+        for note in notes.chain([Note { step, melding: None, alive_ms: 0 }]) {
             bytes.extend_from_slice(&encode(&note));
         }
         self.last_step = step;
@@ -393,6 +401,20 @@ impl Witness {
             }
             Err(_) => {}
         }
+    }
+
+    /// Notes now and then that the server is there, in a place that the next note takes. It is read after the process has ended, and
+    /// need not outlive a loss of power.
+    pub(super) fn note_alive(&mut self, now: Timestamp) -> io::Result<()> {
+        let now_ms = now.as_millisecond();
+        // A clock that was set back counts as well.
+        let is_recent = (0..ALIVE_EVERY_MS).contains(&now_ms.saturating_sub(self.alive_ms));
+        if self.last_step == 0 || is_recent {
+            return Ok(());
+        }
+        self.alive_ms = now_ms;
+        let note = Note { step: self.last_step, melding: None, alive_ms: now_ms };
+        self.file.write_all_at(&encode(&note), self.next * RECORD as u64)
     }
 
     fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
@@ -501,11 +523,12 @@ mod tests {
             witness.note(step, &[noted(step)]);
         }
         for at in [0, 9, 17, 30, 45, 60, 72, 77] {
-            let record = encode(&Note { step: 9, melding: Some(noted(9)) });
+            let note = Note { step: 9, melding: Some(noted(9)), alive_ms: 0 };
+            let record = encode(&note);
             let mut damaged = record;
             damaged[at] ^= 4;
             assert_eq!(decode(&damaged), None, "byte {at}");
-            assert_eq!(decode(&record), Some(Note { step: 9, melding: Some(noted(9)) }));
+            assert_eq!(decode(&record), Some(note));
         }
     }
 }
