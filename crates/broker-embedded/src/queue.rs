@@ -5,8 +5,9 @@
 //! lies in the store. A melding that waits costs 32 bytes here, plus its line in the index of deadlines.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
 
-use domain::melding::{Counts, MAX_ATTEMPTS, MAX_CRASHES, Retur, rest_after};
+use domain::melding::{Counts, MAX_ATTEMPTS, MAX_CRASHES, Retur, rest_after, rest_after_breaks};
 
 /// A melding within the broker; a later one has the larger number.
 pub type Number = u64;
@@ -18,6 +19,9 @@ pub type ConsumerKey = u64;
 /// How many meldinger one [`Queue::apply`] at most settles, lets expire, and hands out. For the rest [`Queue::is_behind`] and
 /// [`Queue::next_deadline`] ask for another [`Command::Tick`], and other queues get their turn in between.
 pub const AT_ONCE: usize = 256;
+
+/// No melding rests for longer than this before it is handed out again. A quarter of an hour.
+const LONGEST_REST_MS: Millis = 15 * 60 * 1_000;
 
 /// The most crashes that an entry on disk can tell of.
 pub(crate) const CRASHES_KEPT: u8 = 127;
@@ -31,6 +35,23 @@ pub struct Tries {
     pub crashes: u8,
     /// Came back at all, also where the consumer had no part in it; saturates.
     pub returned: u8,
+}
+
+impl Tries {
+    /// How often it came back without that counting for anything; saturates.
+    pub(crate) fn uncounted(self) -> u32 {
+        u32::from(self.returned.saturating_sub(self.failed).saturating_sub(self.crashes))
+    }
+
+    /// How long it waits after it came back for that reason.
+    fn rest_ms(self, arsak: Retur) -> Millis {
+        let rest = match arsak {
+            Retur::Krasj => rest_after(u32::from(self.crashes)),
+            Retur::Avbrutt => rest_after_breaks(self.uncounted()),
+            Retur::NackMedRequeue | Retur::Frakoblet | Retur::Omstart => Duration::ZERO,
+        };
+        Millis::try_from(rest.as_millis()).unwrap_or(Millis::MAX).min(LONGEST_REST_MS)
+    }
 }
 
 /// What a melding takes of the room of those who answer for it. A queue carries it along and does not look at it.
@@ -247,7 +268,7 @@ pub struct Queue {
     gone: usize,
     /// Came back; stand before all of `ready`.
     returned: BTreeMap<Number, Waiting>,
-    /// Were at so many crashes that they are not handed out before a time; then they are among `returned`.
+    /// Came back in such a way, or so often, that they are not handed out before a time; then they are among `returned`.
     resting: BTreeMap<Number, (Millis, Waiting)>,
     /// When those of `resting` are.
     rests: BTreeSet<(Millis, Number)>,
@@ -310,7 +331,8 @@ impl Queue {
         let waiting = Waiting { number, deadline, share, tries, gone: false };
         self.deadlines.insert((deadline, number));
         if tries.returned > 0 {
-            self.come_back(Some(now), waiting);
+            // Begun again, the server looks out for what may bring it down.
+            self.come_back(now, tries.rest_ms(Retur::Krasj), waiting);
         } else {
             self.ready.push_back(waiting);
         }
@@ -508,26 +530,32 @@ impl Queue {
         } else if deadline <= now {
             effects.push(Effect::Expired { number, share });
         } else {
-            let begun_again = (arsak.counts_as() == Counts::Crash).then_some(now);
-            self.come_back(begun_again, Waiting { number, deadline, share, tries, gone: false });
+            let waiting = Waiting { number, deadline, share, tries, gone: false };
+            self.come_back(now, tries.rest_ms(arsak), waiting);
             self.deadlines.insert((deadline, number));
         }
     }
 
-    /// Among those that go first; in a while where the server has `begun_again` and it was at many crashes.
-    fn come_back(&mut self, begun_again: Option<Millis>, waiting: Waiting) {
+    /// Among those that go first, once it has rested.
+    fn come_back(&mut self, now: Millis, rest_ms: Millis, waiting: Waiting) {
         let number = waiting.number;
-        let rest = rest_after(u32::from(waiting.tries.crashes));
-        let Some(begun_again) = begun_again.filter(|_| !rest.is_zero()) else {
+        if rest_ms == 0 {
             self.returned.insert(number, waiting);
             return;
-        };
-        let until = begun_again.saturating_add(Millis::try_from(rest.as_millis()).unwrap_or(Millis::MAX));
+        }
+        let until = now.saturating_add(rest_ms);
         self.resting.insert(number, (until, waiting));
         self.rests.insert((until, number));
     }
 
     fn end_rests(&mut self, now: Millis) {
+        if self.rests.last().is_some_and(|(until, _)| until.saturating_sub(now) > LONGEST_REST_MS) {
+            // The clock was ahead when they came back.
+            for (_, (until, _)) in &mut self.resting {
+                *until = (*until).min(now.saturating_add(LONGEST_REST_MS));
+            }
+            self.rests = self.resting.iter().map(|(number, (until, _))| (*until, *number)).collect();
+        }
         while self.rests.first().is_some_and(|(until, _)| *until <= now) {
             let Some((_, number)) = self.rests.pop_first() else { break };
             if let Some((_, waiting)) = self.resting.remove(&number) {
@@ -744,10 +772,15 @@ mod tests {
     fn a_return_that_does_not_count_is_no_failed_try() {
         let mut queue = with([1]);
         apply(&mut queue, 0, Command::Subscribe { consumer: 1, prefetch: 1 });
+        let mut now = 0;
         for returned in 1..100 {
             let arsak = if returned % 2 == 0 { Retur::Omstart } else { Retur::Avbrutt };
-            let effects = apply(&mut queue, 0, Command::Return { numbers: vec![1], arsak });
+            let mut effects = apply(&mut queue, now, Command::Return { numbers: vec![1], arsak });
             let tries = Tries { returned, ..Tries::default() };
+            assert_eq!(effects.len(), if arsak == Retur::Omstart || returned < 10 { 2 } else { 1 });
+            // What the server breaks off again and again waits for a while.
+            now += 64_000;
+            effects.extend(apply(&mut queue, now, Command::Tick));
             assert_eq!(
                 effects[1],
                 Effect::Deliver { consumer: 1, number: 1, deadline: LATER, tries, share: share(1) }
@@ -766,7 +799,7 @@ mod tests {
         let mut now = 0;
         for crashes in 1..10 {
             let mut effects = apply(&mut queue, now, crash.clone());
-            now += rest_ms(crashes);
+            now += [0, 0, 10, 20, 40, 80, 160, 320, 640][usize::from(crashes) - 1] * 1_000;
             effects.extend(apply(&mut queue, now, Command::Tick));
             let tries = Tries { failed: 2, crashes, returned: 2 + crashes };
             assert_eq!(
@@ -776,10 +809,6 @@ mod tests {
         }
         assert_eq!(apply(&mut queue, now, crash)[1..], [Effect::GivenUp { number: 1, share: share(1) }]);
         assert_eq!(queue.entries(), []);
-    }
-
-    fn rest_ms(crashes: u8) -> Millis {
-        Millis::try_from(rest_after(u32::from(crashes)).as_millis()).unwrap()
     }
 
     /// What the third crash found in somebody's hands goes first again, but not at once; others do not wait for it, neither does its
@@ -814,6 +843,22 @@ mod tests {
         assert_eq!(delivered(&apply(&mut again, 17_000, Command::Tick)), [(3, 1)]);
         assert_eq!(delivered(&apply(&mut queue, 10_000, Command::Tick)), [(2, 1)]);
         assert_eq!(queue.next_deadline(), None);
+    }
+
+    /// What came back while the clock was ahead does not wait for the wrong date.
+    #[test]
+    fn rests_end_though_the_clock_was_set_back() {
+        let ahead = 300 * 24 * 60 * 60 * 1_000;
+        let mut queue = Queue::default();
+        apply(&mut queue, ahead, publish(1, 2 * ahead));
+        for crash in 1..=3 {
+            apply(&mut queue, ahead, Command::Subscribe { consumer: crash, prefetch: 1 });
+            apply(&mut queue, ahead, Command::Cancel { consumer: crash });
+            apply(&mut queue, ahead, Command::Return { numbers: vec![1], arsak: Retur::Krasj });
+        }
+        assert_eq!(apply(&mut queue, 0, Command::Subscribe { consumer: 4, prefetch: 1 }), []);
+        assert_eq!(queue.next_deadline(), Some(LONGEST_REST_MS));
+        assert_eq!(delivered(&apply(&mut queue, LONGEST_REST_MS, Command::Tick)), [(4, 1)]);
     }
 
     #[test]
@@ -1123,9 +1168,7 @@ mod tests {
                         *attempts += u32::from(matches!(arsak, Retur::NackMedRequeue | Retur::Frakoblet));
                         let crashes = self.crashes.entry(number).or_default();
                         *crashes += u32::from(arsak == Retur::Krasj);
-                        if arsak == Retur::Krasj {
-                            self.rests.insert(number, self.now + rest_ms(tries.crashes));
-                        }
+                        self.rests.insert(number, self.now + tries.rest_ms(arsak));
                         assert_eq!(
                             (u32::from(tries.failed), u32::from(tries.crashes)),
                             (*attempts, *crashes)
@@ -1204,8 +1247,7 @@ mod tests {
             assert_eq!(queue.held_len(), self.held().len());
             assert_eq!(queue.consumer_len(), self.prefetch.len());
             assert_eq!(self.next, waiting as u64 + self.held().len() as u64 + self.left, "none is lost");
-            let all_waiting =
-                || self.fates.iter().filter(|(_, fate)| matches!(fate, Fate::Waiting { .. }));
+            let all_waiting = || self.fates.iter().filter(|(_, fate)| matches!(fate, Fate::Waiting { .. }));
             let expiring = all_waiting().map(|(number, _)| self.deadlines[number]);
             let resting = all_waiting().filter(|(number, _)| self.rests(**number));
             let due = expiring.chain(resting.map(|(number, _)| self.rests[number])).min();
@@ -1338,8 +1380,9 @@ mod tests {
             let waiting: Vec<_> = queue.resting.keys().chain(queue.returned.keys()).copied().collect();
             for number in waiting {
                 let waiting = queue.leave_rest(number).or_else(|| queue.returned.remove(&number)).unwrap();
-                books.rests.insert(number, books.now + rest_ms(waiting.tries.crashes));
-                queue.come_back(Some(books.now), waiting);
+                let rest_ms = waiting.tries.rest_ms(Retur::Krasj);
+                books.rests.insert(number, books.now + rest_ms);
+                queue.come_back(books.now, rest_ms, waiting);
             }
             for consumer in std::mem::take(&mut books.prefetch).into_keys() {
                 queue.apply(books.now, Command::Cancel { consumer }, &mut Vec::new());

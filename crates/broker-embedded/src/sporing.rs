@@ -53,8 +53,8 @@ impl Sporing {
     fn at(&self, exact: Exact, now: Millis) -> Exact {
         let passed = u128::try_from(now.saturating_sub(exact.at)).unwrap_or(0);
         let height = exact.height.saturating_sub(passed.saturating_mul(self.bound.into()));
-        // A clock that was set back gives nothing, and takes nothing.
-        Exact { height, at: exact.at.max(now) }
+        // Where the clock was set back, time passes from there on. It was ahead before, and may have been by months.
+        Exact { height, at: now }
     }
 
     fn bytes(&self, exact: Exact) -> u64 {
@@ -129,10 +129,25 @@ mod tests {
         sporing.add(org(1), 500, 10 * DAY);
         assert_eq!(sporing.of(org(1), 15 * DAY), 1_000);
         assert_eq!(sporing.of(org(1), 25 * DAY), 0);
-        // Set back, the clock makes nothing of it.
-        sporing.add(org(1), 10, 5 * DAY);
-        assert_eq!(sporing.of(org(1), 10 * DAY), 1_510);
         assert_eq!(sporing.list(26 * DAY), []);
+    }
+
+    /// Set back, the clock gives nothing, and what came while it was ahead sinks from then on.
+    #[test]
+    fn level_sinks_on_after_the_clock_was_set_back() {
+        let mut sporing = sporing(3_000);
+        sporing.add(org(1), 1_500, 10 * DAY);
+        sporing.add(org(1), 10, 5 * DAY);
+        assert_eq!(sporing.of(org(1), 5 * DAY), 1_510);
+        assert_eq!(sporing.of(org(1), 10 * DAY), 1_010);
+        // A start with a clock that is ahead by a year, as it is written down.
+        sporing.add(org(1), 1_000, 375 * DAY);
+        let written = sporing.list(375 * DAY);
+        sporing = super::tests::sporing(3_000);
+        sporing.restore(written);
+        let written = sporing.list(11 * DAY);
+        assert_eq!(written, [(org(1), Level { bytes: 1_000, at: 11 * DAY })]);
+        assert_eq!(sporing.of(org(1), 16 * DAY), 500);
     }
 
     /// However often it is asked, and whenever it is written down.

@@ -27,6 +27,16 @@ pub const UKJENT_MELDINGSTYPE: &str = "ukjent";
 /// How much longer than its melding a payload in Dokumentlager lives.
 pub const DOKUMENT_GRACE: Duration = Duration::from_hours(24);
 
+/// How long a melding waits before it is handed out again that the server took back from its consumer for the `times`th time. From the
+/// tenth on twice as long each time, up to about a minute: whoever brings that about, be it by mistake, does not keep the server busy.
+pub fn rest_after_breaks(times: u32) -> Duration {
+    const REST_FROM: u32 = 10;
+    match times.checked_sub(REST_FROM) {
+        Some(more) => Duration::from_secs(1 << more.min(6)),
+        None => Duration::ZERO,
+    }
+}
+
 /// How long a melding that was at `crashes` crashes waits before it is handed out again. From the third on twice as long each time, so
 /// that what is in somebody's hands whenever a server goes down again and again soon is so no more, and is not taken for the cause.
 pub fn rest_after(crashes: u32) -> Duration {

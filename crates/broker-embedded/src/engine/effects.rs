@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use app::ports::{DeliveryId, Eiere};
 use bytes::Bytes;
-use domain::melding::{Hendelse, KORRELASJON_ALWAYS_BYTES, Kvittering, Melding, Retur};
+use domain::melding::{Counts, Hendelse, KORRELASJON_ALWAYS_BYTES, Kvittering, Melding, Retur};
 use wire::id::{KontoId, MeldingId};
 
 use super::Engine;
@@ -17,6 +17,9 @@ use crate::store::{Line, Remains, StoreError, guarded};
 
 /// How many bytes may be under way to one channel in memory; the rest it reads from disk as it goes.
 const UNDER_WAY: usize = 2 * 1024 * 1024;
+
+/// How often it is noted that a melding came back without that counting for anything, and was handed out again.
+const UNCOUNTED_NOTED: u32 = 6;
 
 impl Engine {
     /// Gives `command` to the queue of `konto`, and what follows from it to whom it concerns, other queues included.
@@ -72,7 +75,9 @@ impl Engine {
             Effect::Returned { number, deadline, arsak, tries, share } => {
                 let entry = Entry { number, deadline, tries, held: false, share };
                 self.step.entries.insert(number, Some((konto, entry)));
-                self.line(number, &Hendelse::Returnert { arsak });
+                if arsak.counts_as() != Counts::Nothing || self.notes_uncounted(tries.uncounted()) {
+                    self.line(number, &Hendelse::Returnert { arsak });
+                }
             }
             Effect::GivenUp { number, share } => {
                 self.step.entries.insert(number, None);
@@ -125,9 +130,17 @@ impl Engine {
         let handle = Handle { id, consumer: name, konto, number, attempts, loaded, counted, memory };
         self.step.handles.push((channel, handle));
         self.step.entries.insert(number, Some((konto, entry)));
-        self.line(number, &Hendelse::Levert { forsok: attempts + 1, adresse });
+        if self.notes_uncounted(tries.uncounted()) {
+            self.line(number, &Hendelse::Levert { forsok: attempts + 1, adresse });
+        }
         self.step.sync = true;
         true
+    }
+
+    /// Whether it is noted in sporing what becomes of a melding that came back so often without that counting. Nothing bounds how often
+    /// that may be, and what is noted stays for weeks; nor is there room kept for it on a full disk.
+    fn notes_uncounted(&mut self, times: u32) -> bool {
+        times == 0 || times <= UNCOUNTED_NOTED && self.has_room()
     }
 
     /// Notes that a melding has left its queue for good, with the line that says how.

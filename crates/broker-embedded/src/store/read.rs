@@ -286,7 +286,8 @@ impl Store {
         };
         let handed_out = guarded(|| Ok(last_line()?.and_then(|line| line.handed_out())));
         let Ok(Some(handed_out)) = handed_out else { return false };
-        last_alive.duration_since(handed_out) >= SignedDuration::try_from(CRASH_COUNTS_FOR).unwrap_or_default()
+        last_alive.duration_since(handed_out)
+            >= SignedDuration::try_from(CRASH_COUNTS_FOR).unwrap_or_default()
     }
 
     pub(super) fn record_at(

@@ -151,7 +151,7 @@ pub(super) struct Note {
     pub(super) step: u64,
     /// `None` where the record says only that the step was promised.
     pub(super) melding: Option<Noted>,
-    /// When the server was there, where the record says so; else 0.
+    /// When the server was there, to some seconds, where the record says that a step was promised; 0 where it does not know.
     pub(super) alive_ms: i64,
 }
 
@@ -326,7 +326,9 @@ impl Witness {
         if known == 0 || torn > TORN {
             return Ok(None);
         }
-        let seen = notes.iter().map(|note| note.melding.map_or(note.alive_ms, |noted| noted.mottatt_ms));
+        // Of the last step alone: before it the clock may have been ahead.
+        let last = notes.iter().filter(|note| note.step == last_step);
+        let seen = last.map(|note| note.melding.map_or(note.alive_ms, |noted| noted.mottatt_ms));
         let alive_ms = seen.max().unwrap_or_default();
         let unsynced = AtomicBool::new(false);
         Ok(Some(Self { file, next: next % SLOTS, last_step, alive_ms, notes, failed: false, unsynced }))
@@ -384,7 +386,7 @@ impl Witness {
         // The mark that the step is promised comes last, so that one without it is known to be cut short.
         let notes = taken.iter().map(|noted| Note { step, melding: Some(*noted), alive_ms: 0 });
         let mut bytes = Vec::with_capacity((taken.len() + 1) * RECORD);
-        for note in notes.chain([Note { step, melding: None, alive_ms: 0 }]) {
+        for note in notes.chain([Note { step, melding: None, alive_ms: self.alive_ms }]) {
             bytes.extend_from_slice(&encode(&note));
         }
         self.last_step = step;
