@@ -220,7 +220,7 @@ impl From<BrokerError> for Error {
             BrokerError::NoRoom { .. } | BrokerError::NoRoomForSporing | BrokerError::ConsumerInUse(_) => {
                 Self::Internal(Box::new(error))
             }
-            BrokerError::Unavailable(_) => Self::Unavailable(Box::new(error)),
+            BrokerError::NotAsked(_) | BrokerError::Unavailable(_) => Self::Unavailable(Box::new(error)),
         }
     }
 }

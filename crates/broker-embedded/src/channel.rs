@@ -15,7 +15,7 @@ use tokio::sync::{Mutex, mpsc, oneshot, watch};
 use wire::id::KontoId;
 
 use crate::pulse::Condition;
-use crate::request::{ChannelKey, Handle, Request, Shared, Stopped, unavailable};
+use crate::request::{ChannelKey, Handle, Request, Shared, Stopped, not_asked, unavailable};
 use crate::store::{Remains, Store, StoreError, guarded};
 
 /// Deliveries that may wait for the receiver.
@@ -48,10 +48,10 @@ pub(crate) async fn ask<T>(
     request: impl FnOnce(oneshot::Sender<Result<T, BrokerError>>) -> Request,
 ) -> Result<T, BrokerError> {
     if let Some(stopped) = requests.condition.borrow().refusal() {
-        return Err(unavailable(stopped));
+        return Err(not_asked(stopped));
     }
     let (answer, answered) = oneshot::channel();
-    requests.send(request(answer)).map_err(|_| unavailable(Stopped::Closed))?;
+    requests.send(request(answer)).map_err(|_| not_asked(Stopped::Closed))?;
     let mut condition = requests.condition.clone();
     tokio::select! {
         biased;

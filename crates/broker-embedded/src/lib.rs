@@ -44,7 +44,7 @@ pub use crate::keeper::Reopening;
 use crate::keeper::{Keeper, Origin};
 use crate::ledger::Totals;
 use crate::pulse::{Condition, Pulse, Watcher};
-use crate::request::{ChannelLink, Ready, Request, Shared, Standing, Stopped, unavailable};
+use crate::request::{ChannelLink, Ready, Request, Shared, Standing, Stopped, not_asked, unavailable};
 use crate::slot::Slot;
 use crate::sporing::Sporing;
 pub use crate::store::{
@@ -438,7 +438,7 @@ impl Broker for EmbeddedBroker {
 
     async fn publish_within(&self, melding: Melding, payload: Bytes, room: KoRom) -> Result<(), BrokerError> {
         if let Some(stopped) = self.condition().refusal_to_take() {
-            return Err(unavailable(stopped));
+            return Err(not_asked(stopped));
         }
         let melding = Arc::new(melding);
         ask(&self.requests, |answer| Request::Publish { melding, payload, room, answer }).await

@@ -155,7 +155,7 @@ pub(crate) struct Handle {
 impl Request {
     /// Answers that there is no engine just now.
     pub(crate) fn refuse(self, stopped: Stopped) {
-        let why = || unavailable(stopped);
+        let why = || not_asked(stopped);
         match self {
             Self::CreateQueue { answer, .. }
             | Self::SetAside { answer, .. }
@@ -195,6 +195,11 @@ pub(crate) enum Stopped {
         "files of the queue log were removed, moved or replaced under this server, so it takes nothing more"
     )]
     Displaced,
+}
+
+/// For whoever was refused before anything was done.
+pub(crate) fn not_asked(stopped: Stopped) -> BrokerError {
+    BrokerError::NotAsked(stopped.into())
 }
 
 pub(crate) fn unavailable(source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> BrokerError {

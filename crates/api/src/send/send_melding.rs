@@ -73,7 +73,8 @@ mod tests {
     use app::ports::{Broker as _, ChannelOptions, Consumer, EndedBy};
     use axum::body::Body;
     use bytes::Bytes;
-    use futures::stream;
+    use futures::{StreamExt as _, stream};
+    use object_store::ObjectStore as _;
     use serde_json::Value;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::{TcpListener, TcpStream};
@@ -390,6 +391,25 @@ mod tests {
         assert!(!message.contains("exploded"), "{message}");
         world.broker.mend();
         assert_eq!(world.queued(&world.arkiv).await, 0);
+    }
+
+    /// A sender who tries again and again, as it is invited to, does not fill Dokumentlager with what nobody gets. What a broker
+    /// may have taken stays.
+    #[tokio::test]
+    async fn payload_of_a_melding_that_was_surely_not_taken_is_removed() {
+        let world = World::new().await;
+        let large = vec![7; INLINE_MAX * 4];
+        let send = async || world.send(&world.fag, form(&world.metadata(OPPRETT), Some(&large))).await;
+        let stored = async || world.payloads.list(None).count().await;
+        let before = stored().await;
+        world.broker.refuse();
+        for _ in 0..3 {
+            send().await.error(StatusCode::SERVICE_UNAVAILABLE, "UTILGJENGELIG");
+        }
+        assert_eq!(stored().await, before);
+        world.broker.stop();
+        send().await.error(StatusCode::SERVICE_UNAVAILABLE, "UTILGJENGELIG");
+        assert_eq!(stored().await, before + 1);
     }
 
     /// Over a socket, since it is about what the connection does: the client looks for the answer only when it has sent

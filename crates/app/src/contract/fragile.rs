@@ -46,6 +46,11 @@ impl FragileBroker {
         self.fault.store(2, Ordering::SeqCst);
     }
 
+    /// From now on it refuses without being asked, as while it is opened again.
+    pub fn refuse(&self) {
+        self.fault.store(4, Ordering::SeqCst);
+    }
+
     /// From now on it panics.
     pub fn explode(&self) {
         self.fault.store(3, Ordering::SeqCst);
@@ -79,6 +84,7 @@ impl FragileBroker {
         match self.fault.load(Ordering::SeqCst) {
             0 | 1 => Ok(()),
             2 => Err(BrokerError::Unavailable("stopped by the test".into())),
+            4 => Err(BrokerError::NotAsked("refused by the test".into())),
             _ => panic!("exploded by the test"),
         }
     }

@@ -166,13 +166,14 @@ impl App {
         match published {
             Ok(()) => Ok(sendt),
             Err(error) => {
-                // An unavailable broker may still have taken it, so only a plain refusal lets the payload go.
+                // A broker that was asked and did not answer may still have taken it.
+                let may_be_sent = matches!(error, BrokerError::Unavailable(_));
                 let error = match error {
                     BrokerError::NoRoom { ende } => korom::full(&self.inner.settings.grenser, ende),
                     BrokerError::NoRoomForSporing => korom::too_much_sporing(&self.inner.settings.grenser),
                     other => Error::from(other),
                 };
-                if !matches!(error, Error::Unavailable(_)) {
+                if !may_be_sent {
                     self.forget(&body).await;
                 }
                 Err(error)

@@ -288,9 +288,19 @@ pub enum BrokerError {
     /// The consumer key is in use on this channel.
     #[error("consumer {0:?} is in use on this channel")]
     ConsumerInUse(Consumer),
-    /// The broker cannot be reached or is shutting down.
+    /// The broker cannot be reached or is shutting down, and was not asked: nothing was done.
+    #[error("the broker is not available")]
+    NotAsked(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The broker did not answer, as it failed or is shutting down: what it was asked for may have been done all the same.
     #[error("the broker is not available")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl BrokerError {
+    /// Whether it is about the broker and not about what it was asked for: the same may well be done later.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::NotAsked(_) | Self::Unavailable(_))
+    }
 }
 
 /// How a channel is opened.
