@@ -18,17 +18,20 @@ pub(crate) struct Held {
     origin: Instant,
     /// Until when, in milliseconds behind `origin`; 0 if it never was.
     until: AtomicU64,
+    /// When it was looked last, likewise; 0 if it never was.
+    looked: AtomicU64,
 }
 
 impl Held {
     pub(crate) fn new() -> Self {
-        Self { origin: Instant::now(), until: AtomicU64::new(0) }
+        Self { origin: Instant::now(), until: AtomicU64::new(0), looked: AtomicU64::new(0) }
     }
 
     /// Looks on and on.
     pub(crate) async fn watch(&self) {
         loop {
             let before = Instant::now();
+            self.looked.store(self.since_origin(before), Ordering::Relaxed);
             tokio::time::sleep(LOOK).await;
             self.looked_after(before.elapsed(), Instant::now());
         }
@@ -39,8 +42,7 @@ impl Held {
         if gap < HELD + LOOK {
             return;
         }
-        let until = now.saturating_duration_since(self.origin).as_millis();
-        self.until.store(u64::try_from(until).unwrap_or(u64::MAX).max(1), Ordering::Relaxed);
+        self.until.store(self.since_origin(now), Ordering::Relaxed);
         tracing::warn!(
             seconds = gap.as_secs_f64(),
             "this process was held, as by a pause of its container or for want of processors; AMQP connections that are lost for \
@@ -48,11 +50,20 @@ impl Held {
         );
     }
 
-    /// Whether a connection that was opened at `opened` and is lost now may have been given up while the process was held.
+    /// Milliseconds, at least one.
+    fn since_origin(&self, at: Instant) -> u64 {
+        let passed = at.saturating_duration_since(self.origin).as_millis();
+        u64::try_from(passed).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// Whether a connection that was opened at `opened` and is given up now may have been given up while the process was held.
     pub(crate) fn may_be_why(&self, opened: Instant, now: Instant) -> bool {
-        let until = self.until.load(Ordering::Relaxed);
-        let until = self.origin + Duration::from_millis(until);
-        until > self.origin && opened < until && now < until + BEHIND
+        let [until, looked] = [&self.until, &self.looked]
+            .map(|at| self.origin + Duration::from_millis(at.load(Ordering::Relaxed)));
+        let was_held = until > self.origin && opened < until && now < until + BEHIND;
+        // Whoever looks has not come to it yet.
+        let is_late = looked > self.origin && now > looked + HELD + LOOK;
+        was_held || is_late
     }
 }
 
@@ -70,5 +81,7 @@ mod tests {
         assert!(held.may_be_why(at(5), at(10)) && held.may_be_why(at(5), at(14)));
         assert!(!held.may_be_why(at(11), at(12)), "it was opened behind that");
         assert!(!held.may_be_why(at(5), at(16)), "it was there for long behind that");
+        held.looked.store(20_000, Ordering::Relaxed);
+        assert!(!held.may_be_why(at(19), at(21)) && held.may_be_why(at(19), at(22)), "nobody has looked yet");
     }
 }

@@ -27,3 +27,6 @@ mod table;
 pub use config::{Config, RefusedLogIns};
 pub use places::Proxies;
 pub use server::Server;
+
+/// Target of log events for what anybody can bring about, so that whoever reads the log sees some and then a count.
+const REFUSED: &str = "refused";

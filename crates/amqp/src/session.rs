@@ -21,10 +21,10 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::Config;
 use crate::held::Held;
 use crate::machine::{Answer, Command, End, Login, Machine, Request};
 use crate::places::{Place, Seat};
+use crate::{Config, REFUSED};
 
 /// Bytes read at a time. They lie on the stack, so that a quiet connection holds no buffer.
 const READ_MAX: usize = 16 * 1024;
@@ -41,8 +41,6 @@ const BROKER_CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// client in the same moment, and its socket may close before the signal reaches us. Within that time it is known, too, whether the
 /// process was held.
 const LOSS_GRACE: Duration = Duration::from_millis(250);
-/// Target of log events for what anybody can bring about, so that whoever reads the log sees some and then a count.
-const REFUSED: &str = "refused";
 
 type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
@@ -105,6 +103,9 @@ pub(crate) struct Session<S> {
     memory: Option<Share>,
     /// What the connection takes of the limits of its tenant, once the client is logged in.
     plass: Option<Plass>,
+    opened: Instant,
+    /// When the process was held.
+    held: Arc<Held>,
 }
 
 /// How a connection began.
@@ -148,6 +149,8 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
         place,
         memory: None,
         plass: None,
+        opened: accepted,
+        held,
     };
     let ended = poll_fn(|cx| session.poll(cx)).await;
     match &ended {
@@ -168,7 +171,7 @@ pub(crate) async fn run<S: AsyncRead + AsyncWrite + Unpin + Send>(
         // Once that is there, the broker knows that nothing counts.
         let _ = tokio::time::timeout(LOSS_GRACE, shutdown).await;
     }
-    if ended.is_err() && held.may_be_why(accepted, Instant::now()) {
+    if ended.is_err() && session.held.may_be_why(accepted, Instant::now()) {
         session.machine.is_lost_for_us();
     }
     session.end_channels();
@@ -339,6 +342,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         progress
     }
 
+    /// Who answers for what the client closes now: it may have given up a server that was held, and say so politely.
+    fn who_leaves(&self) -> EndedBy {
+        let for_us = self.held.may_be_why(self.opened, Instant::now());
+        if for_us { EndedBy::Server } else { EndedBy::Consumer }
+    }
+
     /// Lets all of the broker's channels go. Does not wait: whatever the broker is asked for later comes after it.
     fn end_channels(&mut self) {
         self.request = None;
@@ -367,6 +376,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
             }
             Outcome::Other(answer) => answer,
             Outcome::Opened(number, plass, Ok(OpenChannel { deliveries, control })) => {
+                control.note_given(None);
                 let control = Arc::new(control);
                 let ended = next_ended(&control);
                 let channel =
@@ -388,6 +398,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 if let Some(channel) = self.channels.get_mut(&number) {
                     while let Ok(delivery) = channel.deliveries.try_recv() {
                         self.machine.deliver(number, &delivery);
+                        channel.control.note_given(Some(delivery.id));
                     }
                 }
                 cancelled = Some((number, consumer));
@@ -459,6 +470,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                         for delivery in &deliveries {
                             self.machine.deliver(number, delivery);
                         }
+                        if let Some(last) = deliveries.last() {
+                            channel.control.note_given(Some(last.id));
+                        }
                         // Small ones go out together, large ones one buffer at a time.
                         if count < limit {
                             continue;
@@ -511,7 +525,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 Box::pin(async move { Outcome::Opened(channel, plass, broker.open_channel(options).await) })
             }
             Request::CloseChannel { channel } => {
-                let leaving = self.channels.remove(&channel).map(Leaving::new);
+                let by = self.who_leaves();
+                let leaving = self.channels.remove(&channel).map(|channel| Leaving::new(channel, by));
                 Box::pin(async move {
                     if let Some(leaving) = leaving {
                         leaving.close().await;
@@ -520,8 +535,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
                 })
             }
             Request::CloseAll => {
-                let leaving: Vec<_> =
-                    std::mem::take(&mut self.channels).into_values().map(Leaving::new).collect();
+                let by = self.who_leaves();
+                let channels = std::mem::take(&mut self.channels).into_values();
+                let leaving: Vec<_> = channels.map(|channel| Leaving::new(channel, by)).collect();
                 Box::pin(async move {
                     join_all(leaving.into_iter().map(Leaving::close)).await;
                     Outcome::Other(Answer::Done)
@@ -626,27 +642,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     }
 }
 
-/// A channel that the client closes. The client answers for it, also where the connection is lost before the broker was asked.
-struct Leaving(Option<Channel>);
+/// A channel that the client closes. Who answers for it does so also where the connection is lost before the broker was asked.
+struct Leaving {
+    channel: Option<Channel>,
+    by: EndedBy,
+}
 
 impl Leaving {
-    fn new(channel: Channel) -> Self {
-        Self(Some(channel))
+    fn new(channel: Channel, by: EndedBy) -> Self {
+        Self { channel: Some(channel), by }
     }
 
     /// Returns once all that it held has gone back, so that whoever asks behind that finds it there.
     async fn close(mut self) {
-        let Some(Channel { deliveries, control, ended, .. }) = self.0.take() else { return };
+        let Some(Channel { deliveries, control, ended, .. }) = self.channel.take() else { return };
         drop(ended);
         match Arc::try_unwrap(control) {
             Ok(control) => {
                 // Asks with the first step, and waits from then on.
-                let closed = pin!(control.close(EndedBy::Consumer));
+                let closed = pin!(control.close(self.by));
                 if tokio::time::timeout(BROKER_CLOSE_TIMEOUT, closed).await.is_err() {
                     tracing::warn!("the broker did not take a closed channel in time");
                 }
             }
-            Err(control) => control.end(EndedBy::Consumer),
+            Err(control) => control.end(self.by),
         }
         // Not before, for it would end the channel as well.
         drop(deliveries);
@@ -655,8 +674,8 @@ impl Leaving {
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        if let Some(channel) = &self.0 {
-            channel.control.end(EndedBy::Consumer);
+        if let Some(channel) = &self.channel {
+            channel.control.end(self.by);
         }
     }
 }

@@ -64,6 +64,7 @@ pub(crate) async fn ask<T>(
 pub(crate) struct Channel {
     pub(crate) key: ChannelKey,
     pub(crate) requests: Requests,
+    pub(crate) shared: Arc<Shared>,
     pub(crate) ended: Mutex<mpsc::UnboundedReceiver<Consumer>>,
 }
 
@@ -90,6 +91,11 @@ impl BrokerChannel for Channel {
 
     async fn ended(&self) -> Option<Consumer> {
         self.ended.lock().await.recv().await
+    }
+
+    fn note_given(&self, last: Option<DeliveryId>) {
+        // Whoever ends the channel behind that asks for it over the requests.
+        self.shared.given.store(last.map_or(0, |last| last.0), Ordering::Relaxed);
     }
 
     fn end(&self, by: EndedBy) {

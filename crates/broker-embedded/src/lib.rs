@@ -466,15 +466,19 @@ impl Broker for EmbeddedBroker {
         let (handles, handed) = mpsc::unbounded_channel();
         let (ended, has_ended) = mpsc::unbounded_channel();
         let ChannelOptions { adresse, memory } = options;
-        let shared = Arc::new(Shared { memory, ..Shared::default() });
+        let shared = Arc::new(Shared::new(memory));
         let store = Arc::downgrade(&self.store()?);
         let link = ChannelLink { handles, ended, shared: shared.clone() };
         let requests = self.requests.clone();
         // On a task of its own: whoever asked may be gone before the answer comes, and then somebody must close the channel.
         let opened = tokio::spawn(async move {
             let key = ask(&requests, |answer| Request::OpenChannel { link, adresse, answer }).await?;
-            let control =
-                Channel { key, requests: requests.clone(), ended: tokio::sync::Mutex::new(has_ended) };
+            let control = Channel {
+                key,
+                requests: requests.clone(),
+                shared: Arc::clone(&shared),
+                ended: tokio::sync::Mutex::new(has_ended),
+            };
             tokio::spawn(async move {
                 forward((key, &requests), store, shared, handed, out).await;
                 // Whoever held the receiver is gone, or the channel is closed already.

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
 
 use app::memory::Held;
 use app::ports::{BrokerError, Consumer, DeletedQueue, DeliveryId, EndedBy, KoRom, QueueStatus, Settlement};
@@ -126,14 +126,26 @@ pub(crate) struct ChannelLink {
 }
 
 /// What the engine and a channel's forwarder both know.
-#[derive(Default)]
 pub(crate) struct Shared {
+    /// The last delivery that its consumers were given, as far as that is said.
+    pub(crate) given: AtomicU64,
     /// The channel is closed: what is still under way to it has gone back.
     pub(crate) closed: AtomicBool,
     /// Bytes under way to it.
     pub(crate) bytes: AtomicUsize,
     /// Where what is under way to it takes its memory from.
     pub(crate) memory: Option<app::memory::Share>,
+}
+
+impl Shared {
+    pub(crate) fn new(memory: Option<app::memory::Share>) -> Self {
+        Self {
+            given: AtomicU64::new(u64::MAX),
+            closed: AtomicBool::new(false),
+            bytes: AtomicUsize::new(0),
+            memory,
+        }
+    }
 }
 
 /// A delivery on its way to a channel.

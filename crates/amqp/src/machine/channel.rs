@@ -7,6 +7,7 @@ use bytes::BytesMut;
 use domain::melding::Retur;
 
 use super::{Command, not_handed_over};
+use crate::REFUSED;
 use crate::encode::{self, Address};
 
 /// An open channel, or one that the client was told is closed.
@@ -149,9 +150,10 @@ impl Channel {
         };
         let tag = self.last_delivery_tag + 1;
         if !encode::delivery(output, channel, frame_max, &running.address, tag, delivery) {
+            // Whoever consumes so asks for it, as often as there is such a melding.
             tracing::warn!(
-                melding.id = %delivery.melding.id,
-                frame_max,
+                target: REFUSED,
+                { melding.id = %delivery.melding.id, frame_max },
                 "the headers of a melding do not fit the largest frame that its consumer takes; it counts as a failed attempt"
             );
             let settlement = Settlement::Requeue(Retur::NackMedRequeue);

@@ -316,7 +316,6 @@ async fn failed_queue_log_sends_the_client_away_to_come_back() {
     world.end().await;
 }
 
-/// Whoever goes away while the server stands, with a word, without one, or thrown out for what it sent, answers for it.
 #[tokio::test]
 async fn channel_is_closed_once_all_that_it_held_has_gone_back() {
     const MANY: u16 = 2_000;
@@ -341,6 +340,48 @@ async fn channel_is_closed_once_all_that_it_held_has_gone_back() {
     world.end().await;
 }
 
+/// Three consumers share a limit of one melding: the two others wait in the server, and no client ever sees them.
+#[tokio::test]
+async fn what_waits_for_the_limit_of_its_channel_does_not_count_when_the_client_goes_away() {
+    let world = World::new().await;
+    for crash in 0..4 {
+        let mut sent = Vec::new();
+        for number in 0..3 {
+            sent.push(world.send_one(vec![number]).await);
+        }
+        let connection = world.connect(&world.storevik).await.unwrap();
+        let channel = connection.create_channel().await.unwrap();
+        channel.basic_qos(1, BasicQosOptions { global: true }).await.unwrap();
+        let mut consumers = Vec::new();
+        for tag in ["x", "y", "z"] {
+            let queue = world.storevik.queue();
+            let (options, table) = (BasicConsumeOptions::default(), FieldTable::default());
+            consumers.push(
+                channel.basic_consume(queue.as_str().into(), tag.into(), options, table).await.unwrap(),
+            );
+        }
+        next(&mut consumers[0]).await;
+        world.until_queue(|queue| (queue.ready, queue.unacked) == (0, 3)).await;
+        if crash % 2 == 0 {
+            connection.close(200, "OK".into()).await.unwrap();
+        } else {
+            drop(channel.basic_ack(99, BasicAckOptions::default()).await);
+        }
+        world.until_returned(sent[0], Retur::Frakoblet).await;
+        world.until_returned(sent[1], Retur::Avbrutt).await;
+        world.until_returned(sent[2], Retur::Avbrutt).await;
+        let connection = world.connect(&world.storevik).await.unwrap();
+        let (_channel, mut consumer) = consume(&connection, &world.storevik.queue(), "", 10).await;
+        for _ in 0..3 {
+            next(&mut consumer).await.ack(BasicAckOptions::default()).await.unwrap();
+        }
+        connection.close(200, "OK".into()).await.unwrap();
+        world.until_queue(|queue| (queue.ready, queue.unacked) == (0, 0)).await;
+    }
+    world.end().await;
+}
+
+/// Whoever goes away while the server stands, with a word, without one, or thrown out for what it sent, answers for it.
 #[tokio::test]
 async fn client_that_goes_away_answers_for_what_it_holds() {
     let world = World::new().await;

@@ -89,7 +89,9 @@ async fn client_that_beats_while_the_server_is_held_is_not_taken_for_silent() {
 #[tokio::test]
 async fn client_that_gives_up_a_server_that_is_held_answers_for_nothing() {
     let world = Arc::new(World::new().await);
-    for (is_held, returned) in [(true, Retur::Avbrutt), (false, Retur::Frakoblet)] {
+    for (is_held, is_polite, returned) in
+        [(true, false, Retur::Avbrutt), (true, true, Retur::Avbrutt), (false, false, Retur::Frakoblet)]
+    {
         let sent = world.send_one(b"0".to_vec()).await;
         let (tell, told) = oneshot::channel::<()>();
         let (ready, is_ready) = oneshot::channel();
@@ -100,6 +102,13 @@ async fn client_that_gives_up_a_server_that_is_held_answers_for_nothing() {
             let delivery = next(&mut consumer).await;
             ready.send(()).unwrap();
             told.await.unwrap();
+            if is_polite {
+                // The answer may come when nobody is there any more.
+                drop(
+                    tokio::time::timeout(Duration::from_millis(100), connection.close(200, "OK".into()))
+                        .await,
+                );
+            }
             std::mem::forget((connection, channel, consumer, delivery));
         });
         within(is_ready).await.unwrap();

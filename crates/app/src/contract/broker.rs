@@ -108,6 +108,7 @@ macro_rules! broker_contract {
             cancel_keeps_what_is_held,
             dropped_channel_returns_all,
             dropped_receiver_returns_all,
+            what_was_never_given_to_the_consumer_does_not_count,
             delete_queue_tells_senders_and_ends_consumers,
             delete_queue_that_is_not_there,
             queue_made_again_is_empty,
@@ -848,6 +849,30 @@ pub async fn dropped_channel_returns_all(h: &mut impl BrokerHarness) {
     drop(receiver);
     let now = until(h, b, |status| status.unacked == 0).await;
     assert_eq!((now.consumers, now.ready), (0, 5));
+}
+
+/// What a consumer was handed and never given is nothing that it failed at.
+pub async fn what_was_never_given_to_the_consumer_does_not_count(h: &mut impl BrokerHarness) {
+    let (a, b) = (konto(h).await, konto(h).await);
+    let sent = publish_many(h, a, b, 4).await;
+    let mut receiver = Receiver::on(h, b, 0).await;
+    let held = receiver.take(4).await;
+    receiver.control().note_given(None);
+    receiver.control().note_given(Some(held[1].id));
+    receiver.close().await;
+    let mut receiver = Receiver::on(h, b, 0).await;
+    receiver.take(4).await;
+    receiver.control().note_given(None);
+    receiver.close().await;
+    for (id, last) in
+        sent.into_iter().zip([Retur::Frakoblet, Retur::Frakoblet, Retur::Avbrutt, Retur::Avbrutt])
+    {
+        let returned = |arsak| Hendelse::Returnert { arsak };
+        let sporing = hendelser(h, id).await;
+        let found: Vec<_> =
+            sporing.into_iter().filter(|line| matches!(line, Hendelse::Returnert { .. })).collect();
+        assert_eq!(found, [returned(last), returned(Retur::Avbrutt)]);
+    }
 }
 
 /// A receiver that is gone closes its channel, though the control side is still there.

@@ -323,8 +323,8 @@ pub struct OpenChannel {
 /// Who ended a channel, and so who answers for what it held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndedBy {
-    /// The consumer: it closed its channel or connection, fell silent, or broke the protocol. Each melding that it held
-    /// counts as a failed attempt ([`Retur::Frakoblet`]).
+    /// The consumer: it closed its channel or connection, fell silent, or broke the protocol. Each melding that it was given
+    /// ([`BrokerChannel::note_given`]) and held counts as a failed attempt ([`Retur::Frakoblet`]).
     Consumer,
     /// The server, for whatever reason of its own. Nothing counts ([`Retur::Avbrutt`], or [`Retur::Omstart`] after
     /// [`Broker::begin_stop`]).
@@ -360,6 +360,10 @@ pub trait BrokerChannel: Send + Sync {
     /// with `None` once the broker has ended the channel itself, since it closed or its log failed. Cancel-safe. Never
     /// completes otherwise.
     async fn ended(&self) -> Option<Consumer>;
+
+    /// Says that the consumers have been given all deliveries up to `last`, in the order in which they came; with `None`, none yet. At
+    /// the end of the channel those behind it count for nothing. Whoever never says so answers for all.
+    fn note_given(&self, last: Option<DeliveryId>);
 
     /// Ends the channel: its consumers end and whatever they hold goes back. Does not wait; only the first call counts.
     fn end(&self, by: EndedBy);

@@ -591,15 +591,20 @@ impl Engine {
             self.consumers.remove(&key);
             self.run(konto, Command::Cancel { consumer: key })?;
         }
-        let held = by_konto(open.held.into_values());
-        let kontoer = held.keys().copied().collect();
-        let arsak = match by {
-            _ if self.stopping => Retur::Omstart,
-            EndedBy::Consumer => Retur::Frakoblet,
-            EndedBy::Server => Retur::Avbrutt,
+        let kontoer = by_konto(open.held.values().copied()).into_keys().collect();
+        let mut given = open.held;
+        // Nobody has seen those, be it that they waited for room or for memory.
+        let given_to = open.link.shared.given.load(Ordering::Relaxed);
+        let others = given.split_off(&DeliveryId(given_to.saturating_add(1)));
+        let unseen = if self.stopping { Retur::Omstart } else { Retur::Avbrutt };
+        let seen = match by {
+            EndedBy::Consumer if !self.stopping => Retur::Frakoblet,
+            EndedBy::Consumer | EndedBy::Server => unseen,
         };
-        for (konto, numbers) in held {
-            self.run(konto, Command::Return { numbers, arsak })?;
+        for (held, arsak) in [(given, seen), (others, unseen)] {
+            for (konto, numbers) in by_konto(held.into_values()) {
+                self.run(konto, Command::Return { numbers, arsak })?;
+            }
         }
         Ok(kontoer)
     }
