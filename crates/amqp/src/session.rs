@@ -14,10 +14,10 @@ use app::memory::{Owner, Part, Share};
 use app::ports::{
     BrokerChannel, BrokerError, ChannelOptions, Consumer, Delivery, EndedBy, OpenChannel, TokenError,
 };
-use app::{Apen, App, Error, Event, InnloggetIntegrasjon, LoginAttempt, Nadd, Plass};
+use app::{Apen, App, Error, InnloggetIntegrasjon, LoginAttempt, LoginWatch, Nadd, Plass};
 use futures::future::join_all;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Sleep;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -70,7 +70,7 @@ impl Channel {
 
 /// How a request ended.
 enum Outcome {
-    Login(Result<(InnloggetIntegrasjon, broadcast::Receiver<Event>), Answer>),
+    Login(Result<(InnloggetIntegrasjon, LoginWatch), Answer>),
     Opened(u16, Plass, Result<OpenChannel, BrokerError>),
     Consuming(u16, Consumer, Plass, Answer),
     Cancelled(u16, Consumer, Answer),
@@ -363,9 +363,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
         self.request = None;
         let mut cancelled = None;
         let answer = match outcome {
-            Outcome::Login(Ok((login, events))) => {
+            Outcome::Login(Ok((login, watch))) => {
                 if self.login.is_none() {
-                    self.logged_in(login, events)
+                    self.logged_in(login, watch)
                 } else {
                     Answer::Done
                 }
@@ -415,9 +415,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin + Send> Session<S> {
     }
 
     /// The log-in is right. Whether there is room for the connection, too.
-    fn logged_in(&mut self, login: InnloggetIntegrasjon, events: broadcast::Receiver<Event>) -> Answer {
+    fn logged_in(&mut self, login: InnloggetIntegrasjon, mut watch: LoginWatch) -> Answer {
         self.login = Some(login);
-        self.revoked = Some(Box::pin(revoked(events, login)));
+        self.revoked = Some(Box::pin(async move { watch.ended().await }));
         let refusal = match self.app.open(&login, Apen::Tilkobling) {
             Ok(plass) => match self.place.log_in() {
                 Seat::Taken => {
@@ -685,29 +685,15 @@ fn next_ended(control: &Arc<Box<dyn BrokerChannel>>) -> BoxFuture<Option<Consume
     Box::pin(async move { control.ended().await })
 }
 
-/// Completes when `login` must be judged again.
-async fn revoked(mut events: broadcast::Receiver<Event>, login: InnloggetIntegrasjon) {
-    loop {
-        match events.recv().await {
-            Ok(Event::IntegrasjonChanged(id)) if id == login.integrasjon_id => return,
-            Ok(Event::SystemRemoved(id)) if id == login.system_id => return,
-            Ok(_) => {}
-            // It may have been among those missed, and the token cannot be judged twice.
-            Err(broadcast::error::RecvError::Lagged(_)) => return,
-            Err(broadcast::error::RecvError::Closed) => std::future::pending().await,
-        }
-    }
-}
-
-async fn log_in(
-    app: &App,
-    login: &Login,
-) -> Result<(InnloggetIntegrasjon, broadcast::Receiver<Event>), Answer> {
-    // From before the check on, so that no change falls between it and the first look at the events.
-    let events = app.events();
+async fn log_in(app: &App, login: &Login) -> Result<(InnloggetIntegrasjon, LoginWatch), Answer> {
+    // From before the check on, so that no change falls between.
+    let watch = login.user.parse().ok().map(|integrasjon| app.watch_login(integrasjon));
     let attempt = LoginAttempt { integrasjon_id: &login.user, passord: &login.passord, token: &login.token };
     match app.login_integrasjon(attempt).await {
-        Ok(login) => Ok((login, events)),
+        Ok(login) => {
+            let watch = watch.unwrap_or_else(|| app.watch_login(login.integrasjon_id));
+            Ok((login, watch))
+        }
         Err(error) => Err(match &error {
             Error::Login { integrasjon, reason } => {
                 tracing::info!(

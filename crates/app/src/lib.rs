@@ -10,9 +10,9 @@ mod caller;
 mod door;
 mod endringer;
 mod error;
-mod events;
 mod grense;
 mod login;
+mod logins;
 mod passord;
 mod registry_only;
 mod rom;
@@ -47,16 +47,14 @@ pub mod tilgang;
 
 use std::sync::{Arc, OnceLock};
 
-use object_store::ObjectStore;
-use tokio::sync::broadcast;
-
 pub use bruk::{Apen, Nadd, Plass};
 pub use caller::{Caller, InnloggetIntegrasjon, InnloggetPerson};
 pub use door::{Door, Doorkeeper, Waiting};
 pub use error::{BoxError, Error, FieldError, Forbidden, Missing};
-pub use events::Event;
 pub use grense::{Grense, Grenser};
 pub use login::LoginAttempt;
+pub use logins::LoginWatch;
+use object_store::ObjectStore;
 pub use passord::{IntegrasjonPassord, PassordKey};
 pub use rule::{Rule, SertifikatRule};
 pub use settings::Settings;
@@ -91,7 +89,7 @@ struct Inner {
     endringer: endringer::Endringer,
     kvote: Arc<dokument::Kvote>,
     rom: OnceLock<Arc<dyn Rom>>,
-    events: broadcast::Sender<Event>,
+    logins: logins::Logins,
 }
 
 /// The adapters that an [`App`] is put together from.
@@ -113,8 +111,6 @@ pub struct Adapters {
 impl App {
     /// Puts the use cases together.
     pub fn new(adapters: Adapters, passord_key: PassordKey, settings: Settings) -> Self {
-        // A connection that lags this far behind re-reads everything, so nothing is missed.
-        let (events, _) = broadcast::channel(256);
         let Adapters { registry, broker, tokens, payloads, clock, ids } = adapters;
         let facts = Facts::default();
         let memory = memory::Memory::new(&settings.grenser, settings.inline_payload_max_bytes);
@@ -138,7 +134,7 @@ impl App {
                 endringer: endringer::Endringer::default(),
                 kvote: Arc::default(),
                 rom: OnceLock::new(),
-                events,
+                logins: logins::Logins::default(),
             }),
         }
     }
@@ -163,14 +159,9 @@ impl App {
         &self.inner.settings
     }
 
-    /// Changes that open connections must hear of. A receiver that lags must check all its logins again.
-    pub fn events(&self) -> broadcast::Receiver<Event> {
-        self.inner.events.subscribe()
-    }
-
-    fn tell(&self, event: Event) {
-        // Nobody listening is fine.
-        let _ = self.inner.events.send(event);
+    /// Watches the log-in of an integrasjon from now on. To be asked for before the log-in is judged, so that no change falls between.
+    pub fn watch_login(&self, integrasjon: domain::id::IntegrasjonId) -> LoginWatch {
+        self.inner.logins.watch(integrasjon)
     }
 
     fn now(&self) -> jiff::Timestamp {

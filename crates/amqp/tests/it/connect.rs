@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use app::Caller;
-use futures::StreamExt as _;
+use app::konto::NyKonto;
+use domain::konto::PartRef;
+use futures::StreamExt;
 use knutepunkt_amqp::{Config, Server};
 use lapin::options::{BasicConsumeOptions, BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOptions};
 use lapin::types::FieldTable;
@@ -148,6 +150,56 @@ async fn publish_and_declare_are_refused_cleanly() {
     world.end().await;
 }
 
+const CHANGED: &str = "CONNECTION_FORCED - the log-in was changed, log in again";
+
+async fn error(events: &mut (impl StreamExt<Item = lapin::Event> + Unpin)) -> lapin::Error {
+    within(async {
+        loop {
+            if let lapin::Event::Error(error) = events.next().await.expect("an event") {
+                break error;
+            }
+        }
+    })
+    .await
+}
+
+/// With however many kontoer, and however often others change their log-ins.
+#[tokio::test]
+async fn removed_system_ends_its_own_connections_and_no_others() {
+    let world = World::new().await;
+    let (gone, others) = (&world.lillefjord, &world.storevik);
+    for number in 0..300 {
+        let ny = NyKonto {
+            navn: format!("Konto {number}"),
+            beskrivelse: "For test".to_owned(),
+            protokoll_navn: "no.ks.fiks.arkiv".to_owned(),
+            parter: vec![PartRef { versjon: "v1".to_owned(), navn: "klient.full".to_owned() }],
+            offentlig_nokkel: None,
+        };
+        world.app.create_konto(&Caller::Operator, gone.org, gone.system, ny, None).await.unwrap();
+    }
+    let connection = world.connect(others).await.unwrap();
+    let ended = world.connect(gone).await.unwrap();
+    let mut errors = Box::pin(ended.events_listener());
+    for _ in 0..300 {
+        let caller = Caller::Operator;
+        world.app.new_passord(&caller, gone.org, gone.system, gone.integrasjon, None).await.unwrap();
+    }
+    assert_eq!(reply(&error(&mut errors).await), (320, CHANGED.to_owned()));
+    let passord = world
+        .app
+        .new_passord(&Caller::Operator, gone.org, gone.system, gone.integrasjon, None)
+        .await
+        .unwrap();
+    let secret = format!("{} {}", passord.reveal(), gone.token);
+    let ended = world.connect_as(&gone.integrasjon.to_string(), &secret).await.unwrap();
+    let mut errors = Box::pin(ended.events_listener());
+    world.app.remove_system(&Caller::Operator, gone.org, gone.system).await.unwrap();
+    assert_eq!(reply(&error(&mut errors).await), (320, CHANGED.to_owned()));
+    connection.create_channel().await.unwrap();
+    world.end().await;
+}
+
 #[tokio::test]
 async fn new_password_ends_the_connections_of_the_old_with_320() {
     let world = World::new().await;
@@ -165,15 +217,7 @@ async fn new_password_ends_the_connections_of_the_old_with_320() {
     within(consumer.next()).await.unwrap().unwrap();
     let mut errors = Box::pin(mine.events_listener());
     world.app.new_passord(&Caller::Operator, party.org, party.system, party.integrasjon, None).await.unwrap();
-    let error = within(async {
-        loop {
-            if let lapin::Event::Error(error) = errors.next().await.expect("an event") {
-                break error;
-            }
-        }
-    })
-    .await;
-    assert_eq!(reply(&error), (320, "CONNECTION_FORCED - the log-in was changed, log in again".to_owned()));
+    assert_eq!(reply(&error(&mut errors).await), (320, CHANGED.to_owned()));
     // The receiver had no part in it.
     world.until_returned(sent, domain::melding::Retur::Avbrutt).await;
     // Nobody else is bothered, and the old password is out.

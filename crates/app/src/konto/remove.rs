@@ -1,5 +1,4 @@
 use crate::error::Error;
-use crate::events::Event;
 use crate::hendelse::Hva;
 use crate::konto::{KontoSti, find};
 use crate::{App, Caller, Change};
@@ -18,7 +17,6 @@ impl App {
         let change = Change::new(Hva::SlettetKonto).system(&system).konto(&konto);
         self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
-        self.tell(Event::KontoRemoved(sti.konto_id));
         // Nobody can send to it any more, so nothing comes after this.
         self.remove_queue_of(sti.konto_id).await;
         Ok(())

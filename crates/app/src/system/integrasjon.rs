@@ -8,7 +8,6 @@ use domain::system::{Integrasjon, System};
 use jiff::Timestamp;
 
 use crate::error::{Error, FieldError, Missing};
-use crate::events::Event;
 use crate::grense::Grense;
 use crate::hendelse::{Felt, Hva};
 use crate::passord::IntegrasjonPassord;
@@ -40,7 +39,7 @@ impl App {
         tx.update_integrasjon(&integrasjon).await?;
         self.audit(&mut *tx, caller, change(Hva::GenererteNyttPassord, &system, &integrasjon)).await?;
         tx.commit().await?;
-        self.tell(Event::IntegrasjonChanged(integrasjon.id));
+        self.inner.logins.end(integrasjon.id);
         Ok(passord)
     }
 
@@ -74,7 +73,7 @@ impl App {
             .fra_til(previous.as_str(), integrasjon.orgnummer.as_str());
         self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
-        self.tell(Event::IntegrasjonChanged(integrasjon.id));
+        self.inner.logins.end(integrasjon.id);
         Ok(integrasjon)
     }
 

@@ -1,7 +1,6 @@
 use domain::id::{FiksOrgId, SystemId};
 
 use crate::error::Error;
-use crate::events::Event;
 use crate::hendelse::Hva;
 use crate::system::find;
 use crate::{App, Caller, Change};
@@ -17,6 +16,7 @@ impl App {
         let mut tx = self.begin_for(caller).await?;
         let system = find(&mut *tx, owner, id).await?;
         let kontoer = tx.list_kontoer(id).await?;
+        let integrasjoner = tx.list_integrasjoner(id).await?;
         tx.remove_system(id).await?;
         for konto in &kontoer {
             tx.add_fjernet_ko(konto.id, self.now()).await?;
@@ -24,9 +24,8 @@ impl App {
         let change = Change::new(Hva::SlettetSystem).system(&system);
         self.audit(&mut *tx, caller, change).await?;
         tx.commit().await?;
-        self.tell(Event::SystemRemoved(id));
-        for konto in &kontoer {
-            self.tell(Event::KontoRemoved(konto.id));
+        for integrasjon in integrasjoner {
+            self.inner.logins.end(integrasjon.id);
         }
         for konto in kontoer {
             self.remove_queue_of(konto.id).await;
