@@ -2,16 +2,19 @@
 //!
 //! The registry serves those who read in the order in which they ask, and has few connections for them. So that no caller has all of
 //! them, each has one such request under way, and all together have half of the connections that the smallest registry has.
-//! What they made is counted until it was fetched.
+//! What they made is counted until it was fetched. Whoever waits for memory, which others of the same caller have, waits with nothing
+//! that all share, nor with what it made: it is made again once the memory is there.
 //!
 //! The same for changes: the registry makes one at a time, in the order in which they ask for it, so each caller has few that ask.
 
 use std::collections::HashMap;
+use std::future::Future;
 use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::Error;
 use crate::grense::Grense;
@@ -54,9 +57,7 @@ pub struct Turn {
 
 #[derive(Debug)]
 struct Counted {
-    owner: Owner,
-    lists: Arc<Pool>,
-    _own: OwnedSemaphorePermit,
+    own: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
 
@@ -69,14 +70,56 @@ impl Heavy {
     }
 
     async fn turn(&self, owner: Owner) -> Result<Turn, Error> {
-        let both = async {
-            // Its own first, so that each owner stands only once among those who wait for what all share.
-            let own = self.reading.of(owner).acquire_owned().await.ok()?;
-            let of_all = Arc::clone(&self.all).acquire_owned().await.ok()?;
-            Some(Counted { owner, lists: Arc::clone(&self.lists), _own: own, _of_all: of_all })
+        self.turn_until(owner, Instant::now() + PATIENCE).await
+    }
+
+    async fn turn_until(&self, owner: Owner, deadline: Instant) -> Result<Turn, Error> {
+        // Its own first, so that each owner stands only once among those who wait for what all share.
+        let own = timeout_at(deadline, self.reading.of(owner).acquire_owned()).await;
+        let own = own.ok().and_then(Result::ok).ok_or_else(refusal)?;
+        Ok(Turn { counted: Some(self.with_own(own, deadline).await?) })
+    }
+
+    async fn with_own(&self, own: OwnedSemaphorePermit, deadline: Instant) -> Result<Counted, Error> {
+        let of_all = timeout_at(deadline, Arc::clone(&self.all).acquire_owned()).await;
+        let of_all = of_all.ok().and_then(Result::ok).ok_or_else(refusal)?;
+        Ok(Counted { own, _of_all: of_all })
+    }
+
+    /// Makes what `owner` asks for in its turn, and takes the memory for it.
+    async fn list<T, F>(
+        &self,
+        owner: Owner,
+        make: impl Fn() -> F,
+        bytes: impl Fn(&T) -> u64,
+    ) -> Result<(T, Held), Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let deadline = Instant::now() + PATIENCE;
+        let share = self.lists.share(owner);
+        let Turn { counted } = self.turn_until(owner, deadline).await?;
+        let list = make().await?;
+        let needs = bytes(&list);
+        if let Some(held) = share.try_take_most(needs) {
+            return Ok((list, held));
+        }
+        // What it waits for is what it holds itself, so nobody else waits with it, and what was made takes no memory meanwhile.
+        drop(list);
+        let own = counted.map(|counted| counted.own);
+        let refused = || share.refusal(needs);
+        let mut held = timeout_at(deadline, share.take(needs)).await.map_err(|_elapsed| refused())?;
+        let _counted = match own {
+            Some(own) => Some(self.with_own(own, deadline).await?),
+            None => None,
         };
-        let counted = tokio::time::timeout(PATIENCE, both).await.ok().flatten().ok_or_else(refusal)?;
-        Ok(Turn { counted: Some(counted) })
+        let list = make().await?;
+        // It may have grown.
+        let more = bytes(&list).saturating_sub(needs);
+        if held.bytes() == needs && !held.try_grow(more) {
+            return Err(refused());
+        }
+        Ok((list, held))
     }
 
     async fn change(&self, owner: Owner) -> Result<OwnedSemaphorePermit, Error> {
@@ -130,20 +173,6 @@ impl DerefMut for UnitOfWork {
     }
 }
 
-impl Turn {
-    /// Gives up the turn for memory in which what was made, `bytes` about, waits to be fetched; or for all that one caller may have
-    /// of that, where it is more.
-    ///
-    /// # Errors
-    /// [`Error::TooMany`] where the caller has not fetched what it asked for before.
-    pub async fn keep(self, bytes: u64) -> Result<Option<Held>, Error> {
-        match self.counted {
-            Some(counted) => Ok(Some(counted.lists.share(counted.owner).take_soon(bytes).await?)),
-            None => Ok(None),
-        }
-    }
-}
-
 impl App {
     /// A unit of work that changes something for `caller`.
     ///
@@ -165,6 +194,30 @@ impl App {
         match Owner::of(caller) {
             Some(owner) => self.inner.heavy.turn(owner).await,
             None => Ok(Turn { counted: None }),
+        }
+    }
+
+    /// Makes a long list in the caller's turn, and takes memory in which it waits to be fetched: `bytes` of it about, or all that one
+    /// caller may have of that, where it is more. Where the caller has too much that it has not fetched, the list is made again once it
+    /// has.
+    ///
+    /// # Errors
+    /// Those of `make`; [`Error::TooMany`] where the turn does not come soon, or the caller does not fetch what it asked for before.
+    pub async fn long_list<T, F>(
+        &self,
+        caller: &Caller,
+        make: impl Fn() -> F,
+        bytes: impl Fn(&T) -> u64,
+    ) -> Result<(T, Option<Held>), Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        match Owner::of(caller) {
+            Some(owner) => {
+                let (list, held) = self.inner.heavy.list(owner, make, bytes).await?;
+                Ok((list, Some(held)))
+            }
+            None => Ok((make().await?, None)),
         }
     }
 }
@@ -216,17 +269,58 @@ mod tests {
         drop(under_way);
     }
 
+    async fn list(heavy: &Heavy, n: u128, bytes: u64) -> Result<Held, Error> {
+        heavy.list(org(n), || async { Ok(()) }, |()| bytes).await.map(|((), held)| held)
+    }
+
     #[tokio::test(start_paused = true)]
     async fn what_was_made_counts_until_it_was_fetched() {
         let heavy = Heavy::new(1_000);
-        let kept = heavy.turn(org(1)).await.unwrap().keep(400).await.unwrap();
+        let kept = list(&heavy, 1, 400).await.unwrap();
         // More than one may have at all, as soon as it has nothing else.
-        let turn = heavy.turn(org(1)).await.unwrap();
-        assert!(matches!(turn.keep(5_000).await, Err(Error::TooMany { .. })));
-        assert!(heavy.turn(org(2)).await.unwrap().keep(500).await.unwrap().is_some());
+        let refused = list(&heavy, 1, 5_000).await;
+        assert!(matches!(refused, Err(Error::TooMany { .. })), "{refused:?}");
+        assert_eq!(list(&heavy, 2, 500).await.unwrap().bytes(), 500);
         drop(kept);
-        let kept = heavy.turn(org(1)).await.unwrap().keep(5_000).await.unwrap();
-        assert_eq!(kept.unwrap().bytes(), 500);
+        assert_eq!(list(&heavy, 1, 5_000).await.unwrap().bytes(), 500);
         assert_eq!(heavy.lists.held(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_that_do_not_fetch_their_lists_keep_nobody_else_waiting() {
+        let heavy = Heavy::new(1_000);
+        let kept = [list(&heavy, 1, 400).await.unwrap(), list(&heavy, 2, 400).await.unwrap()];
+        let times = std::cell::Cell::new(0);
+        let make = || {
+            times.set(times.get() + 1);
+            async { Ok(()) }
+        };
+        let mut waiting: Vec<_> = [1, 2, 1, 2].map(|n| Box::pin(heavy.list(org(n), make, |()| 400))).into();
+        for next in &mut waiting {
+            assert!(next.now_or_never().is_none());
+        }
+        assert_eq!(times.get(), 2, "each is made once before it waits");
+        let other = list(&heavy, 3, 100).now_or_never().expect("others do not wait").unwrap();
+        drop((other, kept));
+        for next in &mut waiting[..2] {
+            assert!(next.await.is_ok(), "it is made again once there is memory");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn list_that_has_grown_while_it_waited_for_memory_is_counted_with_all_that_it_takes() {
+        let heavy = Heavy::new(1_000);
+        let kept = list(&heavy, 1, 400).await.unwrap();
+        let times = std::cell::Cell::new(100);
+        let make = || {
+            times.set(times.get() + 100);
+            let bytes = times.get();
+            async move { Ok(bytes) }
+        };
+        let mut next = Box::pin(heavy.list(org(1), make, |bytes| *bytes));
+        assert!((&mut next).now_or_never().is_none());
+        drop(kept);
+        let (bytes, held) = next.await.unwrap();
+        assert_eq!((bytes, held.bytes()), (300, 300));
     }
 }

@@ -2,6 +2,7 @@
 
 use app::App;
 use app::Error;
+use app::system::SystemDetaljer;
 use axum::extract::State;
 use axum::response::Response;
 use http::Method;
@@ -32,9 +33,8 @@ async fn hent_system(
     Innlogget(caller): Innlogget,
     Path((fiks_org_id, system_id)): Path<(FiksOrgId, SystemId)>,
 ) -> Result<Response, Failure> {
-    let turn = app.turn(&caller).await?;
-    let mut detaljer = app.system(&caller, fiks_org_id, system_id).await?;
-    let held = turn.keep(detaljer.memory_bytes()).await?;
+    let make = || app.system(&caller, fiks_org_id, system_id);
+    let (mut detaljer, held) = app.long_list(&caller, make, SystemDetaljer::memory_bytes).await?;
     let kontoer = std::mem::take(&mut detaljer.kontoer);
     let tilganger = std::mem::take(&mut detaljer.tilganger);
     let foresporsler = std::mem::take(&mut detaljer.foresporsler);

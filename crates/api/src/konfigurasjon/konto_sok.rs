@@ -54,9 +54,9 @@ async fn konto_sok(
             parter: wanted.parter.unwrap_or_default(),
         })
         .collect();
-    let turn = app.turn(&caller).await?;
-    let kontoer = app.search_kontoer(&caller, fiks_org_id, system_id, &term, &owners, &protokoller).await?;
-    let held = turn.keep(kontoer.iter().map(EksternKonto::memory_bytes).sum()).await?;
+    let make = || app.search_kontoer(&caller, fiks_org_id, system_id, &term, &owners, &protokoller);
+    let bytes = |found: &Vec<_>| found.iter().map(EksternKonto::memory_bytes).sum();
+    let (kontoer, held) = app.long_list(&caller, make, bytes).await?;
     let list = List::new("kontoer", kontoer, bodies::ekstern_konto);
     long_lists::answer(&ProtokollKontoSokResponse { kontoer: Vec::new() }, [list], held)
 }

@@ -42,9 +42,9 @@ async fn system_sok(
         Some(filter) => (filter.fiks_org_ider.unwrap_or_default(), filter.stotter_konto.unwrap_or(true)),
         None => (Vec::new(), true),
     };
-    let turn = app.turn(&caller).await?;
-    let systemer = app.search_systemer(&caller, sti, &term, &owners, stotter_konto).await?;
-    let held = turn.keep(systemer.iter().map(SystemMedEier::memory_bytes).sum()).await?;
+    let make = || app.search_systemer(&caller, sti, &term, &owners, stotter_konto);
+    let bytes = |found: &Vec<_>| found.iter().map(SystemMedEier::memory_bytes).sum();
+    let (systemer, held) = app.long_list(&caller, make, bytes).await?;
     let list = List::new("systemer", systemer, bodies::ekstern_system);
     long_lists::answer(&ProtokollSystemSokResponse { systemer: Vec::new() }, [list], held)
 }
