@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write as _};
-use std::os::unix::fs::MetadataExt as _;
+use std::io::{self, BufReader, BufWriter, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -19,15 +18,15 @@ use tokio::runtime::Handle;
 use wire::id::DokumentId;
 
 use super::manifest::{Form, Manifest, Payloads, Register};
+use super::room::Room;
 use super::sums::{SumFile, Sums, copy, entries_but, hex, sum_of, sync_folder};
-use super::{KEY, LOG, PAYLOADS, ROWS, SQLITE};
+use super::{KEY, LOG, MANIFEST, PAYLOADS, ROWS, SQLITE, SUMS};
 use crate::files;
 use crate::installasjon::look::Places;
 use crate::passord_key;
 use crate::progress::Progress;
+use crate::rom::Disk;
 
-/// So much must be left over where the backup lies. Bytes.
-const SPARE: u64 = 64 * 1024 * 1024;
 /// After how many payloads the progress is said.
 const SAY_EVERY: u64 = 1_000;
 
@@ -37,51 +36,108 @@ pub(crate) struct Source {
     pub(crate) places: Places,
     pub(crate) moment: LogMoment,
     pub(crate) payloads: Arc<dyn ObjectStore>,
-    /// What must be left free on the disk of the data folder, where the backup is on the same. Bytes.
-    pub(crate) min_free_bytes: u64,
+    /// What the installation lies on, where room is kept if the backup lies there too.
+    pub(crate) disks: Vec<Disk>,
     pub(crate) now: Timestamp,
 }
 
 /// Makes a backup in the folder `target`, which is absent or empty. Blocks, and must not be called on a thread of the runtime.
 ///
 /// # Errors
-/// What could not be copied. The folder then has no manifest.
+/// What could not be copied. What was written is removed then.
 pub(crate) fn make(
     source: Source,
     target: &Path,
     runtime: &Handle,
     progress: &Progress,
 ) -> anyhow::Result<Manifest> {
-    let is_new = prepare(target, &source.places.data)?;
-    let made = fill(source, target, runtime, progress);
-    if made.is_err() && is_new {
-        // Where nothing was written yet, nothing is left.
-        std::fs::remove_dir(target).ok();
-    }
-    made
+    make_in(source, target, Room::of, runtime, progress)
 }
 
-fn fill(source: Source, target: &Path, runtime: &Handle, progress: &Progress) -> anyhow::Result<Manifest> {
-    let Source { places, moment, payloads, min_free_bytes, now } = source;
+pub(super) fn make_in(
+    source: Source,
+    target: &Path,
+    room: impl FnOnce(&Path, &[Disk]) -> io::Result<Room>,
+    runtime: &Handle,
+    progress: &Progress,
+) -> anyhow::Result<Manifest> {
+    let is_new = prepare(target, &source.places.data)?;
+    let mut has_begun = false;
+    let made = room(target, &source.disks)
+        .with_context(|| format!("cannot look at the disk of {}", target.display()))
+        .and_then(|room| fill(source, target, &room, &mut has_begun, runtime, progress));
+    let Err(error) = made else { return made };
+    let removed = if has_begun { remove_written(target) } else { Ok(()) };
+    if is_new {
+        std::fs::remove_dir(target).ok();
+    }
+    if !has_begun {
+        return Err(error);
+    }
+    Err(error.context(match removed {
+        Ok(()) => {
+            format!("no backup was made, and what was written of it to {} was removed", target.display())
+        }
+        Err(left) => {
+            format!(
+                "no backup was made; remove what was written of it to {}, which failed ({left})",
+                target.display()
+            )
+        }
+    }))
+}
+
+/// Removes what a backup that failed has written to its folder, which was empty before.
+fn remove_written(target: &Path) -> io::Result<()> {
+    let gone = |removed: io::Result<()>| match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    };
+    let drafts = [MANIFEST, SUMS].map(|name| format!("{name}.ny"));
+    // SQLite's, while it writes the copy.
+    let journal = format!("{SQLITE}-journal");
+    let names = [MANIFEST, LOG, SQLITE, ROWS, KEY, SUMS, &journal];
+    let removed = names.into_iter().chain(drafts.iter().map(String::as_str));
+    let removed: Vec<_> = removed.map(|name| gone(std::fs::remove_file(target.join(name)))).collect();
+    gone(std::fs::remove_dir_all(target.join(PAYLOADS)))?;
+    removed.into_iter().collect()
+}
+
+fn fill(
+    source: Source,
+    target: &Path,
+    room: &Room,
+    has_begun: &mut bool,
+    runtime: &Handle,
+    progress: &Progress,
+) -> anyhow::Result<Manifest> {
+    let Source { places, moment, payloads, disks: _, now } = source;
     // Behind the moment, so that all that it names are among them; and what the registry says of them before, so that a
     // payload which is stored meanwhile is not compared, rather than taken for another.
     let known = runtime
         .block_on(storage::list_dokumenter(&places.registry_url))
         .context("cannot read what the registry knows of payloads")?;
     let objects = runtime.block_on(list(&*payloads)).context("cannot list the payloads")?;
-    let expected = objects.iter().map(|object| object.size).sum::<u64>()
-        + moment.disk_bytes().context("cannot ask the queue log for its size")?
-        + registry_bytes(&places.registry_url);
-    check_room(target, &places.data, expected, min_free_bytes)?;
+    let payload_bytes = objects.iter().map(|object| object.size).sum::<u64>();
+    let without_log = payload_bytes.saturating_add(registry_bytes(&places.registry_url));
+    let log_bytes = moment.disk_bytes().context("cannot ask the queue log for its size")?;
+    room.begin(without_log.saturating_add(log_bytes))?;
+    // Others write to the same disk meanwhile. How much of the log is copied is not known; all else is.
+    room.expect(without_log);
 
     let mut sums = Sums::default();
-    let (ko, named) = dump_log(moment, target, &mut sums, progress)?;
+    let path = target.join(LOG);
+    let log =
+        SumFile::create(&path, Some(room)).with_context(|| format!("cannot make {}", path.display()))?;
+    *has_begun = true;
+    let (ko, named) = dump_log(moment, &path, log, &mut sums, progress)?;
     progress.say(format!("queue log: {} meldinger waiting, {} known", ko.queued, ko.meldinger));
     progress.check()?;
     let (form, name) = match storage::sqlite_file(&places.registry_url) {
         Some(_) => (Form::Sqlite, SQLITE),
         None => (Form::Postgres, ROWS),
     };
+    room.look().context("cannot copy the registry")?;
     let copied = runtime
         .block_on(storage::copy_registry(&places.registry_url, &target.join(name)))
         .context("cannot copy the registry")?;
@@ -89,12 +145,13 @@ fn fill(source: Source, target: &Path, runtime: &Handle, progress: &Progress) ->
     let Some(to) = copied.tilhorighet else {
         bail!("the registry does not say which installation it belongs to; start the server once");
     };
+    room.expect(payload_bytes);
     let key = passord_key::path(&places.data);
     let (sum, _) = copy(&key, &target.join(KEY))?;
     sums.add(KEY, sum);
     progress.say(format!("registry: {} kontoer", copied.stand.kontoer));
 
-    let mut dokumenter = copy_payloads(&*payloads, &objects, &known, target, runtime, &mut sums, progress)?;
+    let mut dokumenter = copy_payloads(&*payloads, &objects, &known, room, runtime, &mut sums, progress)?;
     let stored: BTreeSet<_> = objects.iter().filter_map(Object::id).collect();
     dokumenter.mangler.extend(named.difference(&stored));
     dokumenter.ukjent.extend(named.iter().filter(|id| stored.contains(id) && !known.contains_key(id)));
@@ -135,20 +192,6 @@ fn prepare(target: &Path, data: &Path) -> anyhow::Result<bool> {
     Ok(is_new)
 }
 
-fn check_room(target: &Path, data: &Path, expected: u64, min_free_bytes: u64) -> anyhow::Result<()> {
-    let cannot = || format!("cannot look at the disk of {}", target.display());
-    let free = fs4::available_space(target).with_context(cannot)?;
-    let device = |path: &Path| std::fs::metadata(path).map(|known| known.dev());
-    let is_same = device(target).with_context(cannot)? == device(data)?;
-    let spare = if is_same { min_free_bytes.max(SPARE) } else { SPARE };
-    ensure!(
-        free >= expected.saturating_add(spare),
-        "{} has {free} bytes free; the backup may take {expected}, and {spare} must be left",
-        target.display()
-    );
-    Ok(())
-}
-
 fn registry_bytes(url: &str) -> u64 {
     let Some(file) = storage::sqlite_file(url) else { return 0 };
     let mut wal = file.clone().into_os_string();
@@ -160,21 +203,21 @@ fn registry_bytes(url: &str) -> u64 {
 /// Writes the log down. Gives what it holds, and the payloads in Dokumentlager that it names.
 fn dump_log(
     moment: LogMoment,
-    target: &Path,
+    path: &Path,
+    log: SumFile<'_>,
     sums: &mut Sums,
     progress: &Progress,
 ) -> anyhow::Result<(LogCounts, BTreeSet<DokumentId>)> {
-    let path = target.join(LOG);
     let cannot = || format!("cannot write {}", path.display());
-    let mut file = BufWriter::with_capacity(1024 * 1024, SumFile::create(&path).with_context(cannot)?);
+    let mut file = BufWriter::with_capacity(1024 * 1024, log);
     let counts = moment.dump(&mut file, || progress.go_on()).context("cannot copy the queue log")?;
     // The log may be closed, and may give room back, from here on.
     drop(moment);
     file.flush().with_context(cannot)?;
-    let file = file.into_inner().map_err(std::io::IntoInnerError::into_error).with_context(cannot)?;
+    let file = file.into_inner().map_err(io::IntoInnerError::into_error).with_context(cannot)?;
     sums.add(LOG, file.finish().with_context(cannot)?.0);
     // Whether what was written can be read is better known now than when it is needed.
-    let written = File::open(&path).with_context(cannot)?;
+    let written = File::open(path).with_context(cannot)?;
     let checked = check_log(BufReader::with_capacity(1024 * 1024, written))
         .with_context(|| format!("cannot read {} again", path.display()))?;
     Ok((counts, checked.dokumenter))
@@ -203,13 +246,14 @@ fn copy_payloads(
     payloads: &dyn ObjectStore,
     objects: &[Object],
     known: &BTreeMap<DokumentId, StoredDokument>,
-    target: &Path,
+    room: &Room,
     runtime: &Handle,
     sums: &mut Sums,
     progress: &Progress,
 ) -> anyhow::Result<Payloads> {
-    let root = target.join(PAYLOADS);
-    let folder = root.join(FOLDER);
+    let target = room.target();
+    let payload_root = target.join(PAYLOADS);
+    let folder = payload_root.join(FOLDER);
     files::make_folder(&folder)?;
     let mut copied = Payloads::default();
     for object in objects {
@@ -218,7 +262,8 @@ fn copy_payloads(
         let name = location.filename().context("a payload has no name")?;
         let path = folder.join(name);
         let cannot = || format!("cannot copy the payload {location} to {}", path.display());
-        let mut file = SumFile::create(&path).with_context(cannot)?;
+        let mut file = SumFile::create(&path, Some(room)).with_context(cannot)?;
+        let mut to_come = object.size;
         let mut read = || -> anyhow::Result<object_store::Result<()>> {
             let mut pieces = match runtime.block_on(payloads.get(location)) {
                 Ok(found) => found.into_stream(),
@@ -227,14 +272,21 @@ fn copy_payloads(
             loop {
                 progress.check()?;
                 match runtime.block_on(pieces.try_next()) {
-                    Ok(Some(piece)) => file.write_all(&piece).with_context(cannot)?,
+                    Ok(Some(piece)) => {
+                        let came = to_come.min(piece.len() as u64);
+                        to_come -= came;
+                        room.came(came);
+                        file.write_all(&piece).with_context(cannot)?;
+                    }
                     Ok(None) => return Ok(Ok(())),
                     Err(error) => return Ok(Err(error)),
                 }
             }
         };
+        let read = read()?;
+        room.came(to_come);
         // One that cannot be read keeps nobody from having a backup of all others.
-        if let Err(error) = read()? {
+        if let Err(error) = read {
             let id = object.id().with_context(cannot)?;
             progress
                 .say(format!("Dokumentlager: payload {id} cannot be read: {:#}", anyhow::Error::from(error)));
@@ -258,7 +310,7 @@ fn copy_payloads(
             progress.say(format!("Dokumentlager: {} payloads", copied.antall));
         }
     }
-    for folder in [&folder, &root, target] {
+    for folder in [folder.as_path(), &payload_root, target] {
         sync_folder(folder)?;
     }
     Ok(copied)

@@ -18,6 +18,7 @@ pub(crate) mod make;
 pub(crate) mod manifest;
 pub(crate) mod read;
 pub(crate) mod restore;
+mod room;
 pub(crate) mod sums;
 #[cfg(test)]
 pub(crate) mod tests;

@@ -11,11 +11,10 @@ use anyhow::{Context as _, bail, ensure};
 use aws_lc_rs::digest::{Context, SHA256, digest};
 
 use super::SUMS;
+use super::room::{LOOK_EVERY, Room};
 use crate::files;
 use crate::progress::Progress;
 
-/// After so many bytes a file is synced, so that a copy never floods the disk that the server waits for.
-const SYNC_EVERY: usize = 8 * 1024 * 1024;
 /// How much is read at a time.
 const PIECE: usize = 256 * 1024;
 
@@ -31,18 +30,21 @@ pub(crate) fn sha256(bytes: &[u8]) -> String {
     hex(digest(&SHA256, bytes).as_ref())
 }
 
-/// Writes a file of its own and sums it up.
-pub(crate) struct SumFile {
+/// Writes a file of its own and sums it up. It is synced now and then, so that a copy never floods the disk that the server waits for;
+/// and its room is looked at, where that is somebody else's too.
+pub(crate) struct SumFile<'a> {
     file: File,
+    room: Option<&'a Room>,
     sum: Context,
     unsynced: usize,
     bytes: u64,
 }
 
-impl SumFile {
-    pub(crate) fn create(path: &Path) -> io::Result<Self> {
+impl<'a> SumFile<'a> {
+    pub(super) fn create(path: &Path, room: Option<&'a Room>) -> io::Result<Self> {
+        room.map_or(Ok(()), Room::look)?;
         let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        Ok(Self { file, sum: Context::new(&SHA256), unsynced: 0, bytes: 0 })
+        Ok(Self { file, room, sum: Context::new(&SHA256), unsynced: 0, bytes: 0 })
     }
 
     /// Waits until it is on the disk. Gives its sum and its length.
@@ -52,15 +54,16 @@ impl SumFile {
     }
 }
 
-impl Write for SumFile {
+impl Write for SumFile<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.sum.update(bytes.get(..written).unwrap_or_default());
         self.bytes += written as u64;
         self.unsynced += written;
-        if self.unsynced >= SYNC_EVERY {
+        if self.unsynced >= LOOK_EVERY {
             self.file.sync_data()?;
             self.unsynced = 0;
+            self.room.map_or(Ok(()), Room::look)?;
         }
         Ok(written)
     }
@@ -187,7 +190,7 @@ pub(crate) fn check_sum(path: &Path, found: &str, expected: &str) -> anyhow::Res
 pub(crate) fn copy(from: &Path, to: &Path) -> anyhow::Result<(String, u64)> {
     let copied = || -> io::Result<(String, u64)> {
         let mut source = File::open(from)?;
-        let mut target = SumFile::create(to)?;
+        let mut target = SumFile::create(to, None)?;
         io::copy(&mut source, &mut target)?;
         target.finish()
     };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::ports::IdSource as _;
+use app::ports::{Clock as _, IdSource as _};
 use aws_lc_rs::digest::{SHA256, digest};
 use bytes::Bytes;
 use domain::melding::Melding;
@@ -20,6 +20,7 @@ use crate::config::Config;
 use crate::installasjon::look::Places;
 use crate::installasjon::unfinished::UNFINISHED;
 use crate::progress::Progress;
+use crate::rom::{self, Minst};
 use crate::server::{self, Listeners, Parts, Running};
 use crate::styring::{self, Request};
 
@@ -320,7 +321,75 @@ async fn refused_backup_leaves_nothing_and_says_what_to_do() {
     fs::remove_file(config.data.join("passord.key")).unwrap();
     fs::create_dir(config.data.join("passord.key")).unwrap();
     assert!(back_up(&config, &target).await.is_err());
+    assert!(!target.exists(), "what was written is of no use, and takes room");
+    // As after a kill.
+    fs::create_dir(&target).unwrap();
+    fs::write(target.join("ko.dump"), "half").unwrap();
     let refused = back_up(&config, &target).await.unwrap_err().to_string();
     assert!(refused.contains("holds a backup that was not finished: remove it"), "{refused}");
+    assert!(target.join("ko.dump").exists(), "it is not this one's");
     running.stop().await.unwrap();
+}
+
+/// Senders take the room that was free when it was begun: whenever that is seen, what is kept for them stays free, and nothing is left
+/// of the backup.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn backup_gives_up_before_it_takes_the_room_that_the_server_needs() {
+    const KEPT: u64 = 1 << 40;
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path().join("data"));
+    let running = start(&config).await.unwrap();
+    fill(&running, &config).await;
+    running.stop().await.unwrap();
+    // More than one piece, so that it is looked at within a file, too.
+    fs::write(payload(&config), vec![7; 20 << 20]).unwrap();
+    let target = folder.path().join("backup");
+    fs::create_dir(&target).unwrap();
+    let mut gave_up = 0;
+    loop {
+        let (at, places, runtime) = (target.clone(), Places::of(&config).unwrap(), Handle::current());
+        let made = tokio::task::spawn_blocking(move || {
+            let source = make::Source {
+                moment: broker_embedded::hold_log(&places.log(), None)?,
+                payloads: crate::payloads::store(&places.payloads())?,
+                places,
+                disks: Vec::new(),
+                now: SystemClock.now(),
+            };
+            // Room enough at first, and at the looks after `gave_up` all but what is kept, so that what is to come does not fit.
+            let looks = std::cell::Cell::new(0);
+            let free = move || {
+                looks.set(looks.get() + 1);
+                Ok(if looks.get() <= gave_up + 1 { u64::MAX } else { KEPT + (8 << 20) - 1 })
+            };
+            let room = |at: &Path, _: &[_]| Ok(room::Room::new(at, vec![Minst::Bytes(KEPT)], free));
+            let (progress, _stop) = Progress::new(|_| {});
+            make::make_in(source, &at, room, &runtime, &progress)
+        });
+        match made.await.unwrap() {
+            Ok(_) => break,
+            Err(error) => {
+                let said = format!("{error:#}");
+                assert!(said.contains("what was written of it to") || gave_up == 0, "{said}");
+                assert!(said.contains(&format!("{} stay free", KEPT + (8 << 20))), "{said}");
+                assert!(said.contains("Name a folder on another disk"), "{said}");
+                assert_eq!(files_of(&target), Vec::<PathBuf>::new(), "after {gave_up} looks");
+                gave_up += 1;
+            }
+        }
+    }
+    // Before the log, the registry and the payload, and twice within that.
+    assert!(gave_up >= 5, "{gave_up}");
+    assert!(verify_there(&target).await.is_ok());
+}
+
+/// A disk that is none of the installation's is nobody else's to keep room on.
+#[test]
+fn room_is_kept_where_the_installation_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = |folder: &Path| rom::Disk { folder: folder.to_owned(), minst: Minst::Bytes(u64::MAX) };
+    let own = room::Room::of(folder.path(), &[disk(Path::new("/proc")), disk(folder.path())]).unwrap();
+    assert!(own.look().is_err());
+    let other = room::Room::of(folder.path(), &[disk(Path::new("/proc"))]).unwrap();
+    assert!(other.look().is_ok() && other.begin(u64::MAX).is_err());
 }

@@ -19,6 +19,7 @@ use crate::installasjon::look::{self, Places};
 use crate::installasjon::seen;
 use crate::payloads;
 use crate::progress::Progress;
+use crate::rom::{self, Minst};
 use crate::styring::{Client, Request};
 
 /// What to copy, and where to.
@@ -108,12 +109,13 @@ async fn offline(config: &Config, target: &Path) -> anyhow::Result<Manifest> {
     }
     let seen = found.and_then(|found| found.seen_log).map(seen::position);
     let (progress, _stop) = Progress::new(|line| eprintln!("{line}"));
-    let (runtime, min_free_bytes, target) =
-        (Handle::current(), config.lager.min_free_bytes, target.to_owned());
+    let min_free = config.lager.min_free_bytes;
+    let disks = rom::disks(&places, Minst::Bytes(min_free), min_free);
+    let (runtime, target) = (Handle::current(), target.to_owned());
     let making = tokio::task::spawn_blocking(move || {
         let moment = hold_log(&places.log(), seen)?;
         let payloads = payloads::store(&places.payloads())?;
-        let source = Source { places, moment, payloads, min_free_bytes, now: SystemClock.now() };
+        let source = Source { places, moment, payloads, disks, now: SystemClock.now() };
         make::make(source, &target, &runtime, &progress)
     });
     making.await.context("the backup was broken off")?

@@ -90,7 +90,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
     };
     let app = App::new(adapters, key, settings(&config, grenser, &claimed.places.payloads()));
     let data = &config.data;
-    app.set_rom(Arc::new(Disker(disks)));
+    app.set_rom(Arc::new(Disker(disks.clone())));
     app.load_katalog().await.context("cannot load the protocol catalogue")?;
     let reconciled =
         app.reconcile_queues().await.context("cannot bring the queues in line with the registry")?;
@@ -120,7 +120,7 @@ pub async fn start(parts: Parts) -> anyhow::Result<Running> {
         broker: Arc::clone(&broker),
         payloads: payloads_to_copy,
         places: claimed.places.clone(),
-        min_free_bytes: config.lager.min_free_bytes,
+        disks,
         registry: database.files(),
         backing_up: Arc::default(),
     };

@@ -19,6 +19,7 @@ use crate::backup::manifest::Manifest;
 use crate::doctor::{self, Finding, Known};
 use crate::installasjon::look::Places;
 use crate::progress::Progress;
+use crate::rom::Disk;
 use crate::uferdige::Uferdige;
 
 /// How often whoever waits is told that the work goes on; one that is gone is noticed by it.
@@ -35,8 +36,8 @@ pub(crate) struct Context {
     pub(crate) payloads: Arc<dyn ObjectStore>,
     /// Where the parts of the installation lie.
     pub(crate) places: Places,
-    /// Room that must be left on the disk of the data folder. Bytes.
-    pub(crate) min_free_bytes: u64,
+    /// What it lies on, with the room that is kept there.
+    pub(crate) disks: Vec<Disk>,
     /// The files of the registry, on SQLite.
     pub(crate) registry: Option<Arc<RegistryFiles>>,
     /// Held by whoever makes a backup.
@@ -97,7 +98,7 @@ impl Context {
             places: self.places.clone(),
             moment,
             payloads: Arc::clone(&self.payloads),
-            min_free_bytes: self.min_free_bytes,
+            disks: self.disks.clone(),
             now: self.app.clock().now(),
         };
         let (lines, mut said) = mpsc::unbounded_channel();

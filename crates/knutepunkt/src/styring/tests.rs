@@ -25,7 +25,7 @@ async fn context(data: &std::path::Path) -> Context {
         broker: broker.await.expect("the folder is empty"),
         payloads: Arc::new(object_store::memory::InMemory::new()),
         places: crate::installasjon::look::Places::of(&config).expect("it is the default"),
-        min_free_bytes: 0,
+        disks: Vec::new(),
         registry: database.files(),
         backing_up: Arc::default(),
     }
