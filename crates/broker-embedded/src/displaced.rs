@@ -53,8 +53,9 @@ impl Displaced {
                 process = std::process::id(),
                 still_open = open_files().join(", "),
                 "files of the queue log were removed, moved or replaced under this server. What waits is gone when it stops, so nothing \
-                 more is taken. Do not stop it: make a backup now with knutepunkt backup, and put back what was moved; what was removed \
-                 and is still open can be copied from /proc/PID/fd"
+                 more is taken. Do not stop it. Put back what was moved: the server goes on by itself then. What was removed cannot be put \
+                 back: make a backup with knutepunkt backup, which has all that is still there where only journals or the witness are gone, \
+                 and else says that none can be made; and copy what is still open from /proc/PID/fd. Then stop the server"
             );
             condition.send_modify(|condition| condition.displaced_since = Some(now));
         } else if found.is_empty() && !known.is_empty() {

@@ -330,6 +330,13 @@ impl EmbeddedBroker {
         self.displaced.files()
     }
 
+    /// Looks at all files of the log that is open, and returns those that are not in their places; none while it is not open.
+    pub async fn find_displaced(&self) -> Vec<PathBuf> {
+        let Some(store) = self.slot.get() else { return self.displaced() };
+        let looked = tokio::task::spawn_blocking(move || store.displaced(true)).await;
+        looked.map_or_else(|_| self.displaced(), |found| found.into_iter().collect())
+    }
+
     /// What the log takes on disk: what is live, what is gone but not given back yet, and the journals. Bytes.
     ///
     /// # Errors

@@ -73,19 +73,43 @@ pub(crate) async fn fill(running: &Running, config: &Config) {
     tx.commit().await.unwrap();
     database.close().await.unwrap();
     for n in 0..COUNT {
-        let melding = Melding {
-            id: MeldingId::from_uuid(RandomIds.uuid()),
-            avsender: konto,
-            mottaker: konto,
-            meldingstype: "no.ks.fiks.arkiv.v1.innsyn.sok".to_owned(),
-            svar_pa_melding: None,
-            svar_til_type: None,
-            dokumentlager_id: (n == 0).then_some(dokument),
-            headere: BTreeMap::new(),
-            ttl: Duration::from_hours(1),
-            mottatt: running.app.clock().now(),
-        };
+        let melding = melding(konto, (n == 0).then_some(dokument), running.app.clock().now());
         broker.publish(melding, Bytes::from_static(b"innhold")).await.unwrap();
+    }
+}
+
+/// Puts so much into a queue that tables are written.
+pub(crate) async fn fill_tables(running: &Running, config: &Config) {
+    let konto = KontoId::from_uuid(RandomIds.uuid());
+    let broker = running.app.broker();
+    broker.create_queue(konto).await.unwrap();
+    let has_tables = || files_of(&config.data.join("ko/keyspaces")).iter().any(|file| is_in(file, "blobs"));
+    for _ in 0..200 {
+        if has_tables() {
+            return;
+        }
+        let melding = melding(konto, None, running.app.clock().now());
+        broker.publish(melding, Bytes::from(vec![5; 1 << 20])).await.unwrap();
+    }
+    panic!("no table is written");
+}
+
+fn is_in(file: &Path, folder: &str) -> bool {
+    file.parent().is_some_and(|parent| parent.ends_with(folder))
+}
+
+fn melding(konto: KontoId, dokument: Option<DokumentId>, now: jiff::Timestamp) -> Melding {
+    Melding {
+        id: MeldingId::from_uuid(RandomIds.uuid()),
+        avsender: konto,
+        mottaker: konto,
+        meldingstype: "no.ks.fiks.arkiv.v1.innsyn.sok".to_owned(),
+        svar_pa_melding: None,
+        svar_til_type: None,
+        dokumentlager_id: dokument,
+        headere: BTreeMap::new(),
+        ttl: Duration::from_hours(1),
+        mottatt: now,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::installasjon::look::{Places, SCRATCH};
 use crate::installasjon::{seen, unfinished};
 use crate::payloads;
 use crate::progress::Progress;
-use crate::styring::{Client, Request};
+use crate::styring::{self, Client, Request, Status};
 use crate::uferdige::Uferdige;
 
 /// What to look at.
@@ -106,7 +106,12 @@ pub(crate) async fn findings(file: Option<&Path>, data: Option<PathBuf>, quick: 
     }
     let mut findings = vec![checked];
     let inside = inside(&config, &places, quick).await;
-    findings.extend(place::look(&config, &places).await);
+    // Whoever opened it by its name would make what was moved away.
+    let is_displaced = match styring::ask::<Status>(&config.data, &Request::Status {}).await {
+        Ok(status) => status.is_some_and(|status| status.registry_displaced),
+        Err(_) => false,
+    };
+    findings.extend(place::look(&config, &places, is_displaced).await);
     findings.extend(inside.unwrap_or_else(|error| {
         let chapter = "see \"When the queue log lacks what was promised\" in docs/operations.md";
         vec![Finding::error("queue log", &error, hints::hint(&error).unwrap_or(chapter))]
@@ -170,7 +175,6 @@ mod tests {
 
     use super::*;
     use crate::backup::tests::{COUNT, config, fill, payload, start};
-    use crate::styring;
 
     async fn look(config: &Config) -> Vec<Finding> {
         // As without a file, but for the folder.

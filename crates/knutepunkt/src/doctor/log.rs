@@ -47,8 +47,14 @@ pub(crate) fn findings(found: &LogFindings, known: Option<&BTreeSet<KontoId>>) -
     findings
 }
 
-/// What to do about whatever else is wrong while files are not in their place.
-pub(crate) const FOLLOWS: &str = "see to the files that are not in their place first";
+/// The log cannot be looked through as long as `displaced`.
+pub(crate) fn unread() -> Finding {
+    Finding::fault(
+        LOG,
+        "it cannot be looked through as long as files are not in their places",
+        "see to those first, and look again",
+    )
+}
 
 /// Files that were removed, moved or replaced under the server that runs.
 pub(crate) fn displaced(files: &[PathBuf]) -> Option<Finding> {
@@ -63,7 +69,8 @@ pub(crate) fn displaced(files: &[PathBuf]) -> Option<Finding> {
              when it stops",
             files.join(", ")
         ),
-        "do not stop the server: make a backup with knutepunkt backup, and put back what was moved; see \"When files are removed under a \
-         running server\" in docs/operations.md",
+        "do not stop the server: put back what was moved, it goes on by itself then. For what was removed make a backup with knutepunkt \
+         backup, if it can be made, and copy what is still open; see \"When files are removed under a running server\" in \
+         docs/operations.md",
     ))
 }

@@ -172,6 +172,11 @@ impl Claimed {
     }
 }
 
+/// Why nobody but the server that has it open uses a registry, and what to do about it.
+pub(crate) const REGISTRY_DISPLACED: &str =
+    "a file of the registry was removed, moved or replaced under the server that runs";
+pub(crate) const REGISTRY_FIRST: &str = "see to that first, as its log says: put back what was moved; where only its -wal or -shm was removed, stop the server in good order";
+
 /// Checks that `config` names an installation that is in use, for a command that changes something in its registry: what is
 /// not there is never made by one. Gives its key.
 ///
@@ -190,10 +195,7 @@ pub(crate) async fn require(config: &Config) -> anyhow::Result<PassordKey> {
     // Whoever opened the registry then would write beside the server, and both would be lost.
     let status: Option<Status> = styring::ask(data, &Request::Status {}).await?;
     if status.is_some_and(|status| status.registry_displaced) {
-        bail!(
-            "a file of the registry was removed, moved or replaced under the server that runs, so nothing was changed: see to that first, as \
-             its log says ({places})"
-        );
+        bail!("{REGISTRY_DISPLACED}, so nothing was changed: {REGISTRY_FIRST} ({places})");
     }
     let (parts, found) = look::look(&places).await?;
     let Some(found) = found else {

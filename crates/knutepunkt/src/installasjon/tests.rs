@@ -3,7 +3,7 @@ use std::path::Path;
 use uuid::Uuid;
 
 use super::mark::MarkFile;
-use crate::backup::tests::{COUNT, config, fill, start};
+use crate::backup::tests::{COUNT, config, fill, fill_tables, start};
 use crate::doctor::Level;
 
 /// As when its disk is not mounted, or the folder's name is mistyped.
@@ -31,7 +31,7 @@ async fn installation_that_the_configuration_names_is_never_made_anew() {
     assert!(refused.contains("but this is installation"), "{refused}");
 
     first.installasjon = Uuid::nil().to_string();
-    let findings = crate::doctor::place::look(&first, &super::Places::of(&first).unwrap()).await;
+    let findings = crate::doctor::place::look(&first, &super::Places::of(&first).unwrap(), false).await;
     assert!(
         findings.iter().any(|finding| finding.to_string().contains("but this is installation")),
         "{findings:#?}"
@@ -164,11 +164,80 @@ async fn log_that_was_moved_under_a_server_is_told_by_doctor_and_can_be_copied()
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(30), told).await.unwrap();
-    assert!(running.app.helse().nede().any(|del| del == app::ports::Del::Meldingsko));
-    let target = folder.path().join("backup");
-    let made: Option<serde_json::Value> =
-        crate::styring::ask(&config.data, &crate::styring::Request::Backup { target }).await.unwrap();
-    assert!(made.is_some());
+    let is_down = async {
+        while !running.app.helse().nede().any(|del| del == app::ports::Del::Meldingsko) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(30), is_down).await.unwrap();
+    let back_up = async |name: &str| {
+        let target = folder.path().join(name);
+        let request = crate::styring::Request::Backup { target: target.clone() };
+        let made = crate::styring::ask::<serde_json::Value>(&config.data, &request).await;
+        (made.map(|_| ()).map_err(|error| format!("{error:#}")), target.exists())
+    };
+    assert_eq!(back_up("backup").await, (Ok(()), true), "nothing is read from a table yet");
+
+    // What stands in its place has tables of the same names.
+    copy(&aside, &log);
+    let (refused, is_there) = back_up("of another").await;
+    let refused = refused.unwrap_err();
+    assert!(refused.contains("is not the folder of the queue log that the server has open"), "{refused}");
+    assert!(
+        refused.contains("put back the right one: the server goes on by itself then") && !is_there,
+        "{refused}"
+    );
+    std::fs::remove_dir_all(&log).unwrap();
     std::fs::rename(&aside, &log).unwrap();
+    running.stop().await.unwrap();
+
+    // With tables, which are opened as they are needed.
+    let running = start(&config).await.unwrap();
+    fill_tables(&running, &config).await;
+    running.stop().await.unwrap();
+    let running = start(&config).await.unwrap();
+    std::fs::rename(&log, &aside).unwrap();
+    let (refused, is_there) = back_up("without tables").await;
+    let refused = refused.unwrap_err();
+    assert!(
+        refused
+            .contains("without them no backup can be made. Do not stop the server. Put back what was moved"),
+        "{refused}"
+    );
+    assert!(!refused.contains("FjallError") && !is_there, "{refused}");
+    std::fs::rename(&aside, &log).unwrap();
+    assert_eq!(back_up("at last").await, (Ok(()), true));
+    running.stop().await.unwrap();
+}
+
+/// A command that opened it by its name would make an empty file in the place of the one that was moved, and the next start would miss
+/// what stands in that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn registry_that_was_moved_under_a_server_is_opened_by_no_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = config(folder.path().join("data"));
+    let running = start(&config).await.unwrap();
+    fill(&running, &config).await;
+    for name in ["register.sqlite-wal", "register.sqlite"] {
+        let (file, aside) = (config.data.join(name), folder.path().join("aside"));
+        std::fs::rename(&file, &aside).unwrap();
+        let target = folder.path().join("backup");
+        let request = crate::styring::Request::Backup { target: target.clone() };
+        let refused = crate::styring::ask::<serde_json::Value>(&config.data, &request).await.unwrap_err();
+        let refused = refused.to_string();
+        assert!(
+            refused.contains("so no backup can be made: see to that first, as its log says: put back"),
+            "{refused}"
+        );
+        let found = crate::commands::doctor::findings(None, Some(config.data.clone()), true).await;
+        assert!(
+            found.iter().any(|found| found.level == Level::Fault
+                && found.to_string().contains("a file of the registry was removed, moved or replaced")),
+            "{found:#?}"
+        );
+        assert!(!found.iter().any(|found| found.to_string().contains("(code")), "{found:#?}");
+        assert!(!target.exists() && !file.exists(), "{name}");
+        std::fs::rename(&aside, &file).unwrap();
+    }
     running.stop().await.unwrap();
 }

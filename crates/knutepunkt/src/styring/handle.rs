@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
 use app::App;
-use app::ports::Del;
-use broker_embedded::EmbeddedBroker;
+use app::ports::{BrokerError, Del};
+use broker_embedded::{DumpError, EmbeddedBroker};
 use object_store::ObjectStore;
 use storage::RegistryFiles;
 use tokio::runtime::Handle;
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 
 use super::{Request, Status};
 use crate::backup::make::{self, Source};
 use crate::backup::manifest::Manifest;
 use crate::doctor::{self, Finding, Known};
 use crate::installasjon::look::Places;
+use crate::installasjon::{REGISTRY_DISPLACED, REGISTRY_FIRST};
 use crate::progress::Progress;
 use crate::rom::Disk;
 use crate::uferdige::Uferdige;
@@ -56,10 +57,7 @@ impl Context {
     ) -> anyhow::Result<serde_json::Value> {
         match request {
             Request::Status {} => {
-                let files = self.registry.clone();
-                // It reads folders.
-                let look = move || files.is_some_and(|files| !files.look());
-                let registry_displaced = tokio::task::spawn_blocking(look).await?;
+                let registry_displaced = self.is_registry_displaced().await?;
                 Ok(serde_json::to_value(Status { registry_displaced, ..self.status() })?)
             }
             Request::Doctor { quick } => Ok(serde_json::to_value(self.look_through(quick, progress).await?)?),
@@ -91,6 +89,43 @@ impl Context {
         let turn = Arc::clone(&self.backing_up)
             .try_lock_owned()
             .map_err(|_| anyhow!("a backup is being made already; wait until it is done"))?;
+        // It is opened by its name once more, and would be made or changed where that is another's now.
+        ensure!(
+            !self.is_registry_displaced().await?,
+            "{REGISTRY_DISPLACED}, so no backup can be made: {REGISTRY_FIRST}, and make it then"
+        );
+        let (log, displaced) = (self.places.log(), self.broker.find_displaced().await);
+        // Its tables are read by their names.
+        ensure!(
+            !(displaced.contains(&log) && log.exists()),
+            "{} is not the folder of the queue log that the server has open, so no backup can be made. Move it away and put back the right \
+             one: the server goes on by itself then. Make the backup after that. Do not stop the server before",
+            log.display()
+        );
+        let made = self.copy(target, turn, progress).await;
+        match made {
+            Err(error) if is_of_log(&error) => {
+                let displaced = self.broker.find_displaced().await;
+                if displaced.is_empty() {
+                    return Err(error);
+                }
+                tracing::debug!(
+                    error = &*error as &dyn std::error::Error,
+                    "files of the queue log are missing"
+                );
+                Err(cannot_copy(&displaced))
+            }
+            made => made,
+        }
+    }
+
+    /// Makes a backup in its turn.
+    async fn copy(
+        &self,
+        target: PathBuf,
+        turn: OwnedMutexGuard<()>,
+        progress: &(dyn Fn(String) + Send + Sync),
+    ) -> anyhow::Result<Manifest> {
         // In this order: what the log names at its moment is still there when the payloads are copied.
         let hold = self.app.hold_payloads().await;
         let moment = self.broker.moment().await.context("cannot copy the queue log now")?;
@@ -123,13 +158,18 @@ impl Context {
         quick: bool,
         progress: &(dyn Fn(String) + Send + Sync),
     ) -> anyhow::Result<Vec<Finding>> {
-        let displaced = doctor::log::displaced(&self.broker.displaced());
-        let mut findings = match (self.look_inside(quick, progress).await, &displaced) {
+        let displaced = doctor::log::displaced(&self.broker.find_displaced().await);
+        let is_registry_displaced = self.is_registry_displaced().await?;
+        let mut findings = match (self.look_inside(quick, is_registry_displaced, progress).await, &displaced)
+        {
             (Ok(findings), _) => findings,
-            (Err(error), Some(_)) => vec![Finding::error("queue log", &error, doctor::log::FOLLOWS)],
+            (Err(_), Some(_)) => vec![doctor::log::unread()],
             (Err(error), None) => return Err(error),
         };
         findings.extend(displaced);
+        if is_registry_displaced {
+            findings.push(Finding::fault("registry", REGISTRY_DISPLACED, REGISTRY_FIRST));
+        }
         let down = self.status().down;
         findings.push(if down.is_empty() {
             Finding::ok("server", "it runs, and all of its parts answer")
@@ -143,14 +183,20 @@ impl Context {
     async fn look_inside(
         &self,
         quick: bool,
+        is_registry_displaced: bool,
         progress: &(dyn Fn(String) + Send + Sync),
     ) -> anyhow::Result<Vec<Finding>> {
         // In this order: a Konto that is made in between has no queue in that moment.
         let moment = self.broker.moment().await.context("cannot read the queue log now")?;
         // By the registry that is open: to open and close its files once more in this process would take SQLite's locks away.
         let kontoer = Some(self.app.list_konto_ids().await?);
-        let dokumenter = storage::list_dokumenter(&self.places.registry_url).await;
-        let known = Known { kontoer, dokumenter: Some(dokumenter.context("cannot read the registry")?) };
+        let dokumenter = if is_registry_displaced {
+            None
+        } else {
+            let found = storage::list_dokumenter(&self.places.registry_url).await;
+            Some(found.context("cannot read the registry")?)
+        };
+        let known = Known { kontoer, dokumenter };
         let (payloads, uferdige) = (Arc::clone(&self.payloads), Uferdige::new(&self.places.payloads()));
         let (lines, mut said) = mpsc::unbounded_channel();
         let (work, _stop) = Progress::new(move |line| drop(lines.send(line)));
@@ -167,6 +213,13 @@ impl Context {
         }
     }
 
+    async fn is_registry_displaced(&self) -> anyhow::Result<bool> {
+        let files = self.registry.clone();
+        // It reads folders.
+        let look = move || files.is_some_and(|files| !files.look());
+        Ok(tokio::task::spawn_blocking(look).await?)
+    }
+
     fn status(&self) -> Status {
         Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -175,4 +228,25 @@ impl Context {
             registry_displaced: false,
         }
     }
+}
+
+/// Whether it is the queue log that could not be copied.
+fn is_of_log(error: &anyhow::Error) -> bool {
+    error.is::<BrokerError>()
+        || matches!(
+            error.downcast_ref(),
+            Some(DumpError::Log(_) | DumpError::LogDamaged(_) | DumpError::Stopped)
+        )
+}
+
+/// What is said in place of what the log store says of files that it does not find.
+fn cannot_copy(displaced: &[PathBuf]) -> anyhow::Error {
+    let files: Vec<_> = displaced.iter().map(|path| path.display().to_string()).collect();
+    anyhow!(
+        "files of the queue log were removed or moved under the server that runs ({}), and without them no backup can be made. Do not stop \
+         the server. Put back what was moved: it goes on by itself then; make the backup after that. Of what was removed only what is still \
+         open can be copied, from /proc/PID/fd, as the server's log says; see \"When files are removed under a running server\" in \
+         docs/operations.md",
+        files.join(", ")
+    )
 }
