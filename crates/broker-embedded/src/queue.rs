@@ -551,7 +551,7 @@ impl Queue {
     fn end_rests(&mut self, now: Millis) {
         if self.rests.last().is_some_and(|(until, _)| until.saturating_sub(now) > LONGEST_REST_MS) {
             // The clock was ahead when they came back.
-            for (_, (until, _)) in &mut self.resting {
+            for (until, _) in self.resting.values_mut() {
                 *until = (*until).min(now.saturating_add(LONGEST_REST_MS));
             }
             self.rests = self.resting.iter().map(|(number, (until, _))| (*until, *number)).collect();

@@ -1097,7 +1097,7 @@ pub async fn channel_that_the_server_ends_does_not_count(h: &mut impl BrokerHarn
 /// However often that is, by whatever a client does, it leaves little behind that is kept for long; and each time it is handed out later.
 pub async fn what_the_server_takes_back_without_end_leaves_little_sporing(h: &mut impl BrokerHarness) {
     let (a, b) = (konto(h).await, konto(h).await);
-    let [sent] = publish_many(h, a, b, 1).await[..] else { panic!("one was sent") };
+    let sent = publish_many(h, a, b, 1).await[0];
     let times = 30;
     for attempts in 0..times {
         let mut receiver = Receiver::on(h, b, 1).await;
@@ -1106,7 +1106,7 @@ pub async fn what_the_server_takes_back_without_end_leaves_little_sporing(h: &mu
         let rest = rest_after_breaks(attempts + 1);
         if !rest.is_zero() {
             let mut early = Receiver::on(h, b, 1).await;
-            h.pass(rest - Duration::from_millis(1)).await;
+            h.pass(rest.saturating_sub(Duration::from_millis(1))).await;
             assert_eq!(status(h, b).await.ready, 1);
             h.pass(Duration::from_millis(1)).await;
             assert_eq!(early.next().await.attempts, attempts + 1);
@@ -1269,7 +1269,7 @@ pub async fn tenth_crash_gives_a_dead_letter(h: &mut impl BrokerHarness) {
 /// Whoever holds a melding for long is not the cause of a crash, however often.
 pub async fn crash_long_after_it_was_handed_out_counts_nothing(h: &mut impl BrokerHarness) {
     let (a, b, c) = (konto(h).await, konto(h).await, konto(h).await);
-    let [sent] = publish_many(h, a, b, 1).await[..] else { panic!("one was sent") };
+    let sent = publish_many(h, a, b, 1).await[0];
     for attempts in 0..=MAX_CRASHES {
         let mut receiver = Receiver::on(h, b, 1).await;
         assert_eq!(receiver.next().await.attempts, attempts);

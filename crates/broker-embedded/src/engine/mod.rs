@@ -265,20 +265,26 @@ impl Engine {
             .filter(|(konto, _)| !engine.aside.contains(**konto))
             .filter_map(|(konto, slot)| Some((slot.queue.next_deadline()?, *konto)))
             .collect();
-        // The first few come back before anybody asks, all others in between.
-        for (konto, numbers) in engine.held() {
-            let is_suspect = |number: &Number| arsak != Retur::Krasj || !engine.store.is_unsuspected(*number);
-            let (suspects, others) = numbers.into_iter().partition(is_suspect);
-            engine.run(konto, Command::Return { numbers: suspects, arsak })?;
-            engine.run(konto, Command::Return { numbers: others, arsak: Retur::Omstart })?;
-            if engine.has_enough() {
-                engine.commit()?;
-            }
-        }
+        engine.take_back_held(arsak)?;
         engine.step.sync = true;
         engine.commit()?;
         engine.note_reserve();
         Ok(engine)
+    }
+
+    /// What was in consumers' hands when the process ended has come back for the reason of `arsak`. The first few of each queue come
+    /// back before anybody asks, all others in between.
+    fn take_back_held(&mut self, arsak: Retur) -> Result<(), StoreError> {
+        for (konto, numbers) in self.held() {
+            let is_suspect = |number: &Number| arsak != Retur::Krasj || !self.store.is_unsuspected(*number);
+            let (suspects, others) = numbers.into_iter().partition(is_suspect);
+            self.run(konto, Command::Return { numbers: suspects, arsak })?;
+            self.run(konto, Command::Return { numbers: others, arsak: Retur::Omstart })?;
+            if self.has_enough() {
+                self.commit()?;
+            }
+        }
+        Ok(())
     }
 
     /// Serves requests until it is closed, all who could ask are gone, or the log fails.

@@ -216,7 +216,7 @@ fn decode(record: &[u8; RECORD]) -> Option<Note> {
         return Some(Note { step, melding: None, alive_ms: mottatt_ms });
     }
     let (number, id, avsender, mottaker) = (eight(8)?, sixteen(24)?, sixteen(40)?, sixteen(56)?);
-    let noted = Noted { number, mottatt_ms, id, avsender, mottaker };
+    let noted = Noted { number, id, avsender, mottaker, mottatt_ms };
     Some(Note { step, melding: Some(noted), alive_ms: 0 })
 }
 
