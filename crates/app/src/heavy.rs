@@ -39,6 +39,8 @@ pub(crate) struct Heavy {
     reading: Owners,
     changing: Owners,
     lists: Arc<Pool>,
+    /// The same for persons, so that however many they are, no organisasjon has less.
+    lists_of_persons: Arc<Pool>,
 }
 
 /// Turns of each owner, of which it has so many at a time.
@@ -62,11 +64,13 @@ struct Counted {
 }
 
 impl Heavy {
-    /// With `max` bytes for lists that are not fetched yet, of which one owner has half.
+    /// With `max` bytes for lists that are not fetched yet, of which one organisasjon has half; persons have a fourth as much, and one
+    /// of them an eighth of that.
     pub(crate) fn new(max: u64) -> Self {
         let lists = Pool::new(max, max / 2);
         let all = Arc::new(Semaphore::new(AT_ONCE));
-        Self { all, reading: Owners::new(1), changing: Owners::new(CHANGES), lists }
+        let lists_of_persons = Pool::new(max / 4, max / 32);
+        Self { all, reading: Owners::new(1), changing: Owners::new(CHANGES), lists, lists_of_persons }
     }
 
     async fn turn(&self, owner: Owner) -> Result<Turn, Error> {
@@ -87,17 +91,21 @@ impl Heavy {
     }
 
     /// Makes what `owner` asks for in its turn, and takes the memory for it.
-    async fn list<T, F>(
+    async fn list<T, E: From<Error>, F>(
         &self,
         owner: Owner,
         make: impl Fn() -> F,
         bytes: impl Fn(&T) -> u64,
-    ) -> Result<(T, Held), Error>
+    ) -> Result<(T, Held), E>
     where
-        F: Future<Output = Result<T, Error>>,
+        F: Future<Output = Result<T, E>>,
     {
         let deadline = Instant::now() + PATIENCE;
-        let share = self.lists.share(owner);
+        let lists = match owner {
+            Owner::Organisasjon(_) => &self.lists,
+            Owner::Person(_) | Owner::Strangers => &self.lists_of_persons,
+        };
+        let share = lists.share(owner);
         let Turn { counted } = self.turn_until(owner, deadline).await?;
         let list = make().await?;
         let needs = bytes(&list);
@@ -117,7 +125,7 @@ impl Heavy {
         // It may have grown.
         let more = bytes(&list).saturating_sub(needs);
         if held.bytes() == needs && !held.try_grow(more) {
-            return Err(refused());
+            return Err(refused().into());
         }
         Ok((list, held))
     }
@@ -203,14 +211,14 @@ impl App {
     ///
     /// # Errors
     /// Those of `make`; [`Error::TooMany`] where the turn does not come soon, or the caller does not fetch what it asked for before.
-    pub async fn long_list<T, F>(
+    pub async fn long_list<T, E: From<Error>, F>(
         &self,
         caller: &Caller,
         make: impl Fn() -> F,
         bytes: impl Fn(&T) -> u64,
-    ) -> Result<(T, Option<Held>), Error>
+    ) -> Result<(T, Option<Held>), E>
     where
-        F: Future<Output = Result<T, Error>>,
+        F: Future<Output = Result<T, E>>,
     {
         match Owner::of(caller) {
             Some(owner) => {
@@ -293,7 +301,7 @@ mod tests {
         let times = std::cell::Cell::new(0);
         let make = || {
             times.set(times.get() + 1);
-            async { Ok(()) }
+            async { Ok::<_, Error>(()) }
         };
         let mut waiting: Vec<_> = [1, 2, 1, 2].map(|n| Box::pin(heavy.list(org(n), make, |()| 400))).into();
         for next in &mut waiting {
@@ -315,7 +323,7 @@ mod tests {
         let make = || {
             times.set(times.get() + 100);
             let bytes = times.get();
-            async move { Ok(bytes) }
+            async move { Ok::<_, Error>(bytes) }
         };
         let mut next = Box::pin(heavy.list(org(1), make, |bytes| *bytes));
         assert!((&mut next).now_or_never().is_none());

@@ -54,6 +54,19 @@ impl fmt::Debug for AktivSesjon {
 }
 
 impl App {
+    /// Whose a session is, with the roller as they stand now; nobody's once it is over. Does not count as use.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`].
+    pub async fn person_of_sesjon(&self, id: SesjonId) -> Result<Option<InnloggetPerson>, Error> {
+        let mut tx = self.begin_read().await?;
+        let Some(sesjon) = tx.sesjon(id).await?.filter(|sesjon| !is_over(sesjon, self.now())) else {
+            return Ok(None);
+        };
+        let Some(person) = tx.person(sesjon.person_id).await? else { return Ok(None) };
+        Ok(Some(innlogget(&mut *tx, &person).await?))
+    }
+
     /// What the token that a browser shows stands for. With `touch` it counts as use and puts off the end; a page that asks
     /// by itself is no use.
     ///

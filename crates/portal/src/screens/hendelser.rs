@@ -1,5 +1,8 @@
 //! Screen 17: what was done in an organisasjon, by whom and with what.
 
+use std::sync::Arc;
+
+use app::Caller;
 use app::hendelse::{Felt, Hva, Hvem};
 use app::lister::{HendelseFilter, HendelseRad};
 use app::paging::Page;
@@ -10,7 +13,7 @@ use axum::routing::get;
 use domain::person::Rolle;
 use domain::system::System;
 
-use crate::csv::Csv;
+use crate::csv::{self, Csv};
 use crate::feil::Feil;
 use crate::format;
 use crate::innlogget::OrgSide;
@@ -297,9 +300,8 @@ fn dato(t: Tekster, liste: &Liste, name: &str, mangler: &Mangler) -> Field {
 }
 
 async fn download(side: OrgSide) -> Result<Response, Feil> {
-    let (t, liste) = (side.t(), Liste::new(side.k()));
-    let (filter, _) = asked(&liste, t);
-    let mut csv = Csv::new(&[
+    let t = side.t();
+    let columns = [
         t.s("hendelser-tidspunkt"),
         t.s("hendelser-hvem"),
         t.s("hendelser-hva"),
@@ -309,28 +311,33 @@ async fn download(side: OrgSide) -> Result<Response, Feil> {
         t.s("felles-konto-id"),
         t.s("hendelser-person"),
         t.s("hendelser-detaljer"),
-    ]);
-    let mut page = Some(Page::all());
-    while let Some(this) = page {
-        let filter = HendelseFilter { page: this, ..filter.clone() };
-        let found = side.app().list_hendelser(&side.caller(), side.id(), &filter).await?;
-        for rad in &found.rows {
-            let Detaljert { system, system_id, konto, konto_id } = detaljert(rad);
-            csv.row(&[
-                format::machine(rad.tidspunkt),
-                hvem(t, &rad.hvem),
-                hva(t, &rad.hva),
-                system,
-                system_id,
-                konto,
-                konto_id,
-                person(t, rad).unwrap_or_default(),
-                detaljer(t, rad).join("; "),
-            ]);
-        }
-        page = found.next();
+    ];
+    let org = Arc::new(side.clone());
+    csv::download(&side, "hendelser", &columns, move |caller, page| rows(Arc::clone(&org), caller, page))
+        .await
+}
+
+async fn rows(side: Arc<OrgSide>, caller: Caller, page: Page) -> Result<csv::Rows, Feil> {
+    let t = side.t();
+    let (filter, _) = asked(&Liste::new(side.k()), t);
+    let filter = HendelseFilter { page, ..filter };
+    let found = side.app().list_hendelser(&caller, side.id(), &filter).await?;
+    let mut csv = Csv::default();
+    for rad in &found.rows {
+        let Detaljert { system, system_id, konto, konto_id } = detaljert(rad);
+        csv.row(&[
+            format::machine(rad.tidspunkt),
+            hvem(t, &rad.hvem),
+            hva(t, &rad.hva),
+            system,
+            system_id,
+            konto,
+            konto_id,
+            person(t, rad).unwrap_or_default(),
+            detaljer(t, rad).join("; "),
+        ]);
     }
-    Ok(csv.download("hendelser"))
+    Ok((csv, found.next()))
 }
 
 /// What a line is about, cell by cell; empty where it is about no such thing.

@@ -1,5 +1,8 @@
 //! Screen 8: the kontoer of a System, and the same list as a file.
 
+use std::sync::Arc;
+
+use app::Caller;
 use app::lister::{KontoListe, KontoRad, KontoSortering};
 use app::paging::{Page, Side};
 use app::ports::QueueStatus;
@@ -12,7 +15,7 @@ use domain::konto::Konto;
 use domain::status::{Kontotilstand, konto_tilstander};
 use jiff::Timestamp;
 
-use crate::csv::Csv;
+use crate::csv::{self, Csv};
 use crate::feil::Feil;
 use crate::format;
 use crate::innlogget::SystemSide;
@@ -160,9 +163,8 @@ async fn show(side: SystemSide) -> Result<Response, Feil> {
 }
 
 async fn download(side: SystemSide) -> Result<Response, Feil> {
-    let (t, now) = (side.t(), side.k().now);
-    let liste = Liste::new(side.k());
-    let mut csv = Csv::new(&[
+    let t = side.t();
+    let columns = [
         t.s("felles-navn"),
         t.s("felles-beskrivelse"),
         t.s("regler-felt-protokoll"),
@@ -173,34 +175,36 @@ async fn download(side: SystemSide) -> Result<Response, Feil> {
         t.s("felles-konto-id"),
         t.s("felles-opprettet"),
         t.s("felles-sist-endret"),
-    ]);
-    let mut page = Some(Page::all());
-    while let Some(piece) = page {
-        let wanted = wanted(&liste, piece);
-        let found =
-            side.app().list_kontoer_side(&side.caller(), side.side.id(), side.system.id, &wanted).await?;
-        page = found.next();
-        for MedTall { konto, tilstander, tall } in with_numbers(&side, found.rows, now).await {
-            let tags: Vec<_> =
-                tilstander.into_iter().map(|tilstand| tilstand::tag(t, tilstand).text).collect();
-            let number = |of: fn(&QueueStatus) -> u64| {
-                tall.as_ref().map_or_else(|| t.s("felles-ukjent"), |tall| of(tall).to_string())
-            };
-            csv.row(&[
-                konto.navn.clone(),
-                konto.beskrivelse.clone(),
-                konto.protokoll_navn.clone(),
-                parter(&konto).join(", "),
-                tags.join(", "),
-                number(|tall| tall.consumers.into()),
-                number(|tall| tall.ready),
-                konto.id.to_string(),
-                format::machine(konto.opprettet),
-                format::machine(konto.sist_endret),
-            ]);
-        }
+    ];
+    let (org, side) = (side.side.clone(), Arc::new(side));
+    csv::download(&org, "kontoer", &columns, move |caller, page| rows(Arc::clone(&side), caller, page)).await
+}
+
+async fn rows(side: Arc<SystemSide>, caller: Caller, page: Page) -> Result<csv::Rows, Feil> {
+    let (t, now) = (side.t(), side.k().now);
+    let mut csv = Csv::default();
+    let wanted = wanted(&Liste::new(side.k()), page);
+    let found = side.app().list_kontoer_side(&caller, side.side.id(), side.system.id, &wanted).await?;
+    let next = found.next();
+    for MedTall { konto, tilstander, tall } in with_numbers(&side, found.rows, now).await {
+        let tags: Vec<_> = tilstander.into_iter().map(|tilstand| tilstand::tag(t, tilstand).text).collect();
+        let number = |of: fn(&QueueStatus) -> u64| {
+            tall.as_ref().map_or_else(|| t.s("felles-ukjent"), |tall| of(tall).to_string())
+        };
+        csv.row(&[
+            konto.navn.clone(),
+            konto.beskrivelse.clone(),
+            konto.protokoll_navn.clone(),
+            parter(&konto).join(", "),
+            tags.join(", "),
+            number(|tall| tall.consumers.into()),
+            number(|tall| tall.ready),
+            konto.id.to_string(),
+            format::machine(konto.opprettet),
+            format::machine(konto.sist_endret),
+        ]);
     }
-    Ok(csv.download("kontoer"))
+    Ok((csv, next))
 }
 
 #[cfg(test)]

@@ -1,5 +1,8 @@
 //! Screen 9: the kontoer that a System may send to, each with a page of its own, and giving up a tilgang.
 
+use std::sync::Arc;
+
+use app::Caller;
 use app::lister::{EksternKontoDetaljer, EksternKontoRad};
 use app::paging::{Page, Side};
 use app::{Error, Missing};
@@ -11,7 +14,7 @@ use axum::routing::get;
 use domain::id::KontoId;
 use http::request::Parts;
 
-use crate::csv::Csv;
+use crate::csv::{self, Csv};
 use crate::feil::Feil;
 use crate::format;
 use crate::innlogget::{SystemSide, path_id};
@@ -97,15 +100,20 @@ struct Rad {
     fjern: Option<Fjern>,
 }
 
-async fn list(side: &SystemSide, liste: &Liste, page: Page) -> Result<Side<EksternKontoRad>, Feil> {
-    let (caller, owner) = (side.caller(), side.side.id());
+async fn list(
+    side: &SystemSide,
+    caller: &Caller,
+    liste: &Liste,
+    page: Page,
+) -> Result<Side<EksternKontoRad>, Feil> {
+    let owner = side.side.id();
     let wanted = asked(liste, page);
-    Ok(side.app().list_tilganger_for_system_side(&caller, owner, side.system.id, &wanted).await?)
+    Ok(side.app().list_tilganger_for_system_side(caller, owner, side.system.id, &wanted).await?)
 }
 
 async fn show(side: SystemSide) -> Result<Response, Feil> {
     let (t, liste) = (side.t(), Liste::new(side.k()));
-    let found = list(&side, &liste, liste.page()).await?;
+    let found = list(&side, &side.caller(), &liste, liste.page()).await?;
     let (sti, may_change) = (tilganger_sti(&side), side.side.may_change());
     let soker = !liste.sok().is_empty();
     let paging = liste.paging(&found, t.s("tilganger-sider"));
@@ -138,8 +146,8 @@ async fn show(side: SystemSide) -> Result<Response, Feil> {
 }
 
 async fn download(side: SystemSide) -> Result<Response, Feil> {
-    let (t, liste) = (side.t(), Liste::new(side.k()));
-    let mut csv = Csv::new(&[
+    let t = side.t();
+    let columns = [
         t.s("felles-konto"),
         t.s("felles-konto-id"),
         t.s("felles-system"),
@@ -148,25 +156,28 @@ async fn download(side: SystemSide) -> Result<Response, Feil> {
         t.s("regler-felt-protokoll"),
         t.s("tilganger-parter"),
         t.s("tilganger-gitt"),
-    ]);
-    let mut page = Some(Page::all());
-    while let Some(this) = page {
-        let found = list(&side, &liste, this).await?;
-        page = found.next();
-        for rad in &found.rows {
-            csv.row(&[
-                rad.konto.navn.clone(),
-                rad.konto.id.to_string(),
-                rad.system.info.navn.clone(),
-                rad.eier.navn.clone(),
-                rad.eier.orgnummer.to_string(),
-                rad.konto.protokoll_navn.clone(),
-                parter(&rad.konto).join(", "),
-                format::machine(rad.siden),
-            ]);
-        }
+    ];
+    let (org, side) = (side.side.clone(), Arc::new(side));
+    csv::download(&org, "tilganger", &columns, move |caller, page| rows(Arc::clone(&side), caller, page))
+        .await
+}
+
+async fn rows(side: Arc<SystemSide>, caller: Caller, page: Page) -> Result<csv::Rows, Feil> {
+    let found = list(&side, &caller, &Liste::new(side.k()), page).await?;
+    let mut csv = Csv::default();
+    for rad in &found.rows {
+        csv.row(&[
+            rad.konto.navn.clone(),
+            rad.konto.id.to_string(),
+            rad.system.info.navn.clone(),
+            rad.eier.navn.clone(),
+            rad.eier.orgnummer.to_string(),
+            rad.konto.protokoll_navn.clone(),
+            parter(&rad.konto).join(", "),
+            format::machine(rad.siden),
+        ]);
     }
-    Ok(csv.download("tilganger"))
+    Ok((csv, found.next()))
 }
 
 #[derive(Template)]

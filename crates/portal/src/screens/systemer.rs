@@ -1,7 +1,9 @@
 //! Screen 5: the systemer of an organisasjon.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use app::Caller;
 use app::lister::{SystemListe, SystemRad, SystemSortering};
 use app::paging::{Page, Side};
 use app::ports::QueueStatus;
@@ -11,7 +13,7 @@ use axum::response::Response;
 use axum::routing::get;
 use domain::id::SystemId;
 
-use crate::csv::Csv;
+use crate::csv::{self, Csv};
 use crate::feil::Feil;
 use crate::format;
 use crate::innlogget::{OrgSide, ProtokollSide};
@@ -51,9 +53,13 @@ impl Tall {
 }
 
 /// How the queues of each of some systemer stand, as far as that is known.
-async fn live(side: &OrgSide, rader: &[SystemRad]) -> Result<HashMap<SystemId, Option<Tall>>, Feil> {
+async fn live(
+    side: &OrgSide,
+    caller: &Caller,
+    rader: &[SystemRad],
+) -> Result<HashMap<SystemId, Option<Tall>>, Feil> {
     let systemer: Vec<_> = rader.iter().map(|rad| rad.system.id).collect();
-    let kontoer = side.app().konto_ids_for_systemer(&side.caller(), side.id(), &systemer).await?;
+    let kontoer = side.app().konto_ids_for_systemer(caller, side.id(), &systemer).await?;
     let ids: Vec<_> = kontoer.iter().map(|(_, konto)| *konto).collect();
     let mut found: HashMap<_, _> = systemer.into_iter().map(|id| (id, Some(Tall::default()))).collect();
     for ((system, _), status) in kontoer.into_iter().zip(side.app().live_status(&ids).await) {
@@ -117,7 +123,7 @@ async fn show(ProtokollSide { side }: ProtokollSide) -> Result<Response, Feil> {
     let (t, liste) = (side.t(), Liste::new(side.k()));
     let systemer = asked(&liste, liste.page());
     let found = side.app().list_systemer_side(&side.caller(), side.id(), &systemer).await?;
-    let tall = live(&side, &found.rows).await?;
+    let tall = live(&side, &side.caller(), &found.rows).await?;
     let unknown = || t.s("felles-ukjent");
     let rad = |rad: &SystemRad| {
         let (system, tall) = (&rad.system, tall.get(&rad.system.id).copied().flatten());
@@ -161,8 +167,8 @@ fn sokefelt(side: &OrgSide, liste: &Liste, sti: &str) -> Sokefelt {
 }
 
 async fn download(ProtokollSide { side }: ProtokollSide) -> Result<Response, Feil> {
-    let (t, liste) = (side.t(), Liste::new(side.k()));
-    let mut csv = Csv::new(&[
+    let t = side.t();
+    let columns = [
         t.s("felles-navn"),
         t.s("felles-beskrivelse"),
         t.s("systemer-system-id"),
@@ -170,30 +176,31 @@ async fn download(ProtokollSide { side }: ProtokollSide) -> Result<Response, Fei
         t.s("systemer-mangler-kobling"),
         t.s("systemer-pa-ko"),
         t.s("felles-sist-endret"),
-    ]);
-    let mut page = Some(Page::all());
-    while let Some(this) = page {
-        let found: Side<SystemRad> =
-            side.app().list_systemer_side(&side.caller(), side.id(), &asked(&liste, this)).await?;
-        let tall = live(&side, &found.rows).await?;
-        for rad in &found.rows {
-            let tall = tall.get(&rad.system.id).copied().flatten();
-            // A cell without a number says that it is not known, and adds up to the rest.
-            let known =
-                |number: fn(Tall) -> u64| tall.map(|tall| number(tall).to_string()).unwrap_or_default();
-            csv.row(&[
-                rad.system.info.navn.clone(),
-                rad.system.info.beskrivelse.clone(),
-                rad.system.id.to_string(),
-                rad.kontoer.to_string(),
-                known(|tall| tall.mangler_kobling),
-                known(|tall| tall.pa_ko),
-                format::machine(rad.system.sist_endret),
-            ]);
-        }
-        page = found.next();
+    ];
+    let org = Arc::new(side.clone());
+    csv::download(&side, "systemer", &columns, move |caller, page| rows(Arc::clone(&org), caller, page)).await
+}
+
+async fn rows(side: Arc<OrgSide>, caller: Caller, page: Page) -> Result<csv::Rows, Feil> {
+    let wanted = asked(&Liste::new(side.k()), page);
+    let found: Side<SystemRad> = side.app().list_systemer_side(&caller, side.id(), &wanted).await?;
+    let tall = live(&side, &caller, &found.rows).await?;
+    let mut csv = Csv::default();
+    for rad in &found.rows {
+        let tall = tall.get(&rad.system.id).copied().flatten();
+        // A cell without a number says that it is not known, and adds up to the rest.
+        let known = |number: fn(Tall) -> u64| tall.map(|tall| number(tall).to_string()).unwrap_or_default();
+        csv.row(&[
+            rad.system.info.navn.clone(),
+            rad.system.info.beskrivelse.clone(),
+            rad.system.id.to_string(),
+            rad.kontoer.to_string(),
+            known(|tall| tall.mangler_kobling),
+            known(|tall| tall.pa_ko),
+            format::machine(rad.system.sist_endret),
+        ]);
     }
-    Ok(csv.download("systemer"))
+    Ok((csv, found.next()))
 }
 
 #[cfg(test)]
