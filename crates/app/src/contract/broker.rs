@@ -131,6 +131,7 @@ macro_rules! broker_contract {
             crash_is_no_attempt,
             tenth_crash_gives_a_dead_letter,
             crash_long_after_it_was_handed_out_counts_nothing,
+            crash_counts_against_what_came_back_often,
             failed_storage_is_said_and_healed_by_itself,
             failed_storage_counts_nothing,
             damaged_melding_is_set_aside_and_the_queue_goes_on,
@@ -1264,6 +1265,29 @@ pub async fn tenth_crash_gives_a_dead_letter(h: &mut impl BrokerHarness) {
     assert_eq!((after.ready, after.unacked), (0, 0));
     let mut sender = Receiver::on(h, a, 1).await;
     sender.kvittering(meldingstype::SERVERFEIL, &sent).await;
+}
+
+/// However often it came back before without that counting.
+pub async fn crash_counts_against_what_came_back_often(h: &mut impl BrokerHarness) {
+    let (a, b, c) = (konto(h).await, konto(h).await, konto(h).await);
+    let sent = melding(h, a, b, DEFAULT_TTL);
+    publish(h, &sent).await;
+    for _ in 0..12 {
+        h.pass(rest_after_breaks(u32::MAX)).await;
+        let mut receiver = Receiver::on(h, b, 1).await;
+        receiver.next().await;
+        receiver.channel.control.close(EndedBy::Server).await;
+    }
+    h.pass(2 * CRASH_COUNTS_FOR).await;
+    for crashes in 0..MAX_CRASHES {
+        h.pass(rest_after(crashes)).await;
+        let mut receiver = Receiver::on(h, b, 1).await;
+        receiver.next().await;
+        publish_many(h, a, c, 1).await;
+        h.crash().await;
+    }
+    let after = until(h, b, |status| status.dead == 1).await;
+    assert_eq!((after.ready, after.unacked), (0, 0));
 }
 
 /// Whoever holds a melding for long is not the cause of a crash, however often.

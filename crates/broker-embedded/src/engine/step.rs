@@ -115,7 +115,7 @@ impl Engine {
                 Some((konto, entry)) => {
                     let Entry { number, deadline, tries, held, share } = *entry;
                     let share = self.ledger.cost(share);
-                    write.entry(*konto, &Entry { number, deadline, tries, held, share });
+                    write.entry(*konto, &Entry { number, deadline, tries, held, share }, self.now_ms);
                 }
                 None if fresh.is_none() => write.entry_gone(*number),
                 None => {}

@@ -6,7 +6,7 @@ use wire::id::{FiksOrgId, KontoId, Uuid};
 
 use super::StoreError;
 use super::line::{VERSION, timestamp};
-use crate::queue::{CRASHES_KEPT, Entry, Number, Tries};
+use crate::queue::{CRASHES_KEPT, Entry, Millis, Number, Tries};
 use crate::sporing::Level;
 
 pub(super) fn pair(konto: KontoId, number: Number) -> [u8; 24] {
@@ -99,12 +99,31 @@ pub(super) fn encode_entry(konto: KontoId, entry: &KeptEntry) -> [u8; ENTRY] {
     value
 }
 
+/// How long an entry is that says when its melding was handed out.
+const HELD_ENTRY: usize = ENTRY + 8;
+
+/// An entry of a melding that is handed out at `now`.
+pub(super) fn encode_held(konto: KontoId, entry: &KeptEntry, now: Millis) -> [u8; HELD_ENTRY] {
+    let mut value = [0; HELD_ENTRY];
+    value[..ENTRY].copy_from_slice(&encode_entry(konto, entry));
+    value[ENTRY..].copy_from_slice(&now.to_be_bytes());
+    value
+}
+
+/// When the melding of an entry was handed out, where it says so.
+pub(super) fn handed_out(value: &[u8]) -> Option<Millis> {
+    let (_, at) = value.split_at_checked(ENTRY)?;
+    Some(Millis::from_be_bytes(at.try_into().ok()?))
+}
+
 pub(super) fn decode_entry(key: &[u8], value: &[u8]) -> Result<(KontoId, KeptEntry), StoreError> {
     let damaged = || StoreError::Damaged("a queue entry");
     let (value, rest) = value.split_first_chunk::<28>().ok_or_else(damaged)?;
     let share = match (value[0], rest) {
         (VERSION, []) => Cost::default(),
-        (COSTED, rest) => Cost::of(rest.try_into().map_err(|_| damaged())?),
+        (COSTED, rest) if rest.len() == HELD_ENTRY - 28 || rest.len() == ENTRY - 28 => {
+            Cost::of(rest.first_chunk().ok_or_else(damaged)?)
+        }
         _ => return Err(damaged()),
     };
     let mut deadline = [0; 8];

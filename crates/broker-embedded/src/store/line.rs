@@ -78,12 +78,6 @@ impl Line {
         Self { at: at.as_nanosecond(), what }
     }
 
-    /// When the melding was handed out, if it says that.
-    pub(super) fn handed_out(&self) -> Option<Timestamp> {
-        let is_handed_out = matches!(self.what, What::Levert(_) | What::LevertTil(..));
-        is_handed_out.then(|| Timestamp::from_nanosecond(self.at).ok()).flatten()
-    }
-
     /// Whether it says that the melding is damaged.
     pub(super) fn says_damaged(&self) -> bool {
         self.what == What::Skadet

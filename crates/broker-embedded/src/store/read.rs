@@ -6,11 +6,10 @@ use app::ports::{DeadLetter, MeldingRecord};
 use bytes::Bytes;
 use domain::melding::{CRASH_COUNTS_FOR, Hendelse, Melding, Sporing};
 use fjall::{Readable, Snapshot};
-use jiff::SignedDuration;
 use wire::id::{KontoId, MeldingId, Uuid};
 
 use super::damage::guarded;
-use super::keys::{Cost, KeptEntry, decode_dead, decode_entry, konto_at, number_at, pair};
+use super::keys::{Cost, KeptEntry, decode_dead, decode_entry, handed_out, konto_at, number_at, pair};
 use super::line::{Line, StoredMelding, decode};
 use super::moment::rows;
 use super::write::DeadMelding;
@@ -274,20 +273,11 @@ impl Store {
     /// Whether a melding that somebody held when the process ended had been handed out so long before that it has no part in that.
     /// What cannot be read is not known to be.
     pub(crate) fn is_unsuspected(&self, number: Number) -> bool {
-        let Some(last_alive) = self.last_alive else { return false };
-        let last_line = || -> Result<Option<Line>, StoreError> {
-            if let Some(guard) = self.sporing.prefix(number.to_be_bytes()).next_back() {
-                return Ok(Some(decode(&guard.value()?, "a line of sporing")?));
-            }
-            // Those of the step that took it stand with it.
-            let Some(value) = self.meldinger.get(number.to_be_bytes())? else { return Ok(None) };
-            let (_, _, lines) = StoredMelding::decode(&value)?.melding()?;
-            Ok(lines.into_iter().next_back())
-        };
-        let handed_out = guarded(|| Ok(last_line()?.and_then(|line| line.handed_out())));
-        let Ok(Some(handed_out)) = handed_out else { return false };
-        last_alive.duration_since(handed_out)
-            >= SignedDuration::try_from(CRASH_COUNTS_FOR).unwrap_or_default()
+        let entry = guarded(|| Ok(self.entries.get(number.to_be_bytes())?));
+        let handed_out = entry.ok().flatten().and_then(|value| handed_out(&value));
+        let (Some(last_alive), Some(handed_out)) = (self.last_alive, handed_out) else { return false };
+        let held_ms = last_alive.as_millisecond().saturating_sub(handed_out);
+        held_ms >= i64::try_from(CRASH_COUNTS_FOR.as_millis()).unwrap_or(i64::MAX)
     }
 
     pub(super) fn record_at(

@@ -244,7 +244,7 @@ mod tests {
 
     use super::*;
     use crate::queue::{Entry, Number, Tries};
-    use crate::store::keys::{Cost, KeptDead, encode_dead, encode_entry, line_key, pair};
+    use crate::store::keys::{Cost, KeptDead, encode_dead, encode_held, line_key, pair};
     use crate::store::line::{Line, encode, melding_value};
 
     /// What a record takes in a table besides key and value: lengths, its moment, and its part of index, filter and checksums.
@@ -274,7 +274,8 @@ mod tests {
     fn entry(konto: KontoId) -> usize {
         let share = Cost::new(Eiere::default(), u64::MAX);
         let entry = Entry { number: NUMBER, deadline: i64::MAX, tries: Tries::default(), held: true, share };
-        record(&NUMBER.to_be_bytes(), &encode_entry(konto, &entry)) + record(&NUMBER.to_be_bytes(), &[])
+        record(&NUMBER.to_be_bytes(), &encode_held(konto, &entry, i64::MAX))
+            + record(&NUMBER.to_be_bytes(), &[])
     }
 
     fn dead(konto: KontoId) -> usize {

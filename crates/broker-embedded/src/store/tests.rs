@@ -10,7 +10,7 @@ use fjall::AbstractTree as _;
 use jiff::Timestamp;
 use wire::id::{FiksOrgId, KontoId, MeldingId, Uuid};
 
-use super::keys::{decode_dead, decode_entry, encode_dead, encode_entry};
+use super::keys::{decode_dead, decode_entry, encode_dead, encode_entry, encode_held, handed_out};
 use super::line::{decode, encode};
 use super::*;
 use crate::queue::{CRASHES_KEPT, Entry, Tries};
@@ -157,6 +157,10 @@ fn entries_are_read_back_as_written() {
         let entry = Entry { number: 8, deadline: 1, tries, held, share };
         let value = encode_entry(konto(7), &entry);
         assert_eq!(decode_entry(&8_u64.to_be_bytes(), &value).expect("it is an entry"), (konto(7), entry));
+        assert_eq!(handed_out(&value), None);
+        let value = encode_held(konto(7), &entry, i64::MIN + 7);
+        assert_eq!(decode_entry(&8_u64.to_be_bytes(), &value).expect("it is an entry"), (konto(7), entry));
+        assert_eq!(handed_out(&value), Some(i64::MIN + 7));
     }
     for length in (0..28).chain(29..64) {
         let value = &encode_entry(konto(7), &first)[..length];

@@ -9,11 +9,11 @@ use fjall::PersistMode;
 use wire::id::KontoId;
 
 use super::damage::guarded;
-use super::keys::{Cost, KeptDead, KeptEntry, encode_dead, encode_entry, line_key, pair};
+use super::keys::{Cost, KeptDead, KeptEntry, encode_dead, encode_entry, encode_held, line_key, pair};
 use super::line::{Line, VERSION, beside, encode, melding_value};
 use super::witness::Noted;
 use super::{STEP, Store, StoreError};
-use crate::queue::Number;
+use crate::queue::{Millis, Number};
 
 /// A dead letter that is about to move.
 pub(crate) struct DeadMelding {
@@ -45,8 +45,14 @@ impl Write<'_> {
         self.batch.remove(&self.store.kontoer, konto.as_uuid().as_bytes());
     }
 
-    pub(crate) fn entry(&mut self, konto: KontoId, entry: &KeptEntry) {
-        self.batch.insert(&self.store.entries, entry.number.to_be_bytes(), encode_entry(konto, entry));
+    /// Of one that is held it is written that it was handed out at `now`.
+    pub(crate) fn entry(&mut self, konto: KontoId, entry: &KeptEntry, now: Millis) {
+        let (entries, key) = (&self.store.entries, entry.number.to_be_bytes());
+        if entry.held {
+            self.batch.insert(entries, key, encode_held(konto, entry, now));
+        } else {
+            self.batch.insert(entries, key, encode_entry(konto, entry));
+        }
     }
 
     pub(crate) fn entry_gone(&mut self, number: Number) {

@@ -85,7 +85,7 @@ async fn log_whose_files_are_gone_or_others_takes_nothing_more() {
         in_time(&h, || !h.broker().availability().available).await;
         assert!(!h.embedded().displaced().is_empty(), "{what}");
         let refused = h.broker().publish(melding(&h, a, b), Bytes::new()).await;
-        assert!(matches!(refused, Err(BrokerError::Unavailable(_))), "{what}: {refused:?}");
+        assert!(matches!(refused, Err(BrokerError::NotAsked(_))), "{what}: {refused:?}");
         let mut channel = consume(&h, b).await;
         let delivery = channel.deliveries.recv().await.unwrap();
         assert_eq!(delivery.melding.id, id, "{what}");
@@ -126,7 +126,7 @@ async fn log_that_fails_while_its_files_are_elsewhere_is_kept_open() {
     soon(async || !h.embedded().displaced().is_empty()).await;
     h.options.faults.set(Fault::None);
     let refused = h.broker().melding(id).await;
-    assert!(matches!(refused, Err(BrokerError::Unavailable(_))), "{refused:?}");
+    assert!(matches!(refused, Err(BrokerError::NotAsked(_))), "{refused:?}");
     let open = fs::read_dir("/proc/self/fd").unwrap().flatten();
     let names = open.filter_map(|file| fs::read_link(file.path()).ok());
     assert_eq!(

@@ -108,7 +108,7 @@ async fn closed_broker_is_not_available_and_ends_its_channels() {
 
     assert!(channel.deliveries.recv().await.is_none());
     let broker = h.broker();
-    let unavailable = |error| matches!(error, Some(BrokerError::Unavailable(_)));
+    let unavailable = |error: Option<BrokerError>| error.is_some_and(|error| error.is_unavailable());
     assert!(unavailable(broker.publish(melding(&h, a, b), Bytes::new()).await.err()));
     assert!(unavailable(broker.create_queue(a).await.err()));
     assert!(unavailable(broker.delete_queue(a).await.err()));
