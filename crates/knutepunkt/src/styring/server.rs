@@ -1,7 +1,8 @@
 //! The server's end of the control socket.
 
-use std::fs::Permissions;
-use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
+use std::fs::{File, Metadata, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,12 @@ const LOOK: Duration = Duration::from_secs(1);
 pub(crate) struct Socket {
     listener: UnixListener,
     data: PathBuf,
+    /// The data folder, held open, so that no other is taken for it.
+    folder: File,
+    /// What has the name as long as it is this one.
+    bound: Metadata,
+    /// It is known, and said, that no command reaches this server.
+    is_cut_off: bool,
 }
 
 impl Socket {
@@ -68,7 +75,9 @@ impl Socket {
         std::fs::set_permissions(&new, Permissions::from_mode(0o600))
             .and_then(|()| std::fs::rename(&new, &path))
             .with_context(|| format!("cannot make the control socket {}", path.display()))?;
-        Ok(Self { listener, data: data.to_owned() })
+        let look = || Ok::<_, std::io::Error>((File::open(data)?, std::fs::symlink_metadata(&path)?));
+        let (folder, bound) = look().with_context(|| format!("cannot look at {}", path.display()))?;
+        Ok(Self { listener, data: data.to_owned(), folder, bound, is_cut_off: false })
     }
 
     /// Serves commands until `shutdown`, and takes the socket away.
@@ -80,7 +89,7 @@ impl Socket {
                 () = shutdown.cancelled() => break,
                 accepted = accept(&self.listener, &room) => accepted,
                 () = tokio::time::sleep(LOOK) => {
-                    self.bind_again();
+                    self.bind_again().await;
                     continue;
                 }
             };
@@ -104,27 +113,75 @@ impl Socket {
                 }
             }
         }
-        std::fs::remove_file(self.data.join(SOCKET)).ok();
+        // Another may have come to its name.
+        if self.has_its_name() {
+            std::fs::remove_file(self.data.join(SOCKET)).ok();
+        }
     }
 
-    /// Binds it anew where it is gone from a folder that is there, as after a clean-up: until then no command reaches this server.
-    fn bind_again(&mut self) {
-        let path = self.data.join(SOCKET);
-        // Its mark is put back by others; in a folder without one, as where a disk was unmounted, nothing is made.
-        let is_gone = matches!(path.try_exists(), Ok(false)) && self.data.join(crate::names::MARK).exists();
-        if !is_gone {
+    fn has_its_name(&self) -> bool {
+        std::fs::symlink_metadata(self.data.join(SOCKET)).is_ok_and(|found| is_same(&found, &self.bound))
+    }
+
+    /// Binds it anew where its name is gone, or has come to a dead socket, as after a clean-up or a copy: until then no command
+    /// reaches this server. Never in another folder than the one that it was started with, and never in place of a server that lives.
+    pub(super) async fn bind_again(&mut self) {
+        if self.has_its_name() {
+            self.is_cut_off = false;
             return;
+        }
+        let path = self.data.join(SOCKET);
+        let folder = self.folder.metadata().and_then(|ours| Ok((ours, self.data.metadata()?)));
+        if !folder.is_ok_and(|(ours, found)| is_same(&ours, &found)) {
+            self.say_once(
+                "another folder, or none, is where the data folder of this server was; put it back",
+            );
+            return;
+        }
+        match std::fs::symlink_metadata(&path) {
+            Ok(found) if !found.file_type().is_socket() => {
+                self.say_once("what is there is no socket; move it away, and the server makes its own again");
+                return;
+            }
+            Ok(_) if is_alive(&self.data).await => {
+                self.say_once("another process answers there; look which one uses this data folder");
+                return;
+            }
+            _ => {}
         }
         match Self::bind(&self.data) {
             Ok(again) => {
                 *self = again;
-                tracing::warn!(path = %path.display(), "the control socket was removed under this server, and was made again");
+                tracing::warn!(
+                    path = %path.display(),
+                    "the control socket was removed or replaced under this server, and was made again"
+                );
             }
-            Err(error) => tracing::debug!(
-                error = &*error as &dyn std::error::Error,
-                "the control socket cannot be made again yet"
-            ),
+            Err(error) => self.say_once(&format!("it cannot be made again: {error:#}")),
         }
+    }
+
+    fn say_once(&mut self, why: &str) {
+        if !std::mem::replace(&mut self.is_cut_off, true) {
+            tracing::warn!(
+                path = %self.data.join(SOCKET).display(),
+                why,
+                "the control socket was removed or replaced under this server: backup and doctor do not reach it"
+            );
+        }
+    }
+}
+
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Whether somebody takes commands on the socket in `data`. Whoever does not answer in time may.
+async fn is_alive(data: &Path) -> bool {
+    let Ok(short) = Short::to(data, SOCKET) else { return true };
+    match timeout(LOOK, UnixStream::connect(short.path())).await {
+        Ok(Err(error)) => !matches!(error.kind(), ErrorKind::ConnectionRefused | ErrorKind::NotFound),
+        Ok(Ok(_)) | Err(_) => true,
     }
 }
 

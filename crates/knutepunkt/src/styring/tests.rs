@@ -110,3 +110,50 @@ async fn server_in_a_deep_folder_can_be_asked_and_comes_back_when_its_socket_is_
     shutdown.cancel();
     serving.await.expect("it ends");
 }
+
+#[tokio::test]
+async fn dead_socket_in_the_place_of_the_servers_is_replaced_and_another_folder_is_left_alone() {
+    let folder = tempfile::tempdir().expect("there is room");
+    let data = folder.path().join("data");
+    std::fs::create_dir(&data).expect("there is room");
+    let shutdown = CancellationToken::new();
+    let serving =
+        tokio::spawn(Socket::bind(&data).expect("it can be").serve(context(&data).await, shutdown.clone()));
+    let answers = async || {
+        let answered = async {
+            while !matches!(ask::<Status>(&data, &Request::Status {}).await, Ok(Some(_))) {
+                tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(30), answered).await.expect("it answers in time");
+    };
+    answers().await;
+    // As a copy of a data folder brings it.
+    std::fs::remove_file(data.join(SOCKET)).expect("it is there");
+    drop(std::os::unix::net::UnixListener::bind(data.join(SOCKET)).expect("it is free"));
+    answers().await;
+    // One that lives, and a file, stay.
+    std::fs::remove_file(data.join(SOCKET)).expect("it is there");
+    let other = std::os::unix::net::UnixListener::bind(data.join(SOCKET)).expect("it is free");
+    tokio::task::spawn_blocking(move || other.accept().map(drop))
+        .await
+        .expect("it runs")
+        .expect("the server looks whether it lives");
+
+    answers().await;
+    shutdown.cancel();
+    serving.await.expect("it ends");
+    assert!(!data.join(SOCKET).exists());
+
+    let mut socket = Socket::bind(&data).expect("it can be");
+    std::fs::rename(&data, folder.path().join("aside")).expect("nothing is in the way");
+    std::fs::create_dir(&data).expect("there is room");
+    std::fs::write(data.join(crate::names::MARK), "").expect("there is room");
+    socket.bind_again().await;
+    assert!(!data.join(SOCKET).exists(), "another folder in the place of its own gets none");
+    std::fs::write(data.join(SOCKET), "mine").expect("there is room");
+    let ended = CancellationToken::new();
+    ended.cancel();
+    socket.serve(context(&folder.path().join("aside")).await, ended).await;
+    assert_eq!(std::fs::read_to_string(data.join(SOCKET)).expect("it is there"), "mine");
+}
