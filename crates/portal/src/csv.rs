@@ -133,9 +133,9 @@ where
 {
     async fn page(&self, caller: &Caller, page: Page, head: Csv) -> Result<Made, Feil> {
         let make = || (self.rows)(caller.clone(), page);
-        let ((rows, next), held) =
+        let ((rows, next), memory) =
             self.app.long_list(caller, make, |(rows, _)| rows.text.len() as u64).await?;
-        Ok(Made { text: Bytes::from_owner(Counted { text: head.text + &rows.text, _held: held }), next })
+        Ok(Made { text: Bytes::from_owner(Counted { text: head.text + &rows.text, _held: memory }), next })
     }
 
     /// What comes next: some of `page`, or of the one behind it for whoever the session belongs to by then.
