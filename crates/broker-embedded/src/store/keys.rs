@@ -99,8 +99,9 @@ pub(super) fn encode_entry(konto: KontoId, entry: &KeptEntry) -> [u8; ENTRY] {
     value
 }
 
-/// How long an entry is that says when its melding was handed out.
-const HELD_ENTRY: usize = ENTRY + 8;
+/// How long the time is at which a melding was handed out: behind all else of its entry, where it is held.
+const HANDED_OUT: usize = 8;
+const HELD_ENTRY: usize = ENTRY + HANDED_OUT;
 
 /// An entry of a melding that is handed out at `now`.
 pub(super) fn encode_held(konto: KontoId, entry: &KeptEntry, now: Millis) -> [u8; HELD_ENTRY] {
@@ -121,7 +122,7 @@ pub(super) fn decode_entry(key: &[u8], value: &[u8]) -> Result<(KontoId, KeptEnt
     let (value, rest) = value.split_first_chunk::<28>().ok_or_else(damaged)?;
     let share = match (value[0], rest) {
         (VERSION, []) => Cost::default(),
-        (COSTED, rest) if rest.len() == HELD_ENTRY - 28 || rest.len() == ENTRY - 28 => {
+        (COSTED, rest) if [Cost::LENGTH, Cost::LENGTH + HANDED_OUT].contains(&rest.len()) => {
             Cost::of(rest.first_chunk().ok_or_else(damaged)?)
         }
         _ => return Err(damaged()),

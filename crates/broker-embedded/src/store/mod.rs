@@ -79,8 +79,8 @@ use crate::queue::Number;
 
 /// Shape of what is on disk. Since 2, lines of sporing may tell of `What::LagtTilbake` and `What::LevertTil`; since 3 also of
 /// all that stands after those, and a queue entry counts crashes beside `held`; since 4 queue entries and dead letters say what
-/// they take of the room, and those of before take none; since 5 many headers of a melding stand with its payload. All else is as
-/// in 1, so a log of any of them is read, and is of this format from its opening on.
+/// they take of the room, and those of before take none; since 5 many headers of a melding stand with its payload, and an entry that is
+/// held says since when. All else is as in 1, so a log of any of them is read, and is of this format from its opening on.
 const FORMAT: u64 = 5;
 /// The oldest shape that is still read.
 const OLDEST_FORMAT: u64 = 1;
